@@ -1,0 +1,75 @@
+# The configuration of a run: python train.py --config with this file starts it again.
+
+# Run
+config_path = ''  # another config file to read instead of this one
+log_root = './logs'  # runs go to log_root/<prefix>_<suffix>/<exp_name>N
+exp_name = 'exp'  # N counts up and is never reused
+only_val = False  # evaluate load_from on val, write tables and plots, do not train
+seed = 0  # with it a run repeats, whatever the number of workers
+
+# Network
+model_prefix = 'resnet'  # family of the network
+model_suffix = '18'  # its variant
+load_from = ''  # weights to start from, or the checkpoint to resume
+resume = False  # continue the run that wrote load_from, in its own folder
+use_ema = True  # average the weights over time; evaluated and reported beside the raw ones
+ema_decay = 0.9998  # share of the average that an update keeps, after a warm-up
+ema_steps = 1  # optimizer steps between two updates of the average
+
+# Data
+num_classes = 'auto'  # must agree with the folders of train
+img_path = './data/digits'  # folder with train/<class>/* and val/<class>/*
+on_bad_image = 'error'  # 'error', 'skip': what to do about an unreadable file; skip names it
+cache = 'none'  # 'none', 'ram': whether decoded images are kept in memory; they must fit
+mean = [0.5, 0.5, 0.5]  # of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]
+std = [0.5, 0.5, 0.5]  # ImageNet weights want [0.229, 0.224, 0.225]
+img_size = [32, 32]  # height and width that the network sees
+val_resize = [32, 32]  # val is resized to this, then centre-cropped to img_size
+num_workers = 'auto'  # loading processes per training process; 0 works everywhere
+batch_size = 64  # images per batch and process
+persistent_workers = True  # keep the workers between epochs
+pin_memory = True  # page-locked batches for faster copies; CUDA only
+
+# Augmentation
+augment = 'simple'  # 'simple', 'ra', 'tawide', 'imagenet', 'cifar10', 'svhn': policy after crop and flip: none, RandAugment, TrivialAugmentWide, or AutoAugment of that set
+horizontal_flip = 0.0  # chance that an image is mirrored
+random_erase_prob = 0.0  # chance that a rectangle of an image is blanked
+mixup_prob = 0.0  # chance that a batch is blended with itself
+cutmix_prob = 0.0  # chance that a batch swaps boxes; both > 0: one of them is drawn
+mix_off_epochs = 0  # the last epochs train without mixing
+
+# Optimisation
+epochs = 10  # passes over train
+optimizer_type = 'adamw'  # 'sgd', 'adam', 'adamw', 'rmsprop': how gradients move weights
+init_lr = 0.0015  # learning rate after the warm-up
+momentum = 0.9  # of sgd and rmsprop
+nesterov = False  # Nesterov's momentum, sgd only
+weight_decay = 0.05  # on weight matrices and kernels; biases and norms are left alone
+betas = [0.9, 0.999]  # of adam and adamw
+eps = 1e-06  # of adam, adamw and rmsprop
+accumulate_steps = 1  # batches per optimizer step
+clip_grad = False  # norm to clip gradients at; True means 1
+loss_type = 'CELoss'  # 'CELoss', 'LabelSmoothCELoss': the second smooths labels by 0.1
+smoothing = 0.0  # label smoothing
+
+# Learning rate
+scheduler_type = 'cosine_lr'  # 'cosine_lr', 'step_lr', 'exponential_lr': cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch
+min_lr = 1e-07  # floor of the cosine
+lr_gamma = 'auto'  # auto: 0.1 for step_lr, 0.9 for exponential_lr
+steps = [30, 60, 90]  # epochs after the warm-up at which step_lr falls
+warmup_epochs = 1  # counted within epochs; 0 means none
+warmup_type = 'linear'  # 'linear', 'constant': rise from 0.05 x init_lr, or hold 1/3 of it
+
+# Machine
+device = 'auto'  # 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'
+use_benchmark = True  # let cuDNN time its algorithms
+use_apex = True  # mixed precision; on a CPU only if amp_dtype names bfloat16
+amp_dtype = 'auto'  # 'auto', 'float16', 'bfloat16': auto is what suits the GPU
+channels_last = True  # memory format that convolutions prefer
+compile = False  # torch.compile the network
+save_steps = 0  # also write last.pth every so many optimizer steps
+world_size = 'auto'  # processes; comes from the launcher
+gpu_ids = 'auto'  # GPUs of the processes on this machine
+dist_backend = 'auto'  # 'auto', 'nccl', 'gloo': auto is nccl on CUDA, gloo elsewhere
+dist_url = 'env://'  # where the processes meet
+sync_bn = False  # BatchNorm statistics over all processes

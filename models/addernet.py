@@ -1,0 +1,185 @@
+"""AdderNet: "Do We Really Need Multiplications in Deep Learning?", https://arxiv.org/abs/1912.13200.
+
+State-dict keys: the authors'. A ResNet-50 whose filters answer with -(sum of |x - w|) instead of the sum of x * w, in
+every layer but the first convolution and the classifier. Key map: as resnet, with `adder` for the weight of an adder
+layer (conv1, conv2, conv3, downsample.0); fc is a 1x1 convolution and bn2 the norm of the logits.
+Reference: resnet50.py and adder.py of https://github.com/huawei-noah/AdderNet. Public weights: ResNet50-AdderNet.pth,
+linked there (every key with `module.` in front), BSD-3-Clause.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from .layers import global_average_pool
+from .registry import register
+from .resnet import make_stages
+
+VARIANTS = {"50": dict(depths=(3, 4, 6, 3))}  # resnet50.py of the authors
+
+ETA = 0.2  # equation 13 of the paper, chosen by the authors
+UNFOLDED = 2**24  # so many numbers of unfolded windows at once at most, but one image at least
+DIFFERENCES = {"cpu": 2**19, "cuda": 2**25}  # so many numbers w - x at once: on a CPU, what its cache holds
+
+
+def adder2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """-(sum of |x - w|) over each window: (N, C, H, W), (O, C, k, k) -> (N, O, H', W'), the shape of a convolution.
+
+    Computes in float32 (float64 if both are), also under autocast. The gradients are those of the paper and not the
+    derivatives, sections 3.2 and 3.3: x - w for the weight, then scaled to the norm ETA * sqrt(number of weights)
+    whatever the loss was multiplied by; w - x clipped to -1..1 for x.
+    """
+    return AdderFunction.apply(x, weight, stride, padding)
+
+
+class AdderFunction(torch.autograd.Function):
+    """See `adder2d`. Keeps x and the weight for the backward pass and unfolds a few images at a time."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.window = kernel, stride, padding = weight.shape[-1], stride, padding
+        height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[-2:])
+        ctx.images = max(1, UNFOLDED // (height * width * weight[0].numel()))
+        with without_autocast(x.device.type):
+            filters = precise(weight).flatten(1)
+            out = [
+                torch.cdist(unfold(precise(part), *ctx.window), filters, p=1.0).neg_() for part in x.split(ctx.images)
+            ]
+        out = torch.cat(out).view(len(x), height, width, -1).permute(0, 3, 1, 2)
+        return out.to(torch.promote_types(x.dtype, weight.dtype))
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        x, weight = ctx.saved_tensors
+        with without_autocast(x.device.type):
+            filters = precise(weight).flatten(1)
+            grad_x, products, sums = [], torch.zeros_like(filters), 0.0
+            for part, part_grad in zip(x.split(ctx.images), grad.split(ctx.images)):
+                rows = unfold(precise(part), *ctx.window)
+                row_grads = precise(part_grad).permute(0, 2, 3, 1).flatten(0, 2)  # (windows, O)
+                products += row_grads.T @ rows
+                sums = sums + row_grads.sum(0)
+                if ctx.needs_input_grad[0]:
+                    clipped = clipped_gradient(rows, filters, row_grads)
+                    grad_x.append(fold(clipped, part.shape, *ctx.window).to(x.dtype))
+            grad_weight = products - sums[:, None] * filters  # the sum of grad * (x - w)
+            grad_weight *= ETA * filters.numel() ** 0.5 / grad_weight.norm().clamp(min=1e-12)
+        return torch.cat(grad_x) if grad_x else None, grad_weight.view_as(weight).to(weight.dtype), None, None
+
+
+@torch.library.custom_op("addernet::clipped_gradient", mutates_args=())  # one step to torch.compile, not its many loops
+def clipped_gradient(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
+    """The sum over filters of grad * clip(w - x, -1, 1): (windows, K), (O, K), (windows, O) -> (windows, K)."""
+    limit = DIFFERENCES.get(rows.device.type, DIFFERENCES["cuda"])
+    at_once = min(len(filters), max(1, limit // filters.shape[1]))
+    step = max(1, limit // (at_once * filters.shape[1]))
+    out = torch.zeros_like(rows)
+    for row_part, grad_part, out_part in zip(rows.split(step), grads.split(step), out.split(step)):
+        for some, their_grads in zip(filters.split(at_once), grad_part.split(at_once, dim=1)):
+            differences = (some - row_part[:, None]).clamp_(-1.0, 1.0)  # (windows, filters, K)
+            out_part += torch.bmm(their_grads[:, None], differences)[:, 0]
+    return out
+
+
+@clipped_gradient.register_fake
+def _(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
+    return torch.empty_like(rows)
+
+
+def unfold(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """Every window of an image as a row, zeros around the image: (N, C, H, W) -> (N * H' * W', C * kernel**2)."""
+    if padding:
+        x = nn.functional.pad(x, (padding, padding, padding, padding))
+    windows = x.unfold(2, kernel, stride).unfold(3, kernel, stride)  # (N, C, H', W', kernel, kernel)
+    return windows.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+
+
+def fold(rows: Tensor, shape: torch.Size, kernel: int, stride: int, padding: int) -> Tensor:
+    """What `unfold` spread out, summed up again: (N * H' * W', C * kernel**2) -> (N, C, H, W) of `shape`."""
+    columns = rows.unflatten(0, (shape[0], -1)).transpose(1, 2)
+    return nn.functional.fold(columns, shape[-2:], kernel, padding=padding, stride=stride)
+
+
+def precise(x: Tensor) -> Tensor:
+    """float32 in place of half precision: sums of hundreds of distances need it."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def without_autocast(device_type: str) -> AbstractContextManager:
+    """Autocast off, where the kind of device knows autocast at all."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
+
+
+class Adder2d(nn.Module):
+    """A layer of adder filters, without bias; (N, C, H, W) -> (N, O, H / stride, W / stride)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = kernel // 2
+        self.adder = nn.Parameter(torch.empty(out_channels, in_channels, kernel, kernel))
+        nn.init.normal_(self.adder)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return adder2d(x, self.adder, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"{tuple(self.adder.shape)}, stride={self.stride}"
+
+
+class Bottleneck(nn.Module):
+    """relu(shortcut(x) + adder1x1(adder3x3(adder1x1(x)))); (N, C, H, W) -> (N, 4 * width, H / stride, W / stride)."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, *, stride: int = 1) -> None:
+        super().__init__()
+        out_channels = width * self.expansion
+        self.conv1 = Adder2d(in_channels, width, 1)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = Adder2d(width, width, 3, stride=stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = Adder2d(width, out_channels, 1)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                Adder2d(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + identity)
+
+
+@register("addernet", VARIANTS)
+class AdderNet(nn.Module):
+    """(N, 3, H, W) images -> (N, num_classes) logits, which are normalised: training needs two images a batch."""
+
+    loss_scaling = False  # the adders' gradients have the same norm whatever the loss is multiplied by
+
+    def __init__(self, depths: tuple[int, ...], *, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        stages = make_stages(Bottleneck, depths)
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.fc = nn.Conv2d(512 * Bottleneck.expansion, num_classes, 1)
+        self.bn2 = nn.BatchNorm2d(num_classes)
+        for layer in (self.conv1, self.fc):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, 64, H / 4, W / 4)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, C, H / 32, W / 32)
+        x = global_average_pool(x)[:, :, None, None]
+        return self.bn2(self.fc(x)).flatten(1)

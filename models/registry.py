@@ -1,0 +1,100 @@
+"""The 105 networks behind two words: a prefix names the family, a suffix its variant."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import nn
+
+from .layers import check_img_size
+
+Network = TypeVar("Network", bound=type[nn.Module])
+
+
+@dataclass(frozen=True)
+class Family:
+    network: type[nn.Module]
+    variants: Mapping[str, Mapping[str, Any]]  # suffix -> arguments of the network
+    img_size: int | Mapping[str, int]  # side of the images that a variant is meant for
+
+
+_FAMILIES: dict[str, Family] = {}
+
+
+def register(
+    prefix: str, variants: Mapping[str, Mapping[str, Any]], *, img_size: int | Mapping[str, int] = 224
+) -> Callable[[Network], Network]:
+    """Class decorator: offer `network(**variants[suffix], num_classes=...)` under `prefix` and each suffix.
+
+    img_size: the side of the images that the variants are meant for, one number or one a suffix.
+    Raises ValueError if the prefix is taken.
+    """
+
+    def enter(network: Network) -> Network:
+        if prefix in _FAMILIES:
+            raise ValueError(f"the prefix {prefix!r} is registered twice")
+        _FAMILIES[prefix] = Family(network, variants, img_size)
+        return network
+
+    return enter
+
+
+def list_models() -> list[tuple[str, str]]:
+    """Every (prefix, suffix), families in the order of models/__init__.py."""
+    return [(prefix, suffix) for prefix, family in _FAMILIES.items() for suffix in family.variants]
+
+
+def native_img_size(model_prefix: str, model_suffix: str) -> int:
+    """Side in pixels of the images that the variant is meant for. Raises ValueError for unknown names."""
+    sizes = _find(model_prefix, model_suffix).img_size
+    return sizes if isinstance(sizes, int) else sizes[model_suffix]
+
+
+def create_model(
+    model_prefix: str,
+    model_suffix: str,
+    num_classes: int = 1000,
+    *,
+    img_size: int | tuple[int, int] | None = None,
+    **overrides: Any,
+) -> nn.Module:
+    """A freshly initialised network: (N, 3, H, W) float images -> (N, num_classes) logits.
+
+    Its attribute `model_name` is (model_prefix, model_suffix), by which load_weights knows what it fills.
+
+    img_size: side, or (height, width), of the images it will see. Only networks whose parameters depend on it
+        take note (position tables, token mixing); None means the size that the variant is meant for.
+    overrides: arguments of the network's class to set otherwise than the variant does, such as dropout rates.
+    Raises ValueError for an unknown prefix or suffix, naming the choices and the nearest, for an unknown override, and
+    for an img_size below the network's `min_img_size`.
+    """
+    family = _find(model_prefix, model_suffix)
+    accepted = inspect.signature(family.network).parameters
+    if img_size is not None:
+        size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        check_img_size(size, getattr(family.network, "min_img_size", 1))
+        if "img_size" in accepted:
+            overrides["img_size"] = size
+    for name in overrides:
+        if name not in accepted:
+            raise ValueError(_unknown(f"option of {model_prefix}", name, [n for n in accepted if n != "num_classes"]))
+    network = family.network(**{**family.variants[model_suffix], **overrides}, num_classes=num_classes)
+    network.model_name = (model_prefix, model_suffix)
+    return network
+
+
+def _find(prefix: str, suffix: str) -> Family:
+    if prefix not in _FAMILIES:
+        raise ValueError(_unknown("model_prefix", prefix, list(_FAMILIES)))
+    family = _FAMILIES[prefix]
+    if suffix not in family.variants:
+        raise ValueError(_unknown(f"model_suffix for {prefix}", suffix, list(family.variants)))
+    return family
+
+
+def _unknown(what: str, name: str, choices: list[str]) -> str:
+    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
+    hint = f"; nearest: {near[0]!r}" if near else ""
+    return f"unknown {what} {name!r}{hint}; choices: {', '.join(choices)}"

@@ -1,0 +1,66 @@
+"""Classify an image, a folder or a glob as predict_config.py says, with the preprocessing of validation."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from utils import distributed
+from utils.classifier import Classifier, load_classifier
+from utils.cli import add_config_options, run_command
+from utils.config import PredictConfig, load_predict_config, parse_overrides
+from utils.folders import find_images
+from utils.predictions import Prediction, write_predictions
+
+
+def run(config: PredictConfig) -> list[Prediction]:
+    """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths."""
+    single = Path(config.predict_img_path).is_file()
+    paths = find_images(config.predict_img_path)
+    classifier = load_classifier(config, distributed.pick_device(config.device))
+    print(f"{classifier.description}; {len(paths)} image(s)")
+    batches = range(0, len(paths), config.batch_size)
+    predictions = [
+        prediction
+        for start in tqdm(batches, disable=None if len(batches) > 1 else True)
+        for prediction in classifier.predict(paths[start : start + config.batch_size], config.topk)
+    ]
+    if single:
+        show_one(config, classifier, predictions[0])
+    if not single or config.output:
+        output = config.output or str(default_folder(classifier) / f"{Path(paths[0]).parent.name or 'images'}.csv")
+        write_predictions(output, predictions, config.topk)
+        failed = sum(bool(prediction.error) for prediction in predictions)
+        print(f"{len(predictions) - failed} classified, {failed} unreadable: {output}")
+    return predictions
+
+
+def show_one(config: PredictConfig, classifier: Classifier, prediction: Prediction) -> None:
+    """Print the classes of one image and save a picture of it beside their bars. Raises ImageError."""
+    prediction.check()
+    for name, probability in prediction.ranked:
+        print(f"{probability:8.2%}  {name}")
+    from utils.plots import draw_prediction  # matplotlib takes a second to import
+
+    target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"
+    draw_prediction(target, prediction)
+    print(f"picture: {target}")
+
+
+def default_folder(classifier: Classifier) -> Path:
+    """Where predictions go that have no output named: beside the weights."""
+    folder = classifier.path.parent / "predictions"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_options(parser, PredictConfig, "predict_config.py")
+    arguments = parser.parse_args()
+    return run_command(lambda: run(load_predict_config(arguments.config, parse_overrides(arguments.set))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

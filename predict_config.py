@@ -1,0 +1,21 @@
+# What predict.py does: edit a value, save, run `python predict.py`.
+#
+# As shipped it takes the best checkpoint of the newest run and an image of the embedded digits.
+
+# What to predict
+load_from = ''  # checkpoint; '' is best.pth of the newest run in ./logs
+predict_img_path = './data/digits/val/3/0045.png'  # an image, a folder (nested ones too) or a glob
+device = 'auto'  # 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'
+batch_size = 32  # images at a time
+topk = 5  # classes to name for each image
+output = ''  # csv or json file; '' writes beside the checkpoint
+
+# Only for weights that are no checkpoint of ours
+model_prefix = ''  # family of the network
+model_suffix = ''  # its variant
+class_indices_path = ''  # json file {'0': 'cat', ...}
+num_classes = 'auto'  # auto: as many as class_indices_path names
+mean = [0.485, 0.456, 0.406]  # of images in 0..1
+std = [0.229, 0.224, 0.225]  # of images in 0..1
+img_size = [224, 224]  # height and width that the network sees
+val_resize = [256, 256]  # images are resized to this, then centre-cropped to img_size

@@ -1,0 +1,150 @@
+"""Optimizers and their groups, averaged weights, precision: each as the config says."""
+
+import pytest
+import torch
+from torch import nn
+
+from utils.amp import amp_dtype, make_scaler
+from utils.config import TrainConfig
+from utils.ema import ModelEma
+from utils.optim import make_optimizer, parameter_groups
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+
+
+def names_of(model, group):
+    return {name for name, p in model.named_parameters() if any(p is other for other in group["params"])}
+
+
+def test_matrices_and_kernels_decay_and_vectors_do_not():
+    model = network()
+    decayed, plain = parameter_groups(model, 0.05)
+    assert names_of(model, decayed) == {"0.weight", "3.weight"}
+    assert names_of(model, plain) == {"0.bias", "1.weight", "1.bias", "3.bias"}
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.05, 0.0)
+
+
+def test_frozen_parameters_are_in_no_group_and_empty_groups_do_not_exist():
+    model = network()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name == "3.weight")
+    [group] = parameter_groups(model, 0.05)
+    assert names_of(model, group) == {"3.weight"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        (dict(optimizer_type="sgd", nesterov=True), torch.optim.SGD, dict(momentum=0.8, nesterov=True)),
+        (dict(optimizer_type="sgd"), torch.optim.SGD, dict(momentum=0.8, nesterov=False)),
+        (dict(optimizer_type="adam"), torch.optim.Adam, dict(betas=(0.7, 0.95), eps=1e-5)),
+        (dict(optimizer_type="adamw"), torch.optim.AdamW, dict(betas=(0.7, 0.95), eps=1e-5)),
+        (dict(optimizer_type="rmsprop"), torch.optim.RMSprop, dict(momentum=0.8, eps=1e-5)),
+    ],
+)
+def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected):
+    config = TrainConfig(**values, init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
+    optimizer = make_optimizer(network(), config)
+    assert type(optimizer) is kind
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0.0]
+    for group in optimizer.param_groups:
+        assert group["lr"] == 0.3
+        assert {name: group[name] for name in expected} == expected
+
+
+def number(value):
+    """A network of one weight, one running mean and one counter."""
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.tensor([float(value)]))
+    model.register_buffer("running_mean", torch.tensor([10.0 * value]))
+    model.register_buffer("num_batches_tracked", torch.tensor(int(value)))
+    return model
+
+
+def test_the_average_warms_up_as_the_formula_says():
+    ema, expected = ModelEma(number(1), decay=0.25), 1.0
+    for step, value in enumerate([2, 5, 3, 8], start=1):
+        ema.update(number(value), step)
+        decay = min(0.25, (1 + step) / (10 + step))  # 2/11, then 3/12 = 0.25, then held
+        expected = decay * expected + (1 - decay) * value
+        assert ema.model.weight.item() == pytest.approx(expected, rel=1e-6)
+        assert ema.model.running_mean.item() == pytest.approx(10 * expected, rel=1e-6)
+
+
+def test_the_first_update_of_a_slow_average_takes_most_of_the_weights():
+    ema = ModelEma(number(0), decay=0.9998)
+    ema.update(number(11), 1)
+    assert ema.model.weight.item() == pytest.approx(9.0)  # 9/11 of the way
+
+
+def test_the_average_updates_every_so_many_steps():
+    ema, values = ModelEma(number(0), decay=0.9998, every=3), []
+    for step in range(1, 7):
+        ema.update(number(11), step)
+        values.append(ema.model.weight.item())
+    second = 9 * 3 / 12 + 11 * 9 / 12
+    assert values == pytest.approx([0, 0, 9, 9, 9, second])
+
+
+def test_counters_are_copied():
+    ema = ModelEma(number(1), decay=0.5)
+    ema.update(number(7), 1)
+    assert ema.model.num_batches_tracked.item() == 7
+
+
+def test_the_average_has_the_models_keys_and_neither_gradients_nor_training_mode():
+    model = network().train()
+    ema = ModelEma(model, decay=0.5)
+    assert list(ema.model.state_dict()) == list(model.state_dict())
+    assert not any(module.training for module in ema.model.modules())
+    assert not any(parameter.requires_grad for parameter in ema.model.parameters())
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_an_update_leaves_the_model_alone():
+    model = number(3)
+    ModelEma(number(1), decay=0.5).update(model, 1)
+    assert (model.weight.item(), model.running_mean.item()) == (3, 30)
+
+
+@pytest.mark.parametrize(
+    ("use_apex", "name", "expected"),
+    [
+        (False, "auto", None),
+        (False, "float16", None),
+        (False, "bfloat16", None),
+        (True, "auto", None),
+        (True, "bfloat16", torch.bfloat16),
+        (True, "float16", torch.float16),
+    ],
+)
+def test_precision_on_a_cpu(use_apex, name, expected):
+    assert amp_dtype(CPU, nn.Identity(), use_apex=use_apex, name=name) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "name", "expected"),
+    [
+        ((7, 5), "auto", torch.float16),
+        ((8, 0), "auto", torch.bfloat16),
+        ((9, 0), "auto", torch.bfloat16),
+        ((9, 0), "float16", torch.float16),
+        ((7, 5), "bfloat16", torch.bfloat16),
+    ],
+)
+def test_precision_on_a_gpu_of_some_capability(monkeypatch, capability, name, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert amp_dtype(CUDA, nn.Identity(), use_apex=True, name=name) == expected
+    assert amp_dtype(CUDA, nn.Identity(), use_apex=False, name=name) is None
+
+
+@pytest.mark.parametrize(("dtype", "enabled"), [(torch.float16, True), (torch.bfloat16, False), (None, False)])
+def test_only_float16_gradients_are_scaled(dtype, enabled):
+    scaler = make_scaler(CPU, dtype)
+    assert scaler.is_enabled() == enabled
+    assert (scaler.scale(torch.ones(1)).item() == 1) != enabled

@@ -1,0 +1,297 @@
+"""Rewrite a file of weights in the names of another library, or in ours: convert_weights.py IN OUT --to timm
+
+Before OUT is written, our network must give the same logits with what it would hold as with IN, and so must the
+library's own network where that library is installed.
+"""
+
+import argparse
+import math
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+import torch
+from torch import Tensor, nn
+
+from models import create_model, native_img_size
+from models.catalogue import LIBRARIES
+from models.dialects import ENOUGH, FAMILIES, NATIVE_EPS, OURS, identify, translate, translate_back, with_batchnorm_eps
+from utils.checkpoint import atomic_file, is_checkpoint, read_pickle
+from utils.cli import run_command
+from utils.errors import WeightsError
+from utils.general import load_weights, read_state_dict
+
+FORMATS = (".pth", ".pt", ".safetensors")
+VERSIONS = {
+    ("torchvision", "mnasnet"): 2
+}  # where a library takes no state dict that does not say of what version it is
+TOLERANCE = 1e-4  # of the largest logit, or of 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; None is to be found out."""
+
+    source: Path
+    target: Path
+    layout: str
+    prefix: str | None = None
+    suffix: str | None = None
+    num_classes: int | None = None
+    img_size: tuple[int, int] | None = None
+    force: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the tensors of a file belong to."""
+
+    prefix: str
+    suffix: str
+    num_classes: int
+    img_size: tuple[int, int]
+
+    def build(self) -> nn.Module:
+        try:
+            return create_model(self.prefix, self.suffix, self.num_classes, img_size=self.img_size).eval()
+        except ValueError as error:
+            raise WeightsError(str(error)) from None
+
+    def images(self) -> Tensor:
+        return torch.randn(1, 3, *self.img_size, generator=torch.Generator().manual_seed(0))
+
+
+def convert(request: Request) -> list[str]:
+    """Write request.target and return what was done, a sentence a line. Raises WeightsError."""
+    check_paths(request)
+    network = find_network(request)
+    model = network.build()
+    report = load_weights(model, request.source, force=request.force)
+    complain_of_gaps(request, network, report.missing)
+    converted = convert_state(network, model.state_dict(), request.layout)
+    told = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]
+    told += verify(network, model, converted, request.layout)
+    write(request.target, converted)
+    whose = "our" if request.layout == OURS else f"{request.layout}'s"
+    return [*told, f"wrote {len(converted)} tensors in {whose} names to {request.target}"]
+
+
+def check_paths(request: Request) -> None:
+    source, target = request.source, request.target
+    if target.suffix not in FORMATS:
+        raise WeightsError(f"{target}: the file to write must end in one of {', '.join(FORMATS)}")
+    if target.suffix == ".safetensors" and find_spec("safetensors") is None:
+        raise WeightsError(f"{target}: writing .safetensors needs: python -m pip install safetensors")
+    if not source.is_file():
+        raise WeightsError(f"{source}: no such file")
+    if target.exists() and target.samefile(source):
+        raise WeightsError(f"{target}: the file to read and the file to write are the same")
+    if target.is_dir() or (target.exists() and not request.overwrite):
+        raise WeightsError(f"{target}: exists already" + ("" if target.is_dir() else "; --overwrite replaces it"))
+    if not target.parent.is_dir():
+        raise WeightsError(f"{target}: there is no folder {target.parent}")
+
+
+def find_network(request: Request) -> Network:
+    """From the command line, else from a checkpoint's own config, else from the tensors."""
+    state, config = read_state_dict(request.source), config_of(request.source)
+    prefix, suffix = request.prefix, request.suffix
+    if prefix is None and config:
+        prefix, suffix = config["model_prefix"], config["model_suffix"]
+    if prefix is None:
+        guess = identify(state, str(request.source))
+        if guess is None or guess.overlap < ENOUGH:
+            raise WeightsError(f"{request.source}: cannot tell the network; say --model-prefix and --model-suffix")
+        prefix, suffix = guess.prefix, guess.suffix
+    ours = translated(prefix, suffix, state, request)
+    num_classes = request.num_classes or head_size(prefix, ours)
+    if num_classes is None:
+        raise WeightsError(f"{request.source}: holds no head; say --num-classes, for a newly initialised one")
+    size = request.img_size or (tuple(config["img_size"]) if config else side_of_tables(ours))
+    if size is None:
+        size = (native_img_size(prefix, suffix),) * 2
+    return Network(prefix, suffix, num_classes, size)
+
+
+def config_of(path: Path) -> dict[str, Any] | None:
+    """Of a checkpoint of ours, else None."""
+    payload = None if path.suffix == ".safetensors" else read_pickle(path)
+    return payload["config"] if is_checkpoint(payload) else None
+
+
+def translated(prefix: str, suffix: str, state: dict[str, Tensor], request: Request) -> dict[str, Tensor]:
+    """`state` under our names."""
+    try:
+        with torch.device("meta"):
+            shapes = {name: tensor.shape for name, tensor in create_model(prefix, suffix).state_dict().items()}
+        return translate(prefix, suffix, state, shapes, source=str(request.source), force=request.force).state
+    except ValueError as error:
+        raise WeightsError(f"{request.source}: {error}") from None
+
+
+def head_size(prefix: str, ours: dict[str, Tensor]) -> int | None:
+    """Number of classes, if `ours` holds a head."""
+    weights = (t for name, t in ours.items() if name.startswith(FAMILIES[prefix].head) and name.endswith("weight"))
+    return next((len(weight) for weight in weights), None)
+
+
+def side_of_tables(ours: dict[str, Tensor]) -> tuple[int, int] | None:
+    """(height, width) that position embeddings or token mixing were made for, if they are and the grid is square."""
+    if "pos_embed" in ours and "patch_embed.proj.weight" in ours:
+        tokens, patch = ours["pos_embed"].shape[1] - 1, ours["patch_embed.proj.weight"].shape[-1]
+    elif "blocks.0.linear_tokens.weight" in ours and "stem.proj.weight" in ours:
+        tokens, patch = len(ours["blocks.0.linear_tokens.weight"]), ours["stem.proj.weight"].shape[-1]
+    else:
+        return None
+    side = math.isqrt(tokens)
+    return (side * patch, side * patch) if side * side == tokens else None
+
+
+def complain_of_gaps(request: Request, network: Network, missing: list[str]) -> None:
+    """Raises WeightsError if IN lacks something beyond a head that the user wants anew."""
+    head = FAMILIES[network.prefix].head if request.num_classes else ()
+    if gaps := [name for name in missing if not (head and name.startswith(head))]:
+        what = f"{len(gaps)} tensors of {network.prefix} {network.suffix} are not in it, {gaps[0]} for one"
+        if not request.force:
+            raise WeightsError(f"{request.source}: {what}; --force writes initial values for them")
+
+
+def convert_state(network: Network, state: dict[str, Tensor], layout: str) -> dict[str, Tensor]:
+    """Our tensors as the network of `layout` wants them, weights of BatchNorm rescaled to its eps."""
+    try:
+        translation = translate_back(network.prefix, network.suffix, state, layout)
+    except ValueError as error:
+        raise WeightsError(str(error)) from None
+    eps, converted = eps_of(network, layout), OrderedDict(translation.state)
+    if eps is not None:
+        converted = OrderedDict(with_batchnorm_eps(converted, NATIVE_EPS, eps))
+    if version := VERSIONS.get((layout, network.prefix)):
+        converted._metadata = {"": {"version": version}}
+    return converted
+
+
+def eps_of(network: Network, layout: str) -> float | None:
+    """eps of BatchNorm in the network of `layout`, if it is not that of ours."""
+    found = (each for each in FAMILIES[network.prefix].layouts if each.name == layout)
+    return next((each.batchnorm_eps[network.suffix] for each in found if network.suffix in each.batchnorm_eps), None)
+
+
+@torch.inference_mode()
+def verify(network: Network, model: nn.Module, converted: dict[str, Tensor], layout: str) -> list[str]:
+    """What was compared with the logits of `model`, which has the weights of IN. Raises WeightsError if they differ."""
+    images = network.images()
+    logits = model(images)
+    if not logits.isfinite().all():
+        raise WeightsError("not written: with these weights the network gives logits that are no numbers")
+    told = [f"verified: finite logits for an image of {network.img_size[0]}x{network.img_size[1]}"]
+    difference = compare(logits, read_back(network, converted)(images), "our network, filled from the new file,")
+    told.append(f"verified: the tensors to be written, read back, give the same logits (difference {difference:.1g})")
+    if layout == OURS:
+        return told
+    name = LIBRARIES[layout][network.prefix][network.suffix]
+    if find_spec(layout) is None:
+        return [*told, f"not compared with {layout}'s own {name}: {layout} is not installed"]
+    other = library_network(network, layout)
+    try:
+        other.load_state_dict(converted)
+    except (RuntimeError, ValueError) as error:
+        raise WeightsError(f"not written: {layout}'s {name} does not take these tensors: {error}") from None
+    difference = compare(logits, other(images), f"{layout}'s {name}")
+    return [*told, f"verified: {layout}'s {name} gives the same logits (difference {difference:.1g})"]
+
+
+def compare(logits: Tensor, others: Tensor, whose: str) -> float:
+    """The largest difference. Raises WeightsError if it is more than rounding."""
+    difference = (logits - others).abs().max().item()
+    if not difference <= TOLERANCE * max(1.0, logits.abs().max().item()):
+        raise WeightsError(f"not written: {whose} gives other logits, which differ by {difference:.3g}")
+    return difference
+
+
+def read_back(network: Network, converted: dict[str, Tensor]) -> nn.Module:
+    """A new network of ours with the converted tensors, translated as those of any file."""
+    model = network.build()
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    translation = translate(network.prefix, network.suffix, converted, shapes, force=True)  # IN was judged already
+    state = translation.state
+    if translation.batchnorm_eps is not None:
+        state = with_batchnorm_eps(state, translation.batchnorm_eps, NATIVE_EPS)
+    model.load_state_dict(state)
+    return model
+
+
+def library_network(network: Network, library: str) -> nn.Module:
+    """The network of timm or torchvision, which must be installed, that ours equals; in eval mode."""
+    name, options = LIBRARIES[library][network.prefix][network.suffix]
+    options = {**options, "num_classes": network.num_classes}
+    resized = network.img_size != (native_img_size(network.prefix, network.suffix),) * 2
+    if library == "timm":
+        import timm
+
+        if resized and network.prefix in ("vit", "resmlp-mixer", "swint"):
+            options["img_size"] = network.img_size
+        return timm.create_model(name, **options).eval()
+    import torchvision
+
+    if resized and network.prefix == "vit":
+        options["image_size"] = network.img_size[0]
+        if network.img_size[0] != network.img_size[1]:
+            raise WeightsError("not written: torchvision's ViT takes square images only")
+    return torchvision.models.get_model(name, weights=None, **options).eval()
+
+
+def write(target: Path, state: dict[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        state[name] = tensor.detach().contiguous().clone()
+    try:
+        with atomic_file(target) as file:
+            if target.suffix == ".safetensors":
+                from safetensors.torch import save
+
+                file.write(save(dict(state), metadata={"format": "pt"}))
+            else:
+                torch.save(state, file)
+    except OSError as error:
+        raise WeightsError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+
+def positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def parse_arguments(arguments: list[str] | None = None) -> Request:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add: Callable[..., Any] = parser.add_argument
+    add("source", type=Path, metavar="IN", help="weights in any layout that load_weights reads, or a checkpoint")
+    add("target", type=Path, metavar="OUT", help=f"file to write, one of {' '.join(FORMATS)}")
+    add("--to", required=True, choices=(OURS, *LIBRARIES), help="whose names the tensors get")
+    add("--model-prefix", metavar="P", help="the network in IN; default: what a checkpoint says or IN looks like")
+    add("--model-suffix", metavar="S", help="with --model-prefix")
+    add("--num-classes", type=positive, metavar="N", help="default: as in IN; for another N the head is initialised")
+    add("--img-size", type=positive, nargs=2, metavar=("H", "W"), help="size that position tables are made for")
+    add("--force", action="store_true", help="accept what looks like another network, or is incomplete")
+    add("--overwrite", action="store_true", help="replace OUT if it exists")
+    given = parser.parse_args(arguments)
+    if (given.model_prefix is None) != (given.model_suffix is None):
+        parser.error("--model-prefix and --model-suffix go together")
+    size = None if given.img_size is None else tuple(given.img_size)
+    network = given.model_prefix, given.model_suffix, given.num_classes, size
+    return Request(given.source, given.target, given.to, *network, force=given.force, overwrite=given.overwrite)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    request = parse_arguments(arguments)
+    return run_command(lambda: print(*convert(request), sep="\n"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

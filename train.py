@@ -1,0 +1,136 @@
+"""Train an image classifier as train_config.py says, and leave a run folder in logs/<model>/expN."""
+
+import argparse
+import os
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from utils import distributed
+from utils.checkpoint import load_checkpoint
+from utils.cli import add_config_options, run_command
+from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
+from utils.engine import Progress
+from utils.general import load_weights
+from utils.preflight import read_data
+from utils.preprocess import Preprocess
+from utils.run_folder import RunFolder, open_run_folder
+from utils.run_log import RunLog, log
+from utils.session import (
+    Standing,
+    check_resume,
+    environment,
+    make_loaders,
+    make_model,
+    make_recipe,
+    make_state,
+    restore,
+)
+from utils.trainer import Trainer
+from utils.validation import validate
+
+
+def run(config: TrainConfig) -> Path:
+    """One run under `config`; inside a process group, one rank's part of it. Returns the run folder."""
+    torch.backends.cudnn.benchmark = config.use_benchmark
+    device = distributed.pick_device(config.device, config.gpu_ids)
+    with RunLog() as run_log:
+        return validate(config, device, run_log) if config.only_val else train(config, device, run_log)
+
+
+def train(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
+    """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
+    source, splits, preprocess = config.load_from, read_data(config), Preprocess.from_config(config)
+    checkpoint = load_checkpoint(source) if config.resume else None
+    if checkpoint is not None:
+        check_resume(checkpoint, config, splits)
+        config = replace(config, resume=False, load_from=checkpoint["config"]["load_from"])
+    train_loader, val_loader = make_loaders(config, splits, preprocess, device)
+    model = make_model(config, device, len(splits.classes))
+    recipe = make_recipe(config, model, device, preprocess)
+    if source and checkpoint is None:
+        log.info(str(load_weights(model, source)))
+    if config.sync_bn and distributed.world_size() > 1:
+        model = synchronised(model, device)
+    steps_per_epoch = -(-len(train_loader) // config.accumulate_steps)
+    state = make_state(config, model, recipe, steps_per_epoch)
+    standing = Standing(0, [], {}, Progress()) if checkpoint is None else restore(checkpoint, state)
+    folder = open_run_folder(config) if checkpoint is None else RunFolder(Path(source).parent)
+    run_log.write_to(folder.path)
+    folder.begin(config, splits, environment(device), steps_per_epoch)
+    tell_start(config, model, device, standing, folder)
+    Trainer(config, splits, preprocess, recipe, state, standing, folder, train_loader, val_loader).loop()
+    best = standing.best
+    log.info(f"done: best accuracy {best['accuracy']:.4f} in epoch {best['epoch']}; see {folder.path}")
+    return folder.path
+
+
+def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
+    """The network with BatchNorm statistics over all processes, which torch offers on CUDA alone."""
+    if device.type != "cuda":
+        log.warning(f"sync_bn: torch synchronises BatchNorm on CUDA only; left as it is on {device}")
+        return model
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+def tell_start(
+    config: TrainConfig, model: nn.Module, device: torch.device, standing: Standing, folder: RunFolder
+) -> None:
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    processes = f", {distributed.world_size()} processes" if distributed.world_size() > 1 else ""
+    log.info(f"{config.model_prefix} {config.model_suffix}: {parameters:,} parameters on {device}{processes}")
+    if standing.epoch >= config.epochs:
+        log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some")
+    elif standing.epoch or standing.progress.images:
+        log.info(f"resuming {folder.path} in epoch {standing.epoch + 1} of {config.epochs}")
+    else:
+        log.info(f"writing to {folder.path}")
+
+
+def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
+    """The config that the command line asks for. Raises ConfigError or WeightsError."""
+    overrides = parse_overrides(arguments.set)
+    if not arguments.resume:
+        return load_train_config(arguments.config, overrides)
+    last = Path(arguments.resume) / "last.pth"
+    if not last.is_file():
+        raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
+    values = {**load_checkpoint(last)["config"], **overrides, "resume": True, "load_from": str(last)}
+    return train_config_from(values, str(last))
+
+
+def check_launch(*, several: bool) -> None:
+    """Raises ConfigError naming the right command where the launcher and the script do not go together."""
+    command = "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py"
+    if several and not distributed.launched():
+        raise ConfigError("train_multi_gpu.py", [f"needs a launcher, which starts its processes: {command}"])
+    if not several and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ConfigError("train.py", [f"runs in one process; several are for train_multi_gpu.py: {command}"])
+
+
+def main(*, several: bool = False) -> int:
+    """The command line; `several` for a process that a launcher started. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_options(parser, TrainConfig, "train_config.py")
+    parser.add_argument(
+        "--resume", metavar="FOLDER", help="continue the run in this folder, such as logs/resnet_18/exp0"
+    )
+    arguments = parser.parse_args()
+
+    def command() -> None:
+        check_launch(several=several)
+        config = read_arguments(arguments)
+        device = distributed.pick_device(config.device, config.gpu_ids)
+        group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
+        with group if several else nullcontext():
+            run(config)
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

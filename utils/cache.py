@@ -1,0 +1,88 @@
+"""cache = 'ram': decoded pictures in one block of memory that all workers share."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from .errors import DataError, ImageError
+from .folders import ImageList
+from .images import image_size, read_image
+
+SHARE = 0.8  # of the free memory that a cache may take
+
+
+class ImageCache:
+    """`cache[i]` is picture i of the list as read_image would give it; unreadable ones raise their ImageError again.
+
+    The pixels are one uint8 tensor: forked workers see the parent's pages, spawned ones get them as shared memory.
+    """
+
+    def __init__(self, images: ImageList, *, budget: int) -> None:
+        """Decode everything. budget: bytes that may be taken; DataError with both figures if that is too little."""
+        self.reasons: dict[int, str] = {}
+        paths = [images.path(i) for i in range(len(images))]
+        with ThreadPoolExecutor() as pool:
+            self.sizes = np.array(list(pool.map(_size_or_nothing, paths)), dtype=np.int64).reshape(-1, 2)
+            lengths = self.sizes.prod(axis=1) * 3
+            if lengths.sum() > budget:
+                raise DataError(
+                    f"cache: the {len(images)} images of {images.root} need {lengths.sum() / 2**30:.1f} GiB decoded, "
+                    f"{max(0, budget) / 2**30:.1f} GiB of memory may be used; set cache = 'none'"
+                )
+            self.offsets = np.concatenate([[0], lengths.cumsum()])
+            self.pixels = torch.empty(int(self.offsets[-1]), dtype=torch.uint8)
+            work = pool.map(self._fill, range(len(images)), paths)
+            for _ in tqdm(work, total=len(images), desc=f"caching {images.root}", disable=None, leave=False):
+                pass
+
+    def __getitem__(self, index: int) -> Image.Image:
+        if index in self.reasons:
+            raise ImageError(self.reasons[index])
+        return Image.fromarray(self._slot(index))
+
+    def _slot(self, index: int) -> np.ndarray:
+        """(H, W, 3) view into the block."""
+        start, stop = self.offsets[index : index + 2]
+        return self.pixels.numpy()[start:stop].reshape(*self.sizes[index], 3)
+
+    def _fill(self, index: int, path: str) -> None:
+        try:
+            picture = np.asarray(read_image(path))
+            if picture.shape[:2] != tuple(self.sizes[index]):
+                if picture[..., 0].size != self.sizes[index].prod():
+                    raise ImageError("changed while it was read")
+                self.sizes[index] = picture.shape[:2]  # turned by a tag that stands behind the pixels
+            self._slot(index)[:] = picture
+        except ImageError as error:
+            self.reasons[index] = str(error)
+
+
+def _size_or_nothing(path: str) -> tuple[int, int]:
+    try:
+        return image_size(path)
+    except ImageError:
+        return 0, 0  # read_image gives the reason later
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free or can be freed on this machine; a very large number where that is unknown."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            fields: dict[str, Any] = dict(line.split(":") for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**62
+
+
+def cache_budget(local_world_size: int) -> int:
+    """Bytes that the cache of one process may take when `local_world_size` of them share the machine."""
+    return int(free_memory() * SHARE / local_world_size)

@@ -1,0 +1,120 @@
+"""A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models import create_model
+
+from .amp import amp_dtype
+from .checkpoint import is_checkpoint, read_pickle
+from .config import ConfigError, PredictConfig
+from .errors import ImageError, WeightsError
+from .general import load_weights, newest_checkpoint
+from .images import read_image
+from .predictions import Prediction
+from .preprocess import Preprocess, normalise
+
+
+@dataclass
+class Classifier:
+    """Images in, ranked classes out, by the preprocessing, precision and memory format of validation."""
+
+    path: Path  # of the weights
+    model: nn.Module
+    classes: list[str]
+    preprocess: Preprocess
+    device: torch.device
+    amp_dtype: torch.dtype | None
+    channels_last: bool
+    description: str
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 from `preprocess` -> (N, K) float32 on the CPU."""
+        images, steps = images.to(self.device), self.preprocess
+        with torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None):
+            normalised = normalise(images, steps.mean, steps.std, channels_last=self.channels_last)
+            return self.model(normalised).float().cpu()
+
+    def predict(self, paths: list[str], topk: int) -> list[Prediction]:
+        """One prediction a path, in order; a file that cannot be read becomes one with an error."""
+        with ThreadPoolExecutor() as pool:  # decoding leaves the interpreter's lock
+            read = list(pool.map(self._read, paths))
+        images = [image for image in read if isinstance(image, Tensor)]
+        rows = iter(self.logits(torch.stack(images)).softmax(1) if images else [])
+        return [
+            self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
+            for path, item in zip(paths, read)
+        ]
+
+    def _read(self, path: str) -> Tensor | ImageError:
+        try:
+            return self.preprocess(read_image(path))
+        except ImageError as error:
+            return error
+
+    def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
+        values, places = probabilities.topk(min(topk, len(self.classes)))
+        return Prediction(path, [(self.classes[i], p) for i, p in zip(places.tolist(), values.tolist())])
+
+
+def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
+    """The classifier of config.load_from; '' takes the newest run's best.pth. Raises ConfigError or WeightsError."""
+    path = Path(config.load_from) if config.load_from else newest_checkpoint()
+    payload = None if path.suffix == ".safetensors" else read_pickle(path)
+    found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
+    found.model.to(device).eval()
+    if found.channels_last:
+        found.model.to(memory_format=torch.channels_last)
+    return found
+
+
+def _from_checkpoint(path: Path, payload: dict, device: torch.device) -> Classifier:
+    saved, classes, best = payload["config"], payload["classes"], payload["best"]
+    preprocess = Preprocess.from_plain(payload["preprocess"])
+    name = saved["model_prefix"], saved["model_suffix"]
+    model = create_model(*name, len(classes), img_size=preprocess.img_size)
+    # best.pth keeps raw and averaged weights; the better of the two is what its figures speak of.
+    weights = best.get("weights", "net") if best.get("epoch") == payload["epoch"] else "net"
+    model.load_state_dict(payload[weights])
+    kind = "averaged weights" if weights == "net_ema" else "weights"
+    precision = amp_dtype(device, model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
+    described = f"{' '.join(name)}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
+    return Classifier(path, model, classes, preprocess, device, precision, saved["channels_last"], described)
+
+
+def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
+    needed = [name for name in ("model_prefix", "model_suffix", "class_indices_path") if not getattr(config, name)]
+    if needed:
+        told = f"{path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
+        raise ConfigError("predict_config.py", [told])
+    classes = _read_classes(Path(config.class_indices_path))
+    if config.num_classes not in ("auto", len(classes)):
+        told = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
+        raise ConfigError("predict_config.py", [told])
+    try:
+        model = create_model(config.model_prefix, config.model_suffix, len(classes), img_size=config.img_size)
+    except ValueError as error:
+        raise ConfigError("predict_config.py", [str(error)]) from None
+    report = load_weights(model, path)
+    if report.missing:
+        raise WeightsError(f"{path}: cannot predict with a part of the network: {report}")
+    preprocess = Preprocess.from_config(config)
+    return Classifier(path, model, classes, preprocess, device, None, True, str(report))
+
+
+def _read_classes(path: Path) -> list[str]:
+    """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        return [str(names[str(i)]) for i in range(len(names))]
+    except FileNotFoundError:
+        raise ConfigError("predict_config.py", [f"class_indices_path: no such file {str(path)!r}"]) from None
+    except (ValueError, KeyError, TypeError):
+        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps in {path}'
+        raise ConfigError("predict_config.py", [told]) from None

@@ -1,0 +1,53 @@
+"""What all commands share: how they end."""
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+from . import distributed
+from .errors import DivergedError, UserError
+from .schema import help_text
+from .signals import Stopped
+
+
+def run_command(command: Callable[[], None]) -> int:
+    """Run `command` and return the exit status of DESIGN.md, section 2: 0, 1, 2, 130 or 143."""
+    try:
+        command()
+    except Stopped as stopped:
+        return 128 + stopped.signum
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except UserError as error:
+        if distributed.is_main() or not error.on_every_rank:
+            _tell(str(error))
+        return 2
+    except DivergedError as error:
+        if distributed.is_main():
+            _tell(str(error))
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:
+    """--config and --set, and the schema's keys below the options in --help."""
+    parser.add_argument("--config", default=default, metavar="FILE", help=f"config file (default: {default})")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a key of the config; a Python literal, else a string; may be repeated",
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"keys of {default}:\n{help_text(schema)}"
+
+
+def _tell(message: str) -> None:
+    where = f"[rank {distributed.rank()}] " if distributed.rank() else ""
+    print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)

@@ -1,0 +1,209 @@
+"""Batches: the data set that decodes, the samplers that decide the order, the loaders that join them.
+
+A key of the data set is (epoch, index), so that a worker that lives through all epochs knows which one it draws for.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .augment import TrainTransform
+from .cache import ImageCache
+from .errors import ImageError, UnreadableError
+from .folders import ImageList
+from .images import read_image
+from .preprocess import Preprocess
+from .rng import generator
+from .signals import leave_signals_to_parent
+
+Keys = list[tuple[int, int]]  # (epoch, index) of each image of a batch
+
+
+class Batch(NamedTuple):
+    images: Tensor  # (N, H, W, 3) uint8
+    targets: Tensor  # (N,) int64
+    boxes: Tensor  # (N, 4) int64, rectangles to erase
+    indices: Tensor  # (N,) int64, places in the image list
+    bad: list[tuple[int, str]]  # (index, reason) of the images left out
+
+
+class ImageDataset(Dataset):
+    """Decoded, augmented, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
+
+    def __init__(
+        self, images: ImageList, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
+    ) -> None:
+        """transform: (picture, epoch, index) -> (pixels, box).  skip_bad: whether `read` lets unreadable files pass."""
+        self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Keys) -> Batch:
+        pixels, boxes, indices, bad = [], [], [], []
+        for epoch, index in keys:
+            try:
+                picture = self._read(index)
+            except ImageError as error:
+                bad.append((index, str(error)))
+                continue
+            image, box = self.transform(picture, epoch, index)
+            pixels.append(image)
+            boxes.append(box)
+            indices.append(index)
+        if not indices:
+            return Batch(*(torch.empty(0, dtype=torch.int64) for _ in range(4)), bad)
+        targets = torch.from_numpy(self.images.targets[indices])
+        return Batch(torch.stack(pixels), targets, torch.stack(boxes), torch.tensor(indices), bad)
+
+    def _read(self, index: int) -> Any:
+        return self.cache[index] if self.cache is not None else read_image(self.images.path(index))
+
+
+class EvalTransform:
+    """Preprocess in the form that ImageDataset calls; nothing is drawn, nothing erased."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.preprocess = preprocess
+
+    def __call__(self, picture: Any, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        return self.preprocess(picture), torch.zeros(4, dtype=torch.int64)
+
+
+class TrainBatches(Sampler[Keys]):
+    """Batches of an epoch for one rank: a permutation that hangs on (seed, epoch) alone, dealt out to the ranks.
+
+    Every rank gets as many images: the order wraps around where the count does not divide. A last batch of a single
+    image joins the one before, because BatchNorm cannot learn from one image.
+    """
+
+    def __init__(self, count: int, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch, self.start = 0, 0
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """The epoch to come, and how many of its batches are done already."""
+        self.epoch, self.start = epoch, start
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        share = -(-self.count // self.world_size)
+        full, rest = divmod(share, self.batch_size)
+        return max(1, full + (rest > 1 or (rest == 1 and full == 0)))
+
+    def __iter__(self) -> Iterator[Keys]:
+        order = torch.randperm(self.count, generator=generator("order", self.seed, self.epoch))
+        share = -(-self.count // self.world_size)
+        positions = torch.arange(self.rank, share * self.world_size, self.world_size) % self.count
+        own, batches = order[positions].tolist(), len(self)
+        for batch in range(self.start, batches):
+            stop = None if batch == batches - 1 else (batch + 1) * self.batch_size
+            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop]]
+
+
+class EvalBatches(Sampler[Keys]):
+    """Batches over which each image comes once on one rank; shares are not padded, so a rank may have none."""
+
+    def __init__(self, count: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.own, self.batch_size = range(rank, count, world_size), batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.own) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Keys]:
+        for start in range(0, len(self.own), self.batch_size):
+            yield [(0, index) for index in self.own[start : start + self.batch_size]]
+
+
+def read(loader: DataLoader) -> Iterator[Batch]:
+    """The batches of a loader; raises UnreadableError at a bad image unless the data set skips them.
+
+    (An exception in a worker would arrive with that worker's traceback for a message.) Workers end at once with a
+    generator that is closed before its end.
+    """
+    dataset, iterator = loader.dataset, iter(loader)
+    try:
+        for batch in iterator:
+            if batch.bad and not dataset.skip_bad:
+                index, reason = batch.bad[0]
+                hint = "on_bad_image = 'skip' would leave it out"
+                raise UnreadableError(f"{dataset.images.path(index)}: cannot read this image: {reason}; {hint}")
+            yield batch
+    except BaseException:  # GeneratorExit too
+        if loader.num_workers:
+            iterator._shutdown_workers()
+            loader._iterator = None
+        raise
+
+
+def as_is(batch: Batch) -> Batch:
+    """The collate function: the data set has stacked already (a named function, so that spawn can pickle it)."""
+    return batch
+
+
+def worker_count(num_workers: int | str, device: torch.device, local_world_size: int) -> int:
+    """'auto': the cores of this process, at most 8; on a CPU, which trains with the same cores, at most 2."""
+    if num_workers != "auto":
+        return num_workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8 if device.type != "cpu" else 2, cores // local_world_size))
+
+
+def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, workers: int, pin: bool) -> DataLoader:
+    """The loader of `batches` under the config's persistent_workers; `pin` asks for page-locked memory."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=as_is,
+        worker_init_fn=leave_signals_to_parent,
+        pin_memory=pin,
+        persistent_workers=config.persistent_workers and workers > 0,
+    )
+
+
+def train_loader(
+    config: Any,
+    images: ImageList,
+    *,
+    rank: int,
+    world_size: int,
+    workers: int,
+    pin: bool,
+    cache: ImageCache | None = None,
+) -> DataLoader:
+    transform = TrainTransform(
+        config.img_size,
+        augment=config.augment,
+        horizontal_flip=config.horizontal_flip,
+        random_erase_prob=config.random_erase_prob,
+        seed=config.seed,
+    )
+    dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
+    batches = TrainBatches(len(images), config.batch_size, seed=config.seed, rank=rank, world_size=world_size)
+    return make_loader(dataset, batches, config, workers=workers, pin=pin)
+
+
+def val_loader(
+    config: Any,
+    images: ImageList,
+    preprocess: Preprocess,
+    *,
+    rank: int,
+    world_size: int,
+    workers: int,
+    pin: bool,
+    cache: ImageCache | None = None,
+) -> DataLoader:
+    transform = EvalTransform(preprocess)
+    dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
+    batches = EvalBatches(len(images), config.batch_size, rank=rank, world_size=world_size)
+    return make_loader(dataset, batches, config, workers=workers, pin=pin)

@@ -1,0 +1,111 @@
+"""Every question about ranks. In a single process the collectives are the identity, so callers need no cases."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
+
+
+def launched() -> bool:
+    """Whether a launcher (torchrun, torch.distributed.launch --use_env) started this process."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def rank() -> int:
+    return int(os.environ["RANK"]) if launched() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if _active() else 1
+
+
+def local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def local_world_size() -> int:
+    """Processes on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", world_size())) if _active() else 1
+
+
+def is_main() -> bool:
+    """Whether this is rank 0, which alone writes and prints."""
+    return rank() == 0
+
+
+def pick_device(name: str, gpu_ids: tuple[int, ...] | str = "auto") -> torch.device:
+    """The device of this process for the config's `device` and `gpu_ids`; 'auto' prefers cuda, then mps, then cpu."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name != "cuda":
+        return torch.device(name)
+    return torch.device("cuda", local_rank() if gpu_ids == "auto" else gpu_ids[local_rank() % len(gpu_ids)])
+
+
+@contextmanager
+def process_group(device: torch.device, *, backend: str = "auto", url: str = "env://") -> Iterator[None]:
+    """Join the other processes for the duration; auto: nccl on CUDA, gloo elsewhere."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = ("nccl" if device.type == "cuda" else "gloo") if backend == "auto" else backend
+    env = os.environ
+    dist.init_process_group(backend, init_method=url, rank=int(env["RANK"]), world_size=int(env["WORLD_SIZE"]))
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def all_reduce_sum(tensor: Tensor) -> Tensor:
+    """The sum over all ranks, in place."""
+    if _active():
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def gather(value: T) -> list[T]:
+    """The values of all ranks, in their order; any picklable value."""
+    if not _active():
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def from_main(value: T) -> T:
+    """Rank 0's value, on every rank."""
+    if not _active():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def barrier() -> None:
+    if _active():
+        dist.barrier()
+
+
+def parallel(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model itself, or its DDP wrapper among several processes."""
+    if not _active():
+        return model
+    return DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every rank the buffers of rank 0 (BatchNorm statistics), which are the ones that a checkpoint keeps."""
+    if _active():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+def _active() -> bool:
+    return dist.is_available() and dist.is_initialized()

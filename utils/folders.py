@@ -1,0 +1,164 @@
+"""Which images there are: class folders become a class list and a packed list of paths. Nothing is decoded here."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError
+from .schema import nearest
+
+EXTENSIONS = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"])
+
+
+class PackedPaths(Sequence[str]):
+    """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        encoded = [os.fsencode(path) for path in paths]
+        self._offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(path) for path in encoded], out=self._offsets[1:])
+        self._bytes = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        index = range(len(self))[index]
+        return os.fsdecode(self._bytes[self._offsets[index] : self._offsets[index + 1]].tobytes())
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """The images of one split. `targets[i]` is the place in `classes` of the class of image i."""
+
+    root: str
+    classes: tuple[str, ...]
+    paths: PackedPaths  # relative to root
+    targets: np.ndarray  # (images,) int64
+    notes: tuple[str, ...] = ()  # what was left out or looks odd, in words
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def path(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
+
+    def counts(self) -> np.ndarray:
+        """Images of each class, (classes,) int64."""
+        return np.bincount(self.targets, minlength=len(self.classes))
+
+
+def list_classes(root: str | Path) -> list[str]:
+    """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
+    return [name for name in _folders(root)[0] if next(_walk(os.path.join(root, name), Counter()), None) is not None]
+
+
+def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
+    """All images of root/<class>/**, in sorted order.
+
+    classes: the fixed list that folder names are mapped to; None takes the non-empty folders of `root`, sorted.
+    Hidden folders, __MACOSX and empty folders are left out; files with other endings are counted; `notes` says so.
+    Raises DataError if `root` is missing or a non-empty folder is not among `classes`.
+    """
+    names, hidden = _folders(root)
+    others: Counter[str] = Counter()
+    found = {name: [os.path.join(name, rest) for rest in _walk(os.path.join(root, name), others)] for name in names}
+    empty = [name for name in names if not found[name]]
+    present = [name for name in names if found[name]]
+    fixed = tuple(present if classes is None else classes)
+    if strangers := [name for name in present if name not in set(fixed)]:
+        raise DataError(
+            f"{root}: class {_list(strangers)} is not among the {len(fixed)} classes of train"
+            f"{nearest(strangers[0], fixed)}; rename or remove the folder"
+        )
+    place = {name: i for i, name in enumerate(fixed)}
+    targets = np.repeat([place[name] for name in present], [len(found[name]) for name in present]).astype(np.int64)
+    paths = PackedPaths(path for name in present for path in found[name])
+    return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
+
+
+def find_images(pattern: str) -> list[str]:
+    """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
+
+    Raises DataError if there is none.
+    """
+    if os.path.isfile(pattern):
+        return [pattern]
+    if os.path.isdir(pattern):
+        found = [os.path.join(pattern, rest) for rest in _walk(pattern, Counter())]
+    else:
+        files = (path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+        found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
+    if not found:
+        raise DataError(f"predict_img_path: no image at {pattern!r}; expected an image, a folder or a glob")
+    return found
+
+
+def _folders(root: str | Path) -> tuple[list[str], list[str]]:
+    """(folders that may be classes, folders left out), each sorted."""
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if _holds(entry.is_dir))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
+    except PermissionError:
+        raise DataError(f"{root}: no permission to read this folder") from None
+    return [name for name in names if not _left_out(name)], [name for name in names if _left_out(name)]
+
+
+def _left_out(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _walk(folder: str, others: Counter, *, above: frozenset = frozenset()) -> Iterator[str]:
+    """Image files below `folder` in sorted order, relative to it; other files are counted by their ending.
+
+    above: (device, inode) of the folders on the way down, so that a loop of symbolic links ends.
+    """
+    try:
+        status = os.stat(folder)
+        with os.scandir(folder) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}") from None
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for entry in listing:
+        if _left_out(entry.name):
+            continue
+        if _holds(entry.is_dir):
+            deeper = _walk(entry.path, others, above=above | {here})
+            yield from (os.path.join(entry.name, rest) for rest in deeper)
+        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and _holds(entry.is_file):
+            yield entry.name
+        else:
+            others[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer of a directory entry; a symbolic link to itself has none."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
+    if hidden:
+        yield f"left out hidden or system folders: {_list(hidden)}"
+    if empty:
+        yield f"left out folders without images: {_list(empty)}"
+    if others:
+        kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
+        yield f"left out files that are no images by their ending: {kinds}"
+
+
+def _list(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more

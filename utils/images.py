@@ -1,0 +1,93 @@
+"""Reading an image: one function for training, validation, prediction and the tools."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from .errors import ImageError
+
+MAX_PIXELS = 178_956_970  # Pillow's own line between a large picture and a decompression bomb
+TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def read_image(path: str | os.PathLike) -> Image.Image:
+    """The picture in `path` as mode RGB, upright, fully decoded.
+
+    EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; integers of
+    16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted.
+    Raises ImageError with the reason if the file is missing, empty, damaged, cut short, or a decompression bomb.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"{image.width}x{image.height} pixels: refused as a decompression bomb")
+            return _to_rgb(_upright(image))
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file drives them to
+        raise ImageError(_reason(path, error)) from error
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(height, width) of the upright picture, from its header alone. Raises ImageError."""
+    try:
+        with Image.open(path) as image:
+            # The base class's getexif: that of PNG would decode the picture. Pillow turns TIFF by itself.
+            turned = image.format != "TIFF" and Image.Image.getexif(image).get(0x0112, 1) in (5, 6, 7, 8)
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except Exception as error:
+        raise ImageError(_reason(path, error)) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the picture is good even where its EXIF block is not
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        pixels = _to_8_bits(values)
+        if (clear := image.info.get("transparency")) is not None:
+            pixels[values == clear] = 255
+        return Image.fromarray(pixels).convert("RGB")
+    if image.mode in TRANSPARENT or "transparency" in image.info:
+        image = image.convert("LA") if image.mode == "La" else image
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """Grey values of any depth -> uint8. The depth is the least of 8 (floats), 16 and 32 bits that holds them all.
+
+    Floats within 0..1 fill the whole range. (Pillow opens 16-bit PNG and PGM as 16 or as 32-bit integers.)
+    """
+    values = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    depths = (1, 2**8 - 1, 2**16 - 1, 2**32 - 1) if pixels.dtype.kind == "f" else (2**16 - 1, 2**32 - 1)
+    top = values.max(initial=0.0)
+    full = next((depth for depth in depths if top <= depth), top)
+    return np.round(values * (255 / full)).astype(np.uint8)
+
+
+def _reason(path: str | os.PathLike, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if os.path.isfile(path) and os.path.getsize(path) == 0:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image in a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return "refused as a decompression bomb"
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,50 @@
+"""Metrics from a confusion matrix: integer counts that ranks can add up, then ratios of exact sums."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def confusion_counts(predictions: Tensor, targets: Tensor, num_classes: int) -> Tensor:
+    """(N,) predicted and true classes -> (K, K) int64; row: true class, column: predicted class."""
+    return torch.bincount(targets * num_classes + predictions, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures in 0..1. Arrays are (K,), in the order of the classes."""
+
+    accuracy: float
+    precision: float  # macro average over the classes that occur, as recall and f1
+    recall: float
+    f1: float
+    class_precision: np.ndarray
+    class_recall: np.ndarray
+    class_f1: np.ndarray
+    support: np.ndarray  # true images of each class
+
+    def summary(self, loss: float) -> dict[str, float]:
+        """The figures over all, as columns of results.csv, after the loss of the same evaluation."""
+        scores = {name: getattr(self, name) for name in ("accuracy", "precision", "recall", "f1")}
+        return {"val_loss": loss, **scores}
+
+
+def metrics_from(confusion: np.ndarray) -> Metrics:
+    """All figures from (K, K) counts, rows true, columns predicted.
+
+    A ratio with nothing to count is 0. A class occurs if some image is it or is taken for it. Equal to scikit-learn's
+    precision_recall_fscore_support(average="macro", zero_division=0).
+    """
+    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
+    f1 = _ratio(2 * hits, support + predicted)
+    occurs = support + predicted > 0
+    macro = [float(values[occurs].mean()) if occurs.any() else 0.0 for values in (precision, recall, f1)]
+    accuracy = float(hits.sum() / max(1, confusion.sum()))
+    return Metrics(accuracy, *macro, precision, recall, f1, support)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

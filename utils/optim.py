@@ -1,0 +1,30 @@
+"""Optimizers and their parameter groups."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay for weight matrices and kernels, none for vectors: biases, norm weights, layer scales.
+
+    Reference: "Bag of Tricks for Image Classification", https://arxiv.org/abs/1812.01187, Section 3.1.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
+    """The optimizer that the config names, over the model's parameter groups."""
+    groups, lr = parameter_groups(model, config.weight_decay), config.init_lr
+    if config.optimizer_type == "sgd":
+        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.nesterov)
+    if config.optimizer_type == "rmsprop":
+        return torch.optim.RMSprop(groups, lr, momentum=config.momentum, eps=config.eps)
+    adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer_type]
+    return adam(groups, lr, betas=config.betas, eps=config.eps)

@@ -1,0 +1,61 @@
+"""From a picture to what a network sees when it is asked, not taught: one path for validation and prediction."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+INTERPOLATION = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize to `val_resize`, centre-crop `img_size`, then (x / 255 - mean) / std. Sizes are (height, width)."""
+
+    img_size: tuple[int, int]
+    val_resize: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bilinear"  # antialiased
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Preprocess":
+        return cls(config.img_size, config.val_resize, config.mean, config.std)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Preprocess":
+        """The inverse of `to_plain`; raises KeyError where an entry is missing."""
+        values = {field.name: plain[field.name] for field in fields(cls)}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def to_plain(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """An RGB picture -> (H, W, 3) uint8."""
+        (height, width), (crop_height, crop_width) = self.val_resize, self.img_size
+        image = image.resize((width, height), INTERPOLATION[self.interpolation])
+        top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
+        return to_tensor(image.crop((left, top, left + crop_width, top + crop_height)))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB picture -> (H, W, 3) uint8 of its own memory."""
+    return torch.from_numpy(np.array(image))
+
+
+def normalise(
+    images: Tensor, mean: tuple[float, ...], std: tuple[float, ...], *, channels_last: bool = False
+) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32, (x / 255 - mean) / std, on the device of `images`.
+
+    Batches travel as N, H, W, C because that is how pictures lie in memory and, seen as N, C, H, W, is the
+    channels_last format already.
+    """
+    shift = torch.tensor(mean, device=images.device) * 255
+    scale = torch.tensor(std, device=images.device) * 255
+    normalised = ((images - shift) / scale).permute(0, 3, 1, 2)
+    return normalised if channels_last else normalised.contiguous()

@@ -1,0 +1,81 @@
+"""The folder of one run: what is written when. On ranks other than 0 nothing is. DESIGN.md, section 4."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import distributed, tables
+from .checkpoint import save_checkpoint, write_text
+from .config import TrainConfig
+from .engine import Evaluation
+from .general import next_run_folder
+from .metrics import Metrics
+from .preflight import Splits
+from .schedulers import learning_rate
+from .schema import render
+
+REDRAW_SECONDS = 30  # curves are drawn again at most so often while a run goes on
+TITLE = "The configuration of a run: python train.py --config with this file starts it again."
+
+
+class RunFolder:
+    def __init__(self, path: Path) -> None:
+        self.path, self.writes = path, distributed.is_main()
+        self.drawn = time.monotonic()
+
+    def begin(self, config: TrainConfig, splits: Splits, environment: dict[str, Any], steps_per_epoch: int) -> None:
+        """The files that do not wait for an epoch. steps_per_epoch: 0 where nothing is trained."""
+        if not self.writes:
+            return
+        write_text(self.path / "train_config.py", render(config, TITLE))
+        facts = {**environment, "steps_per_epoch": steps_per_epoch}
+        self._write_json("environment.json", facts)
+        self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
+        train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
+        tables.write_counts(self.path, splits.classes, train, splits.val.counts())
+        if steps_per_epoch:
+            from .plots import draw_schedule
+
+            steps = range(config.epochs * steps_per_epoch)
+            rates = [learning_rate(config, step, steps_per_epoch) for step in steps]
+            draw_schedule(self.path, rates, steps_per_epoch)
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def save(self, name: str, checkpoint: dict[str, Any]) -> None:
+        save_checkpoint(self.path / name, checkpoint)
+
+    def record(self, history: list[dict[str, Any]], metrics: Metrics, classes: Sequence[str]) -> None:
+        """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
+        if not self.writes:
+            return
+        tables.write_results(self.path, history)
+        tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
+        if time.monotonic() - self.drawn > REDRAW_SECONDS:
+            self.draw()
+
+    def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
+        """per_class.csv and confusion_matrix.csv: of the weights in best.pth."""
+        if self.writes:
+            tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
+
+    def draw(self) -> None:
+        """Every picture that the tables allow."""
+        if not self.writes:
+            return
+        from .plots import draw_run  # matplotlib takes a second to import
+
+        draw_run(self.path)
+        self.drawn = time.monotonic()
+
+
+def open_run_folder(config: TrainConfig) -> RunFolder:
+    """The next log_root/<prefix>_<suffix>/<exp_name>N, made by rank 0 and known to all."""
+    name = f"{config.model_prefix}_{config.model_suffix}"
+    made = next_run_folder(config.log_root, name, config.exp_name) if distributed.is_main() else None
+    return RunFolder(distributed.from_main(made))

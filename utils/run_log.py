@@ -1,0 +1,55 @@
+"""Lines on the console and in train.log; only rank 0 speaks."""
+
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import distributed
+
+log = logging.getLogger("train")
+
+
+class _Console(logging.Handler):
+    """To standard output, around progress bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record).encode(errors="replace").decode(), file=sys.stdout)
+        sys.stdout.flush()
+
+
+class RunLog:
+    """Speaks on the console at once; what was said before the run folder existed is kept for its train.log."""
+
+    def __init__(self) -> None:
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        self.early = logging.handlers.MemoryHandler(10_000, flushLevel=logging.CRITICAL + 1)
+        self.handlers: list[logging.Handler] = (
+            [_Console(), self.early] if distributed.is_main() else [logging.NullHandler()]
+        )
+        for handler in self.handlers:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            log.addHandler(handler)
+
+    def write_to(self, folder: Path) -> None:
+        """Add to train.log in `folder`: all that was said so far and whatever follows."""
+        if not distributed.is_main():
+            return
+        file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.early.setTarget(file)
+        self.early.flush()
+        log.removeHandler(self.early)
+        log.addHandler(file)
+        self.handlers.append(file)
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handler in self.handlers:
+            log.removeHandler(handler)
+            handler.close()

@@ -1,0 +1,39 @@
+"""The learning rate as a function of the optimizer step, without hidden state.
+
+Warm-up and cosine move at every step; step_lr and exponential_lr fall between epochs. Training, its resume and the
+picture scheduler.jpg all ask `learning_rate`.
+"""
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+WARMUP_START, WARMUP_HOLD = 0.05, 1 / 3  # shares of init_lr: where 'linear' starts, what 'constant' holds
+
+
+def learning_rate(config: Any, step: int, steps_per_epoch: int) -> float:
+    """The rate of optimizer step `step`, 0 .. epochs * steps_per_epoch.
+
+    config: a TrainConfig; read are epochs, init_lr, min_lr, warmup_epochs, warmup_type, scheduler_type, steps, gamma.
+    """
+    epoch = step / steps_per_epoch
+    if epoch < config.warmup_epochs:
+        return config.init_lr * _warmup(config.warmup_type, epoch / config.warmup_epochs)
+    if config.scheduler_type == "cosine_lr":  # https://arxiv.org/abs/1608.03983, equation 5, without restarts
+        done = min(1.0, (epoch - config.warmup_epochs) / (config.epochs - config.warmup_epochs))
+        return config.min_lr + (config.init_lr - config.min_lr) * (1 + math.cos(math.pi * done)) / 2
+    whole = int(step // steps_per_epoch)
+    if config.scheduler_type == "step_lr":
+        return config.init_lr * config.gamma ** sum(whole >= s + config.warmup_epochs for s in config.steps)
+    return config.init_lr * config.gamma ** (whole - config.warmup_epochs)
+
+
+def _warmup(kind: str, done: float) -> float:
+    return WARMUP_HOLD if kind == "constant" else WARMUP_START + (1 - WARMUP_START) * done
+
+
+def make_scheduler(optimizer: Optimizer, config: Any, steps_per_epoch: int) -> LambdaLR:
+    """`learning_rate` in the shape of a torch scheduler, to be stepped after each optimizer step."""
+    return LambdaLR(optimizer, lambda step: learning_rate(config, step, steps_per_epoch) / config.init_lr)

@@ -1,0 +1,42 @@
+"""SIGINT and SIGTERM as a request that the loop honours between two steps."""
+
+import signal
+from types import FrameType
+
+
+class Stopped(Exception):
+    """Training stopped on request with its state saved; `signum` is the signal."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+
+
+class StopRequest:
+    """`with StopRequest() as stop`: bool(stop) tells whether a signal came. A second Ctrl-C interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signum = 0
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def __bool__(self) -> bool:
+        return self.signum != 0
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGINT and self.signum:
+            raise KeyboardInterrupt
+        self.signum = signum
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """For DataLoader workers: a signal to the whole group must not take the next batch from a loop that is finishing
+    its step. Workers end with their parent all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
