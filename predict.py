@@ -11,11 +11,13 @@ from utils.classifier import Classifier, load_classifier
 from utils.cli import add_config_options, run_command
 from utils.config import PredictConfig, load_predict_config, parse_overrides
 from utils.folders import find_images
-from utils.predictions import Prediction, write_predictions
+from utils.predictions import Prediction, check_output, write_predictions
 
 
 def run(config: PredictConfig) -> list[Prediction]:
     """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths."""
+    if config.output:
+        check_output(config.output)
     single = Path(config.predict_img_path).is_file()
     paths = find_images(config.predict_img_path)
     classifier = load_classifier(config, distributed.pick_device(config.device))

@@ -17,6 +17,7 @@ from tools.convert_weights import Request, convert, main
 from utils.checkpoint import save_checkpoint
 from utils.errors import WeightsError
 from utils.general import load_weights, read_state_dict
+from utils.networks import NetworkOptions
 
 TOOL = Path(__file__).parents[1] / "tools" / "convert_weights.py"
 HEAVY = 3_000_000  # parameters: conversions of larger networks are not for every run
@@ -33,6 +34,10 @@ def smallest_pairs() -> list:
         pytest.param(*names, layout, marks=pytest.mark.slow if PARAMETERS[names] > HEAVY else ())
         for (_, layout), names in pairs.items()
     ]
+
+
+def request(source, target, layout, prefix=None, suffix=None, **options):
+    return Request(NetworkOptions(prefix, suffix, weights=source, **options), target, layout)
 
 
 @pytest.fixture
@@ -61,9 +66,9 @@ def test_there_and_back_the_weights_are_the_same(prefix, suffix, layout, weights
     source = weights(prefix, suffix, img_size=size)
     there, back = tmp_path / "there.pth", tmp_path / "back.pth"
     with SkipRandomFill():
-        told = convert(Request(source, there, layout, prefix, suffix, img_size=size))
+        told = convert(request(source, there, layout, prefix, suffix, img_size=size))
         assert any(line.startswith(f"verified: {layout}'s ") for line in told)
-        convert(Request(there, back, "ours", prefix, suffix, img_size=size))
+        convert(request(there, back, "ours", prefix, suffix, img_size=size))
     before, after = read_state_dict(source), read_state_dict(back)
     assert before.keys() == after.keys()
     for name, tensor in before.items():
@@ -72,18 +77,18 @@ def test_there_and_back_the_weights_are_the_same(prefix, suffix, layout, weights
 
 def test_torchvision_takes_the_file_of_an_mnasnet(weights, tmp_path):
     target = tmp_path / "out.pth"
-    convert(Request(weights("mnasnet", "0.5"), target, "torchvision", img_size=(32, 32)))
+    convert(request(weights("mnasnet", "0.5"), target, "torchvision", img_size=(32, 32)))
     torchvision.models.mnasnet0_5(num_classes=7).load_state_dict(torch.load(target, weights_only=True))
 
 
 def test_the_network_is_recognised_and_its_head_kept(weights, tmp_path):
-    told = convert(Request(weights("squeezenet", "1.1"), tmp_path / "out.pth", "torchvision", img_size=(64, 64)))
+    told = convert(request(weights("squeezenet", "1.1"), tmp_path / "out.pth", "torchvision", img_size=(64, 64)))
     assert told[0].startswith("squeezenet 1.1, 7 classes: loaded 52 of 52 tensors")
 
 
 def test_another_number_of_classes_initialises_the_head(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
-    told = convert(Request(source, target, "torchvision", num_classes=3, img_size=(32, 32)))
+    told = convert(request(source, target, "torchvision", num_classes=3, img_size=(32, 32)))
     assert "re-initialised fc.weight [7, 1024] -> [3, 1024]" in told[0]
     assert len(read_state_dict(target)["fc.bias"]) == 3
 
@@ -93,7 +98,7 @@ def test_position_tables_keep_their_size(tmp_path):
         model = timm.create_model("resmlp_12_224", num_classes=4, img_size=96)
     randomise(model, seed=0)
     torch.save(model.state_dict(), tmp_path / "in.pth")
-    told = convert(Request(tmp_path / "in.pth", tmp_path / "out.pth", "timm"))
+    told = convert(request(tmp_path / "in.pth", tmp_path / "out.pth", "timm"))
     assert "96x96" in told[1]
     assert read_state_dict(tmp_path / "out.pth")["blocks.0.linear_tokens.weight"].shape == (36, 36)
 
@@ -102,7 +107,7 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     model = create_model("shufflenetv2", "0.5", 4)
     config = {"model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": [32, 48]}
     save_checkpoint(tmp_path / "best.pth", {"net": model.state_dict(), "config": config})
-    told = convert(Request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
+    told = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
     assert "32x48" in told[1]
     assert read_state_dict(tmp_path / "out.pth").keys() == model.state_dict().keys()
 
@@ -110,8 +115,8 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
 def test_safetensors_are_written_and_read(weights, tmp_path):
     pytest.importorskip("safetensors")
     source, middle, target = weights(), tmp_path / "out.safetensors", tmp_path / "out.pth"
-    convert(Request(source, middle, "torchvision", img_size=(32, 32)))
-    convert(Request(middle, target, "ours", img_size=(32, 32)))
+    convert(request(source, middle, "torchvision", img_size=(32, 32)))
+    convert(request(middle, target, "ours", img_size=(32, 32)))
     before, after = read_state_dict(source), read_state_dict(target)
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     load_weights(create_model("shufflenetv2", "0.5", 7), middle)
@@ -119,10 +124,10 @@ def test_safetensors_are_written_and_read(weights, tmp_path):
 
 def test_a_library_that_is_not_installed_is_told(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(convert_weights, "find_spec", lambda name: None)
-    told = convert(Request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
+    told = convert(request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
     assert "not compared with torchvision's own shufflenet_v2_x0_5: torchvision is not installed" in told
     with pytest.raises(WeightsError, match="pip install safetensors"):
-        convert(Request(weights(), tmp_path / "out.safetensors", "torchvision"))
+        convert(request(weights(), tmp_path / "out.safetensors", "torchvision"))
 
 
 def failing(monkeypatch):
@@ -138,7 +143,7 @@ def failing(monkeypatch):
 def test_nothing_is_written_if_the_logits_differ(weights, tmp_path, monkeypatch):
     failing(monkeypatch)
     with pytest.raises(WeightsError, match="not written: .* gives other logits"):
-        convert(Request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
+        convert(request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
     assert not (tmp_path / "out.pth").exists()
 
 
@@ -147,7 +152,7 @@ def test_weights_that_give_no_numbers_are_refused(tmp_path):
     state["fc.bias"][0] = torch.nan
     torch.save(state, tmp_path / "in.pth")
     with pytest.raises(WeightsError, match="no numbers"):
-        convert(Request(tmp_path / "in.pth", tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
+        convert(request(tmp_path / "in.pth", tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
 
 
 def test_an_incomplete_file_is_refused_but_by_force(weights, tmp_path):
@@ -156,8 +161,8 @@ def test_an_incomplete_file_is_refused_but_by_force(weights, tmp_path):
     del state["conv5.0.weight"]
     torch.save(state, source)
     with pytest.raises(WeightsError, match=r"1 tensors of shufflenetv2 0\.5 are not in it, conv5\.0\.weight for one"):
-        convert(Request(source, target, "torchvision", img_size=(32, 32)))
-    convert(Request(source, target, "torchvision", img_size=(32, 32), force=True))
+        convert(request(source, target, "torchvision", img_size=(32, 32)))
+    convert(request(source, target, "torchvision", img_size=(32, 32), force=True))
     assert "conv5.0.weight" in read_state_dict(target)
 
 
@@ -165,8 +170,8 @@ def test_a_file_without_a_head_needs_the_number_of_classes(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
     torch.save({name: t for name, t in read_state_dict(source).items() if not name.startswith("fc.")}, source)
     with pytest.raises(WeightsError, match="--num-classes"):
-        convert(Request(source, target, "torchvision"))
-    convert(Request(source, target, "torchvision", num_classes=2, img_size=(32, 32)))
+        convert(request(source, target, "torchvision"))
+    convert(request(source, target, "torchvision", num_classes=2, img_size=(32, 32)))
     assert len(read_state_dict(target)["fc.bias"]) == 2
 
 
@@ -219,11 +224,9 @@ def test_bad_input_is_one_error(arguments, message, weights, tmp_path, capsys, m
 
 
 def test_half_a_name_and_other_layouts_are_refused(capsys):
-    for arguments in (
-        ["--to", "ours", "--model-prefix", "vgg"],
-        ["--to", "keras"],
-        ["--to", "ours", "--num-classes", "0"],
-    ):
+    half = refused(capsys, "in.pth", "out.pth", "--to", "ours", "--model-prefix", "vgg")
+    assert "--model-prefix and --model-suffix go together" in half
+    for arguments in (["--to", "keras"], ["--to", "ours", "--num-classes", "0"]):
         with pytest.raises(SystemExit, match="2"):
             main(["in.pth", "out.pth", *arguments])
     assert "error: " in capsys.readouterr().err

@@ -130,8 +130,8 @@ def test_foreign_weights_need_the_words_that_a_checkpoint_has(trained, data, tmp
     assert len(predictions) == 9
 
 
-def test_bad_input_is_named(trained, tmp_path):
-    config = PredictConfig(load_from=str(trained[1]))
+def test_bad_input_is_named(trained, data, tmp_path):
+    config = PredictConfig(load_from=str(trained[1]), predict_img_path=str(data / "val" / "bee" / "00.png"))
     with pytest.raises(DataError, match="nowhere"):
         predict.run(replace(config, predict_img_path=str(tmp_path / "nowhere")))
     broken = tmp_path / "broken.png"
@@ -140,8 +140,15 @@ def test_bad_input_is_named(trained, tmp_path):
         predict.run(replace(config, predict_img_path=str(broken)))
     with pytest.raises(WeightsError, match="no such file"):
         predict.run(replace(config, load_from=str(tmp_path / "none.pth")))
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(trained, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "load_classifier", lambda *given: pytest.fail("the work has begun"))
+    config = PredictConfig(load_from=str(trained[1]), predict_img_path=str(data / "val"))
     with pytest.raises(ConfigError, match="csv or"):
-        predict.run(replace(config, predict_img_path=str(tmp_path), output=str(tmp_path / "out.txt")))
+        predict.run(replace(config, output=str(tmp_path / "out.txt")))
+    with pytest.raises(ConfigError, match="no folder"):
+        predict.run(replace(config, output=str(tmp_path / "none" / "out.csv")))
 
 
 def test_a_folder_is_predicted_without_plotting_libraries(trained, data):

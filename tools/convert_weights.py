@@ -5,11 +5,10 @@ library's own network where that library is installed.
 """
 
 import argparse
-import math
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 import torch
 from torch import Tensor, nn
 
-from models import create_model, native_img_size
+from models import native_img_size
 from models.catalogue import LIBRARIES
-from models.dialects import ENOUGH, FAMILIES, NATIVE_EPS, OURS, identify, translate, translate_back, with_batchnorm_eps
-from utils.checkpoint import atomic_file, is_checkpoint, read_pickle
+from models.dialects import FAMILIES, NATIVE_EPS, OURS, translate, translate_back, with_batchnorm_eps
+from utils.checkpoint import atomic_file
 from utils.cli import run_command
 from utils.errors import WeightsError
-from utils.general import load_weights, read_state_dict
+from utils.general import load_weights
+from utils.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
 
 FORMATS = (".pth", ".pt", ".safetensors")
 VERSIONS = {
@@ -36,44 +36,24 @@ TOLERANCE = 1e-4  # of the largest logit, or of 1
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for; None is to be found out."""
+    """What the command line asks for."""
 
-    source: Path
+    network: NetworkOptions  # its weights are the file to read
     target: Path
     layout: str
-    prefix: str | None = None
-    suffix: str | None = None
-    num_classes: int | None = None
-    img_size: tuple[int, int] | None = None
-    force: bool = False
     overwrite: bool = False
 
-
-@dataclass(frozen=True)
-class Network:
-    """What the tensors of a file belong to."""
-
-    prefix: str
-    suffix: str
-    num_classes: int
-    img_size: tuple[int, int]
-
-    def build(self) -> nn.Module:
-        try:
-            return create_model(self.prefix, self.suffix, self.num_classes, img_size=self.img_size).eval()
-        except ValueError as error:
-            raise WeightsError(str(error)) from None
-
-    def images(self) -> Tensor:
-        return torch.randn(1, 3, *self.img_size, generator=torch.Generator().manual_seed(0))
+    @property
+    def source(self) -> Path:
+        return self.network.weights
 
 
 def convert(request: Request) -> list[str]:
     """Write request.target and return what was done, a sentence a line. Raises WeightsError."""
     check_paths(request)
-    network = find_network(request)
+    network = find_network(request.network)
     model = network.build()
-    report = load_weights(model, request.source, force=request.force)
+    report = load_weights(model, request.source, force=request.network.force)
     complain_of_gaps(request, network, report.missing)
     converted = convert_state(network, model.state_dict(), request.layout)
     told = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]
@@ -99,71 +79,16 @@ def check_paths(request: Request) -> None:
         raise WeightsError(f"{target}: there is no folder {target.parent}")
 
 
-def find_network(request: Request) -> Network:
-    """From the command line, else from a checkpoint's own config, else from the tensors."""
-    state, config = read_state_dict(request.source), config_of(request.source)
-    prefix, suffix = request.prefix, request.suffix
-    if prefix is None and config:
-        prefix, suffix = config["model_prefix"], config["model_suffix"]
-    if prefix is None:
-        guess = identify(state, str(request.source))
-        if guess is None or guess.overlap < ENOUGH:
-            raise WeightsError(f"{request.source}: cannot tell the network; say --model-prefix and --model-suffix")
-        prefix, suffix = guess.prefix, guess.suffix
-    ours = translated(prefix, suffix, state, request)
-    num_classes = request.num_classes or head_size(prefix, ours)
-    if num_classes is None:
-        raise WeightsError(f"{request.source}: holds no head; say --num-classes, for a newly initialised one")
-    size = request.img_size or (tuple(config["img_size"]) if config else side_of_tables(ours))
-    if size is None:
-        size = (native_img_size(prefix, suffix),) * 2
-    return Network(prefix, suffix, num_classes, size)
-
-
-def config_of(path: Path) -> dict[str, Any] | None:
-    """Of a checkpoint of ours, else None."""
-    payload = None if path.suffix == ".safetensors" else read_pickle(path)
-    return payload["config"] if is_checkpoint(payload) else None
-
-
-def translated(prefix: str, suffix: str, state: dict[str, Tensor], request: Request) -> dict[str, Tensor]:
-    """`state` under our names."""
-    try:
-        with torch.device("meta"):
-            shapes = {name: tensor.shape for name, tensor in create_model(prefix, suffix).state_dict().items()}
-        return translate(prefix, suffix, state, shapes, source=str(request.source), force=request.force).state
-    except ValueError as error:
-        raise WeightsError(f"{request.source}: {error}") from None
-
-
-def head_size(prefix: str, ours: dict[str, Tensor]) -> int | None:
-    """Number of classes, if `ours` holds a head."""
-    weights = (t for name, t in ours.items() if name.startswith(FAMILIES[prefix].head) and name.endswith("weight"))
-    return next((len(weight) for weight in weights), None)
-
-
-def side_of_tables(ours: dict[str, Tensor]) -> tuple[int, int] | None:
-    """(height, width) that position embeddings or token mixing were made for, if they are and the grid is square."""
-    if "pos_embed" in ours and "patch_embed.proj.weight" in ours:
-        tokens, patch = ours["pos_embed"].shape[1] - 1, ours["patch_embed.proj.weight"].shape[-1]
-    elif "blocks.0.linear_tokens.weight" in ours and "stem.proj.weight" in ours:
-        tokens, patch = len(ours["blocks.0.linear_tokens.weight"]), ours["stem.proj.weight"].shape[-1]
-    else:
-        return None
-    side = math.isqrt(tokens)
-    return (side * patch, side * patch) if side * side == tokens else None
-
-
-def complain_of_gaps(request: Request, network: Network, missing: list[str]) -> None:
+def complain_of_gaps(request: Request, network: NetworkSpec, missing: list[str]) -> None:
     """Raises WeightsError if IN lacks something beyond a head that the user wants anew."""
-    head = FAMILIES[network.prefix].head if request.num_classes else ()
+    head = FAMILIES[network.prefix].head if request.network.num_classes else ()
     if gaps := [name for name in missing if not (head and name.startswith(head))]:
         what = f"{len(gaps)} tensors of {network.prefix} {network.suffix} are not in it, {gaps[0]} for one"
-        if not request.force:
+        if not request.network.force:
             raise WeightsError(f"{request.source}: {what}; --force writes initial values for them")
 
 
-def convert_state(network: Network, state: dict[str, Tensor], layout: str) -> dict[str, Tensor]:
+def convert_state(network: NetworkSpec, state: dict[str, Tensor], layout: str) -> dict[str, Tensor]:
     """Our tensors as the network of `layout` wants them, weights of BatchNorm rescaled to its eps."""
     try:
         translation = translate_back(network.prefix, network.suffix, state, layout)
@@ -177,16 +102,16 @@ def convert_state(network: Network, state: dict[str, Tensor], layout: str) -> di
     return converted
 
 
-def eps_of(network: Network, layout: str) -> float | None:
+def eps_of(network: NetworkSpec, layout: str) -> float | None:
     """eps of BatchNorm in the network of `layout`, if it is not that of ours."""
     found = (each for each in FAMILIES[network.prefix].layouts if each.name == layout)
     return next((each.batchnorm_eps[network.suffix] for each in found if network.suffix in each.batchnorm_eps), None)
 
 
 @torch.inference_mode()
-def verify(network: Network, model: nn.Module, converted: dict[str, Tensor], layout: str) -> list[str]:
+def verify(network: NetworkSpec, model: nn.Module, converted: dict[str, Tensor], layout: str) -> list[str]:
     """What was compared with the logits of `model`, which has the weights of IN. Raises WeightsError if they differ."""
-    images = network.images()
+    images = sample_image(network)
     logits = model(images)
     if not logits.isfinite().all():
         raise WeightsError("not written: with these weights the network gives logits that are no numbers")
@@ -207,6 +132,10 @@ def verify(network: Network, model: nn.Module, converted: dict[str, Tensor], lay
     return [*told, f"verified: {layout}'s {name} gives the same logits (difference {difference:.1g})"]
 
 
+def sample_image(network: NetworkSpec) -> Tensor:
+    return torch.randn(1, 3, *network.img_size, generator=torch.Generator().manual_seed(0))
+
+
 def compare(logits: Tensor, others: Tensor, whose: str) -> float:
     """The largest difference. Raises WeightsError if it is more than rounding."""
     difference = (logits - others).abs().max().item()
@@ -215,7 +144,7 @@ def compare(logits: Tensor, others: Tensor, whose: str) -> float:
     return difference
 
 
-def read_back(network: Network, converted: dict[str, Tensor]) -> nn.Module:
+def read_back(network: NetworkSpec, converted: dict[str, Tensor]) -> nn.Module:
     """A new network of ours with the converted tensors, translated as those of any file."""
     model = network.build()
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
@@ -227,7 +156,7 @@ def read_back(network: Network, converted: dict[str, Tensor]) -> nn.Module:
     return model
 
 
-def library_network(network: Network, library: str) -> nn.Module:
+def library_network(network: NetworkSpec, library: str) -> nn.Module:
     """The network of timm or torchvision, which must be installed, that ours equals; in eval mode."""
     name, options = LIBRARIES[library][network.prefix][network.suffix]
     options = {**options, "num_classes": network.num_classes}
@@ -262,16 +191,10 @@ def write(target: Path, state: dict[str, Tensor]) -> None:
         raise WeightsError(f"{target}: cannot be written: {error.strerror or error}") from None
 
 
-def positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
-    return number
-
-
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Callable[..., Any] = parser.add_argument
-    add("source", type=Path, metavar="IN", help="weights in any layout that load_weights reads, or a checkpoint")
+    add("weights", type=Path, metavar="IN", help="weights in any layout that load_weights reads, or a checkpoint")
     add("target", type=Path, metavar="OUT", help=f"file to write, one of {' '.join(FORMATS)}")
     add("--to", required=True, choices=(OURS, *LIBRARIES), help="whose names the tensors get")
     add("--model-prefix", metavar="P", help="the network in IN; default: what a checkpoint says or IN looks like")
@@ -281,16 +204,11 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--force", action="store_true", help="accept what looks like another network, or is incomplete")
     add("--overwrite", action="store_true", help="replace OUT if it exists")
     given = parser.parse_args(arguments)
-    if (given.model_prefix is None) != (given.model_suffix is None):
-        parser.error("--model-prefix and --model-suffix go together")
-    size = None if given.img_size is None else tuple(given.img_size)
-    network = given.model_prefix, given.model_suffix, given.num_classes, size
-    return Request(given.source, given.target, given.to, *network, force=given.force, overwrite=given.overwrite)
+    return Request(replace(network_options(given), force=given.force), given.target, given.to, given.overwrite)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    request = parse_arguments(arguments)
-    return run_command(lambda: print(*convert(request), sep="\n"))
+    return run_command(lambda: print(*convert(parse_arguments(arguments)), sep="\n"))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models import create_model
-
 from .amp import amp_dtype
-from .checkpoint import is_checkpoint, read_pickle
+from .checkpoint import is_checkpoint
 from .config import ConfigError, PredictConfig
-from .errors import ImageError, WeightsError
-from .general import load_weights, newest_checkpoint
+from .errors import ImageError
+from .general import newest_checkpoint
 from .images import read_image
+from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
 
@@ -66,26 +65,18 @@ class Classifier:
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     """The classifier of config.load_from; '' takes the newest run's best.pth. Raises ConfigError or WeightsError."""
     path = Path(config.load_from) if config.load_from else newest_checkpoint()
-    payload = None if path.suffix == ".safetensors" else read_pickle(path)
+    payload = read_payload(path)
     found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
-    found.model.to(device).eval()
     if found.channels_last:
         found.model.to(memory_format=torch.channels_last)
     return found
 
 
 def _from_checkpoint(path: Path, payload: dict, device: torch.device) -> Classifier:
-    saved, classes, best = payload["config"], payload["classes"], payload["best"]
-    preprocess = Preprocess.from_plain(payload["preprocess"])
-    name = saved["model_prefix"], saved["model_suffix"]
-    model = create_model(*name, len(classes), img_size=preprocess.img_size)
-    # best.pth keeps raw and averaged weights; the better of the two is what its figures speak of.
-    weights = best.get("weights", "net") if best.get("epoch") == payload["epoch"] else "net"
-    model.load_state_dict(payload[weights])
-    kind = "averaged weights" if weights == "net_ema" else "weights"
-    precision = amp_dtype(device, model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
-    described = f"{' '.join(name)}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
-    return Classifier(path, model, classes, preprocess, device, precision, saved["channels_last"], described)
+    saved, network = payload["config"], of_checkpoint(payload, NetworkOptions(weights=path), device)
+    precision = amp_dtype(device, network.model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
+    given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.told
+    return Classifier(path, network.model, *given)
 
 
 def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
@@ -97,15 +88,9 @@ def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Cl
     if config.num_classes not in ("auto", len(classes)):
         told = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
         raise ConfigError("predict_config.py", [told])
-    try:
-        model = create_model(config.model_prefix, config.model_suffix, len(classes), img_size=config.img_size)
-    except ValueError as error:
-        raise ConfigError("predict_config.py", [str(error)]) from None
-    report = load_weights(model, path)
-    if report.missing:
-        raise WeightsError(f"{path}: cannot predict with a part of the network: {report}")
-    preprocess = Preprocess.from_config(config)
-    return Classifier(path, model, classes, preprocess, device, None, True, str(report))
+    names = config.model_prefix, config.model_suffix
+    network = of_weights(NetworkOptions(*names, len(classes), path, config.img_size), device)
+    return Classifier(path, network.model, classes, Preprocess.from_config(config), device, None, True, network.told)
 
 
 def _read_classes(path: Path) -> list[str]:

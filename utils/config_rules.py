@@ -60,14 +60,19 @@ def large_enough_images(c: SimpleNamespace) -> str | None:
 
 
 def known_device(c: SimpleNamespace) -> str | None:
-    kind, _, index = c.device.partition(":")
+    return device_problem(c.device)
+
+
+def device_problem(name: str) -> str | None:
+    """Why there is no device of this name here, or None if there is."""
+    kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
         hint = nearest(kind, ("cuda", "cpu", "auto", "mps"))
-        return f"device: expected 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {c.device!r}{hint}"
+        return f"device: expected 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}{hint}"
     if kind == "cuda" and not torch.cuda.is_available():
         return "device: 'cuda' asked for, but torch sees no CUDA device here; 'auto' or 'cpu' would run"
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        return f"device: {c.device!r} asked for, but there are {torch.cuda.device_count()} CUDA devices"
+        return f"device: {name!r} asked for, but there are {torch.cuda.device_count()} CUDA devices"
     if kind == "mps" and not torch.backends.mps.is_available():
         return "device: 'mps' asked for, but torch has none here; 'auto' or 'cpu' would run"
     return None

@@ -48,7 +48,12 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
     force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
     Raises WeightsError if the file cannot be read, is another network's, or fits too little.
     """
-    state, target, report = read_state_dict(path), model.state_dict(), LoadReport(str(path))
+    return fill(model, read_state_dict(path), str(path), force=force)
+
+
+def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False) -> LoadReport:
+    """`load_weights` with the tensors read already; `path` is named in report and errors."""
+    target, report = model.state_dict(), LoadReport(path)
     if hasattr(model, "model_name"):
         state = _translated(model, state, report, force=force)
     fitting = {}

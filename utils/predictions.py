@@ -21,24 +21,28 @@ class Prediction:
             raise ImageError(f"{self.path}: {self.error}")
 
 
+def check_output(path: str | Path) -> None:
+    """Raises ConfigError if `write_predictions` could not write there: another ending, or a missing folder."""
+    path = Path(path)
+    if path.suffix not in (".csv", ".json"):
+        raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
+    if not path.parent.is_dir():
+        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
+
+
 def write_predictions(path: str | Path, predictions: list[Prediction], topk: int) -> None:
     """A csv of (path, class_1, probability_1, ..., error) or, by its ending, a json list of the same.
 
-    A row for each image, whether it could be read or not. Raises ConfigError for another ending or a missing folder.
+    A row for each image, whether it could be read or not. `path` is one that `check_output` lets pass.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
     if path.suffix == ".json":
         rows = [{"path": p.path, "classes": [list(pair) for pair in p.ranked], "error": p.error} for p in predictions]
         write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-    elif path.suffix == ".csv":
-        ranks = max((len(p.ranked) for p in predictions), default=0) or topk
-        header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]
-        rows = [_row(prediction, ranks) for prediction in predictions]
-        write_csv(path, ["path", *header, "error"], rows)
-    else:
-        raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
+        return
+    ranks = max((len(p.ranked) for p in predictions), default=0) or topk
+    header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]
+    write_csv(path, ["path", *header, "error"], [_row(prediction, ranks) for prediction in predictions])
 
 
 def _row(prediction: Prediction, ranks: int) -> list[str]:

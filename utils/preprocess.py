@@ -1,6 +1,6 @@
 """From a picture to what a network sees when it is asked, not taught: one path for validation and prediction."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ class Preprocess:
         """The inverse of `to_plain`; raises KeyError where an entry is missing."""
         values = {field.name: plain[field.name] for field in fields(cls)}
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def resized(self, img_size: tuple[int, int]) -> "Preprocess":
+        """The same for images of another size: what is cropped away keeps its share."""
+        sides = zip(img_size, self.val_resize, self.img_size)
+        return replace(self, img_size=img_size, val_resize=tuple(round(new * old / crop) for new, old, crop in sides))
 
     def to_plain(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
