@@ -195,6 +195,31 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def read_literals(path: str | Path) -> dict[str, Any]:
+    """The values of a config file as `train.py` writes it, read without running it: it may come from elsewhere.
+
+    Raises ConfigError naming the line of anything but `name = literal`.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(str(path), ["no such config file"])
+    try:
+        statements = ast.parse(Path(path).read_bytes()).body
+    except SyntaxError as error:
+        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise ConfigError(str(path), [f"not valid Python: {error}"]) from None
+    values = {}
+    for statement in statements:
+        try:
+            [target] = statement.targets
+            values[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError, TypeError, MemoryError, RecursionError):
+            found = ast.unparse(statement).splitlines()[0][:80]
+            problem = f"line {statement.lineno}: expected name = value with a literal value, got {found!r}"
+            raise ConfigError(str(path), [problem]) from None
+    return values
+
+
 def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Where the values come from in the end, and the values, `config_path` followed."""
     raw = {**_read_file(path), **overrides}

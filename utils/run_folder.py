@@ -15,7 +15,7 @@ from .engine import Evaluation
 from .general import next_run_folder
 from .metrics import Metrics
 from .preflight import Splits
-from .schedulers import learning_rate
+from .saved_run import CONFIG, ENVIRONMENT
 from .schema import render
 
 REDRAW_SECONDS = 30  # curves are drawn again at most so often while a run goes on
@@ -31,18 +31,14 @@ class RunFolder:
         """The files that do not wait for an epoch. steps_per_epoch: 0 where nothing is trained."""
         if not self.writes:
             return
-        write_text(self.path / "train_config.py", render(config, TITLE))
+        write_text(self.path / CONFIG, render(config, TITLE))
         facts = {**environment, "steps_per_epoch": steps_per_epoch}
-        self._write_json("environment.json", facts)
+        self._write_json(ENVIRONMENT, facts)
         self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
         train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
         tables.write_counts(self.path, splits.classes, train, splits.val.counts())
         if steps_per_epoch:
-            from .plots import draw_schedule
-
-            steps = range(config.epochs * steps_per_epoch)
-            rates = [learning_rate(config, step, steps_per_epoch) for step in steps]
-            draw_schedule(self.path, rates, steps_per_epoch)
+            self.draw()  # the schedule and the data can be looked at from the start
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -60,12 +56,12 @@ class RunFolder:
             self.draw()
 
     def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
-        """per_class.csv and confusion_matrix.csv: of the weights in best.pth."""
+        """per_class.csv, confusion_matrix.csv and most_confused.csv: of the weights in best.pth."""
         if self.writes:
             tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
 
     def draw(self) -> None:
-        """Every picture that the tables allow."""
+        """Every picture that the files allow."""
         if not self.writes:
             return
         from .plots import draw_run  # matplotlib takes a second to import

@@ -1,19 +1,24 @@
 """The tables of a run folder: written here, read here, so that plots can be drawn from the files at any time."""
 
+import contextlib
 import csv
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .checkpoint import write_text
+from .errors import DataError
 from .metrics import Metrics
 
 RESULTS, RESULTS_TEXT = "results.csv", "results.txt"
 PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_counts.csv"
+CONFUSED = "most_confused.csv"
+MOST_PAIRS = 100  # rows of most_confused.csv
+SCORES = ("val_loss", "accuracy", "precision", "recall", "f1")  # columns that every results.csv has
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -29,6 +34,15 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@contextlib.contextmanager
+def _expecting(path: Path, content: str) -> Iterator[None]:
+    """Turn what a damaged table leads to into a DataError naming the file."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path}: expected {content}: {type(error).__name__}: {error}") from None
+
+
 def write_results(folder: Path, history: list[dict[str, Any]]) -> None:
     """results.csv: one header, one row an epoch, numbers in full precision."""
     header = list(dict.fromkeys(name for row in history for name in row))
@@ -37,8 +51,12 @@ def write_results(folder: Path, history: list[dict[str, Any]]) -> None:
 
 def read_results(folder: Path) -> dict[str, np.ndarray]:
     """Columns of results.csv as (epochs,) floats; a gap is nan."""
-    rows = read_csv(folder / RESULTS) if (folder / RESULTS).exists() else []
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else {})}
+    if not (folder / RESULTS).exists():
+        return {}
+    with _expecting(folder / RESULTS, f"columns {', '.join(('epoch', *SCORES))}, of numbers"):
+        rows = read_csv(folder / RESULTS)
+        names = dict.fromkeys(("epoch", *SCORES, *rows[0])) if rows else ()
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
 
 
 def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequence[str]) -> None:
@@ -67,25 +85,46 @@ def _width(text: str) -> int:
 
 
 def write_evaluation(folder: Path, confusion: np.ndarray, metrics: Metrics, classes: Sequence[str]) -> None:
-    """per_class.csv and confusion_matrix.csv (rows true, columns predicted) of one evaluation."""
+    """per_class.csv, confusion_matrix.csv (rows true, columns predicted) and most_confused.csv of one evaluation."""
     columns = metrics.class_precision, metrics.class_recall, metrics.class_f1, metrics.support
     header = ["class", "precision", "recall", "f1", "support"]
     write_csv(folder / PER_CLASS, header, [[name, *values] for name, *values in zip(classes, *columns)])
     write_csv(folder / CONFUSION, ["true \\ predicted", *classes], [[n, *row] for n, row in zip(classes, confusion)])
+    pairs = [[classes[i], classes[j], count, share] for i, j, count, share in confused_pairs(confusion, MOST_PAIRS)]
+    write_csv(folder / CONFUSED, ["true", "predicted", "count", "share"], pairs)
+
+
+def confused_pairs(confusion: np.ndarray, most: int) -> list[tuple[int, int, int, float]]:
+    """(true class, predicted class, count, share of the true class) of mistakes, the commonest first.
+
+    confusion: (K, K) counts, rows true. Among equal counts the greater share comes first, then the order of classes.
+    """
+    shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    pairs = np.argwhere((confusion > 0) & ~np.eye(len(confusion), dtype=bool))
+    rows, columns = pairs.T
+    order = np.lexsort((columns, rows, -shares[rows, columns], -confusion[rows, columns]))[:most]
+    return [(int(i), int(j), int(confusion[i, j]), float(shares[i, j])) for i, j in pairs[order]]
 
 
 def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """(names, (K, 3) precision, recall and F1, (K,) support)."""
-    rows = read_csv(folder / PER_CLASS)
-    figures = np.array([[float(row[name]) for name in ("precision", "recall", "f1")] for row in rows]).reshape(-1, 3)
-    return [row["class"] for row in rows], figures, np.array([int(row["support"]) for row in rows])
+    with _expecting(folder / PER_CLASS, "columns class, precision, recall, f1 and support"):
+        rows = read_csv(folder / PER_CLASS)
+        values = [[float(row[name]) for name in ("precision", "recall", "f1")] for row in rows]
+        support = np.array([int(row["support"]) for row in rows])
+        return [row["class"] for row in rows], np.array(values).reshape(-1, 3), support
 
 
 def read_confusion(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, K) counts)."""
-    with open(folder / CONFUSION, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        header, *rows = csv.reader(file)
-    return header[1:], np.array([[int(cell) for cell in row[1:]] for row in rows]).reshape(len(header) - 1, -1)
+    path = folder / CONFUSION
+    with (
+        _expecting(path, "as many rows of counts as columns"),
+        open(path, encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        (_, *names), *rows = csv.reader(file)
+        counts = np.array([[int(cell) for cell in row[1:]] for row in rows])
+        return names, counts.reshape(len(names), len(names))
 
 
 def write_counts(folder: Path, classes: Sequence[str], train: np.ndarray, val: np.ndarray) -> None:
@@ -94,6 +133,7 @@ def write_counts(folder: Path, classes: Sequence[str], train: np.ndarray, val: n
 
 def read_counts(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, 2) images in train and val)."""
-    rows = read_csv(folder / COUNTS)
-    counts = np.array([[int(row["train"]), int(row["val"])] for row in rows]).reshape(-1, 2)
-    return [row["class"] for row in rows], counts
+    with _expecting(folder / COUNTS, "columns class, train and val"):
+        rows = read_csv(folder / COUNTS)
+        counts = np.array([[int(row["train"]), int(row["val"])] for row in rows]).reshape(-1, 2)
+        return [row["class"] for row in rows], counts
