@@ -16,12 +16,21 @@ def class_labels(names: Sequence[str]) -> tuple[list[str], list[str]]:
     Where no font of the system has all glyphs, the labels are the class indices and a warning says so once.
     """
     letters = frozenset("".join(names))
-    family = _family_with(letters)
-    if family is None:
+    if _family_with(letters) is None:
         _warn_once("".join(sorted(c for c in letters if ord(c) > 0x2E7F))[:8])
         return [str(i) for i in range(len(names))], ["DejaVu Sans"]
-    # Dollar signs would start mathematics, and a line break would spill over the neighbours.
-    return [" ".join(name.split()).replace("$", r"\$")[:40] for name in names], [family, "DejaVu Sans"]
+    return [plain(name)[:40] for name in names], families(names)
+
+
+def plain(text: str) -> str:
+    """One line as it stands: dollar signs would start mathematics, a line break would spill over the neighbours."""
+    return " ".join(text.encode(errors="replace").decode().split()).replace("$", r"\$")
+
+
+def families(texts: Sequence[str]) -> list[str]:
+    """Font families that have all glyphs of the texts between them, where such are installed."""
+    family = _family_with(frozenset("".join(texts)))
+    return ["DejaVu Sans"] if family is None else [family, "DejaVu Sans"]
 
 
 @functools.cache

@@ -18,14 +18,15 @@ from .preflight import Splits
 from .saved_run import CONFIG, ENVIRONMENT
 from .schema import render
 
-REDRAW_SECONDS = 30  # curves are drawn again at most so often while a run goes on
+REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
+REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
 TITLE = "The configuration of a run: python train.py --config with this file starts it again."
 
 
 class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path, self.writes = path, distributed.is_main()
-        self.drawn = time.monotonic()
+        self.next_drawing = time.monotonic() + REDRAW_SECONDS
 
     def begin(self, config: TrainConfig, splits: Splits, environment: dict[str, Any], steps_per_epoch: int) -> None:
         """The files that do not wait for an epoch. steps_per_epoch: 0 where nothing is trained."""
@@ -52,7 +53,7 @@ class RunFolder:
             return
         tables.write_results(self.path, history)
         tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
-        if time.monotonic() - self.drawn > REDRAW_SECONDS:
+        if time.monotonic() > self.next_drawing:
             self.draw()
 
     def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
@@ -66,8 +67,10 @@ class RunFolder:
             return
         from .plots import draw_run  # matplotlib takes a second to import
 
+        start = time.monotonic()
         draw_run(self.path)
-        self.drawn = time.monotonic()
+        end = time.monotonic()
+        self.next_drawing = end + max(REDRAW_SECONDS, (end - start) / REDRAW_SHARE)
 
 
 def open_run_folder(config: TrainConfig) -> RunFolder:

@@ -92,15 +92,17 @@ def confusion(folder: Path) -> Figure | None:
     names, counts = tables.read_confusion(folder)
     labels, fonts = class_labels(names)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    few = len(names) <= FEW
-    side = min(12.0, 2.5 + 0.42 * len(names)) if few else extent(len(names), least=12, each=0.3)
-    figure, axes = one_panel(max(5.0, side) + (1 if few else 4), max(5.0, side))
-    _draw_shares(figure, axes, shares)
-    if few:
+    if len(names) <= FEW:
+        side = max(5.0, min(12.0, 2.5 + 0.42 * len(names)))
+        figure, axes = one_panel(side + 1, side)
         _write_counts(axes, counts, shares)
     else:
+        side = extent(len(names), least=12, each=0.3)
+        figure = canvas(side + 4.5, side + 0.6)
+        axes, beside = figure.subplots(1, 2, width_ratios=(side, 3.5))
+        _list_pairs(beside, tables.confused_pairs(counts, LISTED), labels, fonts)
         _guide(axes, len(names))
-        _list_pairs(axes, tables.confused_pairs(counts, LISTED), labels, fonts)
+    _draw_shares(figure, axes, shares)
     name_axis(axes.xaxis, labels, fonts)
     name_axis(axes.yaxis, labels, fonts)
     right = np.trace(counts) / max(1, counts.sum())
@@ -111,12 +113,13 @@ def confusion(folder: Path) -> Figure | None:
 
 def _draw_shares(figure: Figure, axes: Axes, shares: np.ndarray) -> None:
     """(K, K) shares: the diagonal in blue, mistakes in red; the root of a share, as a few per cent should show."""
-    diagonal = np.eye(len(shares), dtype=bool)
-    for hidden, colours, text in ((~diagonal, "Blues", "right"), (diagonal, "Reds", "taken for another class")):
-        visible = np.ma.masked_array(shares, hidden)
-        image = axes.imshow(visible, cmap=colours, norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
-        bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1), shrink=0.6, pad=0.02, aspect=30)
-        bar.set_label(f"share of the true class: {text}")
+    diagonal, norm = np.eye(len(shares), dtype=bool), PowerNorm(0.5, 0, 1)
+    right = np.ma.masked_array(shares, ~diagonal)
+    wrong = np.ma.masked_array(shares, diagonal | (shares == 0))
+    axes.imshow(right, cmap="Blues", norm=norm, interpolation="nearest")
+    image = axes.imshow(wrong, cmap="Reds", norm=norm, interpolation="nearest")
+    label = "share of the true class taken for another (in blue: for itself)"
+    figure.colorbar(image, ax=axes, format=PercentFormatter(1), shrink=0.8, pad=0.02, aspect=40, label=label)
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
@@ -136,7 +139,8 @@ def _guide(axes: Axes, classes: int) -> None:
 def _list_pairs(axes: Axes, pairs: list, labels: Sequence[str], fonts: list[str]) -> None:
     lines = [f"{labels[i]} taken for {labels[j]}: {count} ({share:.0%})" for i, j, count, share in pairs]
     text = "\n".join(["Most confused (share of the true class)", "", *lines] if lines else ["No mistakes"])
-    axes.annotate(text, (1.01, 1), xycoords="axes fraction", va="top", fontsize=9, family=fonts, linespacing=1.5)
+    axes.axis("off")
+    axes.text(0, 1, text, va="top", fontsize=9, family=fonts, linespacing=1.5)
 
 
 def _legend_above(axes: Axes) -> None:

@@ -1,0 +1,67 @@
+"""Draw the pictures of a run again from its files, or the curves of several runs over each other.
+
+plot_run.py RUN draws train_val_loss, Acc_P_R_F1, P_R_F1_per_class, confusion_matrix, data_distribution and scheduler
+(.jpg) into the folder of the run, as far as its files go; --output names another folder to draw them into.
+plot_run.py RUN RUN ... writes one picture with the losses, accuracy and F1 of all, and what differs between their
+configs: comparison.jpg in the folder above the first run, which is replaced, or the new file that --output names.
+Nothing of a run is executed: its train_config.py is read as plain values.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+from utils.cli import run_command
+from utils.errors import DataError
+from utils.outputs import picture_path, writing
+from utils.plots import PICTURES, draw_run
+from utils.plots.canvas import save
+from utils.plots.comparison import compare
+from utils.saved_run import check_run
+
+
+def redraw(folder: Path, target: Path) -> str:
+    """All pictures of one run, drawn into `target`; returns what was done. Raises DataError."""
+    check_run(folder)
+    if not target.is_dir():
+        raise DataError(f"--output: expected a folder for the pictures of one run, got {str(target)!r}")
+    with writing(target):
+        drawn = draw_run(folder, target)
+    told = f"drew {len(drawn)} pictures in {target}: {', '.join(drawn)}"
+    absent = [name for name in PICTURES if name not in drawn]
+    return told + (f"\nnothing to draw from yet for {', '.join(absent)}" if absent else "")
+
+
+def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str:
+    """The curves of several runs in one picture; returns what was done. Raises DataError."""
+    for folder in folders:
+        check_run(folder)
+    path = picture_path(output, folders[0].resolve().parent / "comparison.jpg", overwrite=overwrite)
+    figure = compare(folders)
+    with writing(path):
+        save(figure, path)
+    return f"{len(folders)} runs: {path}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0"
+    )
+    parser.add_argument("--output", type=Path, metavar="PATH", help="a folder for one RUN, a .jpg or .png for several")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
+    given = parser.parse_args(arguments)
+
+    def command() -> None:
+        if len(given.runs) == 1:
+            print(redraw(given.runs[0], given.output or given.runs[0]))
+        else:
+            print(overlay(given.runs, given.output, overwrite=given.overwrite))
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
