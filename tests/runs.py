@@ -1,12 +1,17 @@
 """Helpers for tests that look at whole runs."""
 
+import json
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from utils import tables
 from utils.checkpoint import load_checkpoint
+from utils.config import TrainConfig
+from utils.metrics import metrics_from
+from utils.schema import render
 
 TIMINGS = {"images_per_second", "data_wait", "seconds"}  # columns that differ between equal runs
 UNEQUAL = TIMINGS | {"waited", "history", "config"}
@@ -49,3 +54,26 @@ def wait_for(condition, seconds=90):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def make_run(folder, names, *, epochs=12, confusion=None, steps_per_epoch=5, ema=True, **config):
+    """The files of a made-up run over classes `names`; no tables of results where epochs is 0."""
+    rng = np.random.default_rng(0)
+    if confusion is None:
+        confusion = rng.poisson(0.3, (len(names), len(names))) + np.diag(rng.integers(5, 20, len(names)))
+    metrics = metrics_from(confusion)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = render(TrainConfig(**{"epochs": epochs, **config}), "A run.")
+    (folder / "train_config.py").write_text(text, encoding="utf-8")
+    (folder / "environment.json").write_text(json.dumps({"steps_per_epoch": steps_per_epoch}))
+    tables.write_counts(folder, names, rng.integers(20, 400, len(names)), confusion.sum(axis=1))
+    if epochs:
+        tables.write_results(folder, [made_up_row(epoch, ema) for epoch in range(1, epochs + 1)])
+        tables.write_evaluation(folder, confusion, metrics, names)
+    return confusion, metrics
+
+
+def made_up_row(epoch, ema):
+    scores = dict.fromkeys(("accuracy", "precision", "recall", "f1"), 1 - 1 / (epoch + 1))
+    averaged = {"ema_val_loss": 1.9 / epoch, "ema_accuracy": 1 - 1 / (epoch + 2), "ema_f1": 0.5}
+    return {"epoch": epoch, "train_loss": 2 / epoch, "val_loss": 2.2 / epoch, **scores, **(averaged if ema else {})}

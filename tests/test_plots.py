@@ -1,45 +1,28 @@
 """Pictures are drawn from the files of a run, for 2 classes and for 200, whatever the classes are called."""
 
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
-from utils import fonts, plots, tables
+from tests.runs import make_run
+from utils import fonts, tables
 from utils.config import TrainConfig
-from utils.metrics import metrics_from
+from utils.errors import DataError
+from utils.plots import PICTURES, draw_run
+from utils.plots.canvas import MOST_LABELS
+from utils.plots.curves import MOST_POINTS, schedule
+from utils.plots.per_class import confusion, distribution
 from utils.schedulers import learning_rate
-
-
-def make_run(folder, names, epochs=12):
-    """The tables of a made-up run over classes `names`."""
-    rng = np.random.default_rng(0)
-    confusion = rng.poisson(0.3, (len(names), len(names))) + np.diag(rng.integers(5, 20, len(names)))
-    metrics = metrics_from(confusion)
-    rows = [
-        {
-            "epoch": e,
-            "train_loss": 2 / e,
-            "val_loss": 2.2 / e,
-            **dict.fromkeys(SCORES, 1 - 1 / (e + 1)),
-            "ema_val_loss": 1.9 / e,
-        }
-        for e in range(1, epochs + 1)
-    ]
-    tables.write_results(folder, rows)
-    tables.write_evaluation(folder, confusion, metrics, names)
-    tables.write_counts(folder, names, rng.integers(20, 400, len(names)), confusion.sum(axis=1))
-    return confusion, metrics
-
-
-SCORES = ("accuracy", "precision", "recall", "f1", "ema_accuracy")
-PICTURES = ["Acc_P_R_F1", "P_R_F1_per_class", "confusion_matrix", "data_distribution", "train_val_loss"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 200])
 def test_all_pictures_for_few_and_many_classes(tmp_path, count):
     make_run(tmp_path, [f"class {i:03d}" for i in range(count)])
-    plots.draw_run(tmp_path)
-    assert sorted(path.stem for path in tmp_path.glob("*.jpg")) == PICTURES
+    assert draw_run(tmp_path) == list(PICTURES)
+    assert {path.name for path in tmp_path.glob("*.jpg")} == set(PICTURES)
     for path in tmp_path.glob("*.jpg"):
         with Image.open(path) as image:
             assert 400 < min(image.size) <= max(image.size) < 4000
@@ -58,36 +41,97 @@ def test_tables_give_back_what_was_written(tmp_path):
     assert tables.read_results(tmp_path)["train_loss"][1] == 1.0
 
 
-def test_cells_hold_counts_only_where_there_is_room(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
-    for count in (30, 31):
-        make_run(tmp_path, [str(i) for i in range(count)])
-        plots.draw_confusion(tmp_path)
-    few, many = (len(figure.axes[0].texts) for figure in drawn)
-    assert few >= 30
-    assert many == 0
+def test_few_classes_have_counts_in_their_cells_and_many_a_list_of_pairs(tmp_path):
+    make_run(tmp_path, [str(i) for i in range(30)])
+    few = confusion(tmp_path)
+    counts = tables.read_confusion(tmp_path)[1]
+    written = {(t.get_position(), t.get_text()) for t in few.axes[0].texts}
+    assert written == {((int(j), int(i)), str(counts[i, j])) for i, j in np.argwhere(counts)}
+    make_run(tmp_path, [f"c{i}" for i in range(31)])
+    matrix, beside, *_ = confusion(tmp_path).axes
+    assert len(matrix.texts) == 0
+    worst = tables.read_csv(tmp_path / "most_confused.csv")[0]
+    line = f"{worst['true']} taken for {worst['predicted']}: {worst['count']} ({float(worst['share']):.0%})"
+    assert line in beside.texts[0].get_text().splitlines()
 
 
-def test_labels_are_thinned(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
-    make_run(tmp_path, [str(i) for i in range(200)])
-    plots.draw_confusion(tmp_path)
-    labels = [label.get_text() for label in drawn[0].axes[0].get_xticklabels()]
-    assert len(labels) <= plots.MOST_LABELS
-    assert labels[:3] == ["0", "4", "8"]
+def test_mistakes_have_colours_of_their_own_and_nothing_has_none(tmp_path):
+    make_run(tmp_path, ["a", "b", "c"], confusion=np.array([[8, 2, 0], [0, 10, 0], [0, 0, 0]]))
+    right, wrong = (image.get_array() for image in confusion(tmp_path).axes[0].images)
+    assert right.compressed().tolist() == [0.8, 1.0, 0.0]
+    assert wrong.compressed().tolist() == [0.2]
 
 
-def test_the_schedule_is_the_one_that_training_uses(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+def test_200_names_all_stand_on_the_axes_without_overlap_and_more_are_thinned(tmp_path):
+    make_run(tmp_path, [f"class {i}" for i in range(200)])
+    figure = confusion(tmp_path)
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == [f"class {i}" for i in range(200)]
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(above.y0 >= below.y1 for above, below in itertools.pairwise(boxes))
+    make_run(tmp_path, [str(i) for i in range(2 * MOST_LABELS)])
+    labels = [label.get_text() for label in distribution(tmp_path).axes[0].get_xticklabels()]
+    assert labels == [str(i) for i in range(0, 2 * MOST_LABELS, 2)]
+
+
+@pytest.mark.parametrize("count", [2, 31, 45, 100])
+def test_nothing_of_the_matrix_lies_beyond_the_picture(tmp_path, count):
+    make_run(tmp_path, [f"a longer name {i}" for i in range(count)])
+    figure = confusion(tmp_path)
+    figure.draw_without_rendering()
+    edge = figure.bbox
+    texts = [t for axes in figure.axes for t in (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)]
+    for text in filter(Text.get_text, texts):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0, edge.x1 - box.x1, edge.y1 - box.y1) >= -1, text
+
+
+def test_the_schedule_is_the_one_that_training_uses(tmp_path):
+    make_run(tmp_path, ["a"], epochs=10, warmup_epochs=2, steps_per_epoch=7)
+    [line] = schedule(tmp_path).axes[0].lines
     config = TrainConfig(epochs=10, warmup_epochs=2)
-    rates = [learning_rate(config, step, 7) for step in range(70)]
-    plots.draw_schedule(tmp_path, rates, 7)
-    [line] = drawn[0].axes[0].lines
-    assert line.get_ydata().tolist() == rates
+    assert line.get_ydata().tolist() == [learning_rate(config, step, 7) for step in range(70)]
     assert line.get_xdata()[-1] == 69 / 7
+
+
+def test_a_schedule_of_millions_of_steps_is_thinned(tmp_path):
+    make_run(tmp_path, ["a"], epochs=10, steps_per_epoch=10**6)
+    [line] = schedule(tmp_path).axes[0].lines
+    assert MOST_POINTS / 2 < len(line.get_ydata()) <= MOST_POINTS
+    assert line.get_xdata()[-1] > 9.99
+
+
+def test_the_commonest_mistakes_come_first(tmp_path):
+    names = ["cat", "dog", "one, two", "猫"]
+    make_run(tmp_path, names, confusion=np.array([[5, 2, 0, 1], [3, 27, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]))
+    found = [list(row.values()) for row in tables.read_csv(tmp_path / "most_confused.csv")]
+    expected = [("dog", "cat", 3, 0.1), ("one, two", "dog", 2, 1.0), ("cat", "dog", 2, 0.25), ("cat", "猫", 1, 0.125)]
+    assert found == [[*map(str, row)] for row in expected]
+
+
+def test_the_table_of_mistakes_ends_where_nobody_reads_on(tmp_path):
+    make_run(tmp_path, [str(i) for i in range(40)], confusion=np.ones((40, 40), dtype=np.int64))
+    assert len(tables.read_csv(tmp_path / "most_confused.csv")) == tables.MOST_PAIRS
+    make_run(tmp_path, ["a", "b"], confusion=np.diag([3, 4]))
+    assert tables.read_csv(tmp_path / "most_confused.csv") == []
+
+
+@pytest.mark.parametrize("name", ["results.csv", "per_class.csv", "confusion_matrix.csv", "class_counts.csv"])
+@pytest.mark.parametrize("content", ["class,epoch\n1,x\n", "a,b,c\n1,2\n"])
+def test_a_damaged_table_is_named(tmp_path, name, content):
+    make_run(tmp_path, ["a", "b"])
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=name):
+        draw_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["per_class.csv", "confusion_matrix.csv", "class_counts.csv"])
+def test_an_empty_table_is_named(tmp_path, name):
+    make_run(tmp_path, ["a", "b"])
+    (tmp_path / name).write_text("class\n")
+    with pytest.raises(DataError, match=name):
+        draw_run(tmp_path)
 
 
 def test_names_without_glyphs_become_indices_with_one_warning(monkeypatch):

@@ -89,8 +89,15 @@ class Mixer:
 
     def __call__(self, images: Tensor, targets: Tensor, *, step: int, part: int, rank: int) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) float and (N,) int64 targets -> the same, or mixed images with (N, K) float targets."""
-        apply, which = torch.rand(2, generator=generator("mix", self.seed, step, part, rank)).tolist()
-        if apply >= self.total:
+        kind = self.kind(step=step, part=part, rank=rank)
+        if kind is None:
             return images, targets
         seed_cpu("mix box", self.seed, step, part, rank)
-        return (self.mixup if which < self.mixup_share else self.cutmix)(images, targets)
+        return (self.mixup if kind == "mixup" else self.cutmix)(images, targets)
+
+    def kind(self, *, step: int, part: int, rank: int) -> str | None:
+        """'mixup', 'cutmix', or None for a batch that stays as it is."""
+        apply, which = torch.rand(2, generator=generator("mix", self.seed, step, part, rank)).tolist()
+        if apply >= self.total:
+            return None
+        return "mixup" if which < self.mixup_share else "cutmix"

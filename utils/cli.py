@@ -48,6 +48,18 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
 
 
+def integer_in(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argparse option that takes an integer in low..high."""
+
+    def convert(text: str) -> int:
+        if not low <= (number := int(text)) <= high:
+            raise argparse.ArgumentTypeError(f"expected an integer in {low}..{high}, got {text}")
+        return number
+
+    convert.__name__ = "integer"  # argparse names it where int() fails
+    return convert
+
+
 def _tell(message: str) -> None:
     where = f"[rank {distributed.rank()}] " if distributed.rank() else ""
     print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)

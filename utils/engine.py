@@ -128,16 +128,23 @@ def _backward(
     """Gradients of the mean loss per image; returns (batches,) mean losses."""
     total, losses = sum(len(batch.targets) for batch in batches), []
     for i, batch in enumerate(batches):
-        images, targets = recipe.to_device(batch)
-        images = erase(images, batch.boxes.to(recipe.device, non_blocking=True))
-        if mixer is not None:
-            images, targets = mixer(images, targets, step=state.step, part=i, rank=distributed.rank())
+        images, targets = training_input(batch, recipe, mixer, step=state.step, part=i)
         seed_network(recipe.device, "network", recipe.seed, state.step, i, distributed.rank())
         with _synced_last(network, i == len(batches) - 1), recipe.autocast():
             loss = nn.functional.cross_entropy(network(images), targets, label_smoothing=recipe.label_smoothing)
             state.scaler.scale(loss * (len(batch.targets) / total)).backward()
         losses.append(loss.detach())
     return torch.stack(losses).float()
+
+
+def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: int, part: int) -> tuple[Tensor, Tensor]:
+    """What a network is taught with: (N, 3, H, W) images, normalised, erased and mixed, and their targets.
+
+    part: the place of the batch within optimizer step `step`.  Targets are (N,) classes, (N, K) shares where mixed.
+    """
+    images, targets = recipe.to_device(batch)
+    images = erase(images, batch.boxes.to(recipe.device, non_blocking=True))
+    return (images, targets) if mixer is None else mixer(images, targets, step=step, part=part, rank=distributed.rank())
 
 
 def _synced_last(network: nn.Module, last: bool) -> contextlib.AbstractContextManager:

@@ -64,3 +64,10 @@ def normalise(
     scale = torch.tensor(std, device=images.device) * 255
     normalised = ((images - shift) / scale).permute(0, 3, 1, 2)
     return normalised if channels_last else normalised.contiguous()
+
+
+def denormalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """The inverse of `normalise`, to look at what a network sees: (N, 3, H, W) float -> (N, H, W, 3) uint8."""
+    shift = torch.tensor(mean, device=images.device) * 255
+    scale = torch.tensor(std, device=images.device) * 255
+    return (images.permute(0, 2, 3, 1) * scale + shift).round().clamp(0, 255).to(torch.uint8)

@@ -43,6 +43,12 @@ def _expecting(path: Path, content: str) -> Iterator[None]:
         raise DataError(f"{path}: expected {content}: {type(error).__name__}: {error}") from None
 
 
+def _at_least_one(rows: list[Any]) -> list[Any]:
+    if not rows:
+        raise ValueError("it has no rows")
+    return rows
+
+
 def write_results(folder: Path, history: list[dict[str, Any]]) -> None:
     """results.csv: one header, one row an epoch, numbers in full precision."""
     header = list(dict.fromkeys(name for row in history for name in row))
@@ -70,16 +76,16 @@ def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequ
         header += [f"P({name})", f"R({name})", f"F1({name})"]
         figures += [metrics.class_precision[i], metrics.class_recall[i], metrics.class_f1[i]]
     header = [" ".join(name.split()) for name in header]  # a line stays a line, whatever a folder is called
-    widths = [max(8, _width(name)) for name in header]
+    widths = [max(8, display_width(name)) for name in header]
     row = "  ".join([f"{epoch:{widths[0]}d}", *(f"{v:{w}.4f}" for v, w in zip(figures, widths[1:]))])
     path = folder / RESULTS_TEXT
     kept = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:] if path.exists() else []
     kept = [line for line in kept if line.split() and int(line.split()[0]) < epoch]
-    heading = "  ".join(" " * (w - _width(name)) + name for name, w in zip(header, widths))
+    heading = "  ".join(" " * (w - display_width(name)) + name for name, w in zip(header, widths))
     write_text(path, "\n".join([heading, *kept, row]) + "\n")
 
 
-def _width(text: str) -> int:
+def display_width(text: str) -> int:
     """Columns on a terminal: Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
@@ -109,7 +115,7 @@ def confused_pairs(confusion: np.ndarray, most: int) -> list[tuple[int, int, int
 def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """(names, (K, 3) precision, recall and F1, (K,) support)."""
     with _expecting(folder / PER_CLASS, "columns class, precision, recall, f1 and support"):
-        rows = read_csv(folder / PER_CLASS)
+        rows = _at_least_one(read_csv(folder / PER_CLASS))
         values = [[float(row[name]) for name in ("precision", "recall", "f1")] for row in rows]
         support = np.array([int(row["support"]) for row in rows])
         return [row["class"] for row in rows], np.array(values).reshape(-1, 3), support
@@ -123,7 +129,7 @@ def read_confusion(folder: Path) -> tuple[list[str], np.ndarray]:
         open(path, encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         (_, *names), *rows = csv.reader(file)
-        counts = np.array([[int(cell) for cell in row[1:]] for row in rows])
+        counts = np.array([[int(cell) for cell in row[1:]] for row in _at_least_one(rows)])
         return names, counts.reshape(len(names), len(names))
 
 
@@ -134,6 +140,6 @@ def write_counts(folder: Path, classes: Sequence[str], train: np.ndarray, val: n
 def read_counts(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, 2) images in train and val)."""
     with _expecting(folder / COUNTS, "columns class, train and val"):
-        rows = read_csv(folder / COUNTS)
+        rows = _at_least_one(read_csv(folder / COUNTS))
         counts = np.array([[int(row["train"]), int(row["val"])] for row in rows]).reshape(-1, 2)
         return [row["class"] for row in rows], counts

@@ -7,8 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+DPI = 120
+PAD = 0.1  # inches around each panel; less, and labels of a matrix that must stay square are cut at the edge
 FEW = 30  # classes up to which every bar and cell has room for text
 MOST_LABELS = 200  # names along one axis; beyond, one of several is told
 PITCH = 0.13  # inches from one small label to the next
@@ -22,9 +25,10 @@ COLOURS = {
 }
 
 
-def canvas(width: float, height: float, *, layout: str | None = "constrained") -> Figure:
-    """An empty figure of so many inches."""
-    figure = Figure(figsize=(width, height), dpi=120, layout=layout)
+def canvas(width: float, height: float, *, arranged: bool = True) -> Figure:
+    """An empty figure of so many inches; arranged: whether matplotlib finds room for labels and legends."""
+    layout = ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD) if arranged else None
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

@@ -118,7 +118,7 @@ def _draw_shares(figure: Figure, axes: Axes, shares: np.ndarray) -> None:
     wrong = np.ma.masked_array(shares, diagonal | (shares == 0))
     axes.imshow(right, cmap="Blues", norm=norm, interpolation="nearest")
     image = axes.imshow(wrong, cmap="Reds", norm=norm, interpolation="nearest")
-    label = "share of the true class taken for another (in blue: for itself)"
+    label = "share of the true class (red: mistakes)"
     figure.colorbar(image, ax=axes, format=PercentFormatter(1), shrink=0.8, pad=0.02, aspect=40, label=label)
 
 

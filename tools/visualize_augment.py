@@ -1,0 +1,62 @@
+"""A contact sheet of what the network sees in training under a config: visualize_augment.py --set augment=ra
+
+A row an image of train: as it is, as validation would see it, and as each of the first epochs does after crop, flip,
+policy and erasing. Below, where the config mixes, the first batch that mixup and the first that cutmix changes, with
+soft labels (before label smoothing). Images and batches come through the code of training itself: with the same config
+and data, a single training process is given these very pixels.
+
+The sheet goes to augmentation.jpg in the current folder, which is replaced, or to the new file that --output names.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+from utils.augment_preview import preview
+from utils.cli import add_config_options, integer_in, run_command
+from utils.config import TrainConfig, load_train_config, parse_overrides
+from utils.outputs import picture_path, writing
+from utils.plots.canvas import save
+from utils.plots.sheet import contact_sheet
+from utils.preflight import read_data
+
+SHOWN = ("augment", "horizontal_flip", "random_erase_prob", "mixup_prob", "cutmix_prob", "seed")  # keys in the title
+
+
+def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
+    """Write the sheet to `path`. Raises DataError."""
+    splits = read_data(config)
+    sections = preview(config, splits, images=images, epochs=epochs)
+    told = ", ".join(f"{key} {getattr(config, key)}" for key in SHOWN)
+    title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {told}"
+    figure = contact_sheet(title, sections, splits.classes, config.img_size)
+    with writing(path):
+        save(figure, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_options(parser, TrainConfig, "train_config.py")
+    parser.add_argument(
+        "--images", type=integer_in(1, 64), default=6, metavar="N", help="images of train, 1..64 (default: 6)"
+    )
+    parser.add_argument(
+        "--epochs", type=integer_in(1, 16), default=6, metavar="E", help="draws of each, 1..16 (default: 6)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="a .jpg or .png; default: augmentation.jpg")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
+    given = parser.parse_args(arguments)
+
+    def command() -> None:
+        path = picture_path(given.output, Path("augmentation.jpg"), overwrite=given.overwrite)
+        config = load_train_config(given.config, parse_overrides(given.set))
+        draw(config, path, images=given.images, epochs=given.epochs)
+        print(f"contact sheet: {path.resolve()}")
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
