@@ -15,6 +15,7 @@ from utils.config import (
     load_predict_config,
     load_train_config,
     parse_overrides,
+    read_literals,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -396,3 +397,51 @@ def test_help_tells_every_key_with_its_default():
     lines = schema.help_text(TrainConfig).splitlines()
     assert len(lines) == len(DEFAULTS)
     assert any(line.strip().startswith("img_size = [224, 224]") for line in lines)
+
+
+def test_the_config_of_a_run_can_be_read_without_running_it(tmp_path):
+    path = tmp_path / "train_config.py"
+    config = TrainConfig(min_lr=1e-9, clip_grad=2.5, gpu_ids=(0, 1), img_path="照片\n\udcff", load_from='it\'s "x"')
+    path.write_text(schema.render(config, "A run."), encoding="utf-8")
+    values = read_literals(path)
+    assert values == runpy_values(path)
+    assert TrainConfig(**schema.check(TrainConfig, values)[0]) == config
+
+
+def runpy_values(path):
+    return {name: value for name, value in runpy.run_path(str(path)).items() if not name.startswith("__")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "epochs = int('3')",
+        "epochs = lr",
+        "epochs: int = 3",
+        "epochs = batch_size = 3",
+        "a, b = 1, 2",
+        "c.d = 1",
+        "epochs += 1",
+        "print('x')",
+        "def f():\n    pass",
+        "steps = [open('x', 'w') for _ in 'a']",
+        "name = f'{open}'",
+        "epochs = (",
+    ],
+)
+def test_anything_but_literals_is_named_with_its_line(tmp_path, line):
+    path = tmp_path / "train_config.py"
+    path.write_text(f"lr = 0.1\n\n{line}\nseed = 3\n")
+    with pytest.raises(ConfigError, match=r"train_config\.py: line 3: "):
+        read_literals(path)
+
+
+@pytest.mark.parametrize("content", [b"a = '\xff'", b"a = 1\x00", b"a = " + b"(" * 5000 + b")" * 5000])
+def test_what_is_no_text_of_python_is_a_config_error(tmp_path, content):
+    path = tmp_path / "train_config.py"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"train_config\.py: "):
+        read_literals(path)
+    with pytest.raises(ConfigError, match="no such config file"):
+        read_literals(tmp_path / "none.py")

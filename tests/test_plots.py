@@ -117,21 +117,23 @@ def test_the_table_of_mistakes_ends_where_nobody_reads_on(tmp_path):
     assert tables.read_csv(tmp_path / "most_confused.csv") == []
 
 
-@pytest.mark.parametrize("name", ["results.csv", "per_class.csv", "confusion_matrix.csv", "class_counts.csv"])
-@pytest.mark.parametrize("content", ["class,epoch\n1,x\n", "a,b,c\n1,2\n"])
+READERS = {
+    "results.csv": tables.read_results,
+    "per_class.csv": tables.read_per_class,
+    "confusion_matrix.csv": tables.read_confusion,
+    "class_counts.csv": tables.read_counts,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("content", ["class,epoch\n1,x\n", "a,b,c\n1,2\n", "class\n"])
 def test_a_damaged_table_is_named(tmp_path, name, content):
-    make_run(tmp_path, ["a", "b"])
     (tmp_path / name).write_text(content)
+    if (name, content) == ("results.csv", "class\n"):  # no epoch yet
+        assert tables.read_results(tmp_path) == {}
+        return
     with pytest.raises(DataError, match=name):
-        draw_run(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["per_class.csv", "confusion_matrix.csv", "class_counts.csv"])
-def test_an_empty_table_is_named(tmp_path, name):
-    make_run(tmp_path, ["a", "b"])
-    (tmp_path / name).write_text("class\n")
-    with pytest.raises(DataError, match=name):
-        draw_run(tmp_path)
+        READERS[name](tmp_path)
 
 
 def test_names_without_glyphs_become_indices_with_one_warning(monkeypatch):

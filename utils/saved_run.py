@@ -11,7 +11,7 @@ from .schema import check
 
 CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
-MOST_CHANGES = 5  # told of one run
+MOST_CHANGES = 8  # told of one run
 
 
 def check_run(folder: Path) -> None:

@@ -48,7 +48,7 @@ def curve(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, colour: str, sty
 
 def finish_curves(axes: Axes, title: str, ylabel: str | None = None) -> None:
     axes.set(xlabel="epoch", title=title, ylabel=ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
 
 
