@@ -108,7 +108,7 @@ def test_denormalised_images_are_the_images_again():
     assert torch.equal(denormalise(normalise(images, mean, std), mean, std), images)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (8, 56), (224, 224), (448, 224)])
+@pytest.mark.parametrize("size", [(32, 32), (30, 50), (8, 56), (224, 224), (448, 224)])
 def test_every_pixel_of_a_small_picture_is_a_square_of_the_sheet(size):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     section = Section("a title", ["one", "two"], [[Picture(noise, {0: 1.0})] * 2])
