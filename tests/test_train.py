@@ -24,7 +24,8 @@ from utils.signals import Stopped
 
 ROOT = Path(__file__).parent.parent
 FILES = """train_config.py environment.json class_indices.json results.txt results.csv best.pth last.pth train.log
-    train_val_loss.jpg P_R_F1_per_class.jpg Acc_P_R_F1.jpg scheduler.jpg data_distribution.jpg confusion_matrix.jpg"""
+    train_val_loss.jpg P_R_F1_per_class.jpg Acc_P_R_F1.jpg scheduler.jpg data_distribution.jpg confusion_matrix.jpg
+    most_confused.csv"""
 
 
 def resumed(config, folder, **changes):
