@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from . import distributed
 from .errors import DivergedError, UserError
@@ -32,6 +32,13 @@ def run_command(command: Callable[[], None]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print; characters that the terminal's encoding lacks are shown as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:

@@ -1,11 +1,10 @@
 """The embedded data set: scikit-learn's handwritten digits as PNG files, so that a fresh clone can train."""
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from PIL import Image
+
+from .drafts import DraftFolder
 
 DIGITS_PATH = "./data/digits"
 
@@ -23,16 +22,9 @@ def make_digits(root: str | Path = DIGITS_PATH) -> None:
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)  # 0..16 -> 0..255
     train, val = train_test_split(np.arange(len(images)), test_size=0.2, random_state=0, stratify=digits.target)
-    root = Path(root)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=root.parent, prefix=".digits-"))
-    try:
+    with DraftFolder(root) as draft:
         for split, indices in (("train", train), ("val", val)):
             for digit in range(10):
                 (draft / split / str(digit)).mkdir(parents=True)
             for index in indices:
                 Image.fromarray(images[index]).save(draft / split / str(digits.target[index]) / f"{index:04d}.png")
-        draft.chmod(0o755)  # mkdtemp makes it private
-        os.replace(draft, root)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

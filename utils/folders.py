@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import DataError
 from .schema import nearest
+from .text import listed
 
 EXTENSIONS = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"])
 
@@ -73,7 +74,7 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     fixed = tuple(present if classes is None else classes)
     if strangers := [name for name in present if name not in set(fixed)]:
         raise DataError(
-            f"{root}: class {_list(strangers)} is not among the {len(fixed)} classes of train"
+            f"{root}: class {listed(strangers)} is not among the {len(fixed)} classes of train"
             f"{nearest(strangers[0], fixed)}; rename or remove the folder"
         )
     place = {name: i for i, name in enumerate(fixed)}
@@ -151,14 +152,14 @@ def _holds(question: Callable[[], bool]) -> bool:
 
 def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
     if hidden:
-        yield f"left out hidden or system folders: {_list(hidden)}"
+        yield f"left out hidden or system folders: {listed(hidden)}"
     if empty:
-        yield f"left out folders without images: {_list(empty)}"
+        yield f"left out folders without images: {listed(empty)}"
     if others:
-        kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
-        yield f"left out files that are no images by their ending: {kinds}"
+        yield note_of_others(others)
 
 
-def _list(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more
+def note_of_others(others: Counter) -> str:
+    """Files that were left out, in words; others: ending -> files."""
+    kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
+    return f"left out files that are no images by their ending: {kinds}"

@@ -1,11 +1,13 @@
 """SIGINT and SIGTERM as a request that the loop honours between two steps."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
 class Stopped(Exception):
-    """Training stopped on request with its state saved; `signum` is the signal."""
+    """Stopped on request, with what was to be saved saved; `signum` is the signal."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -33,6 +35,20 @@ class StopRequest:
         if signum == signal.SIGINT and self.signum:
             raise KeyboardInterrupt
         self.signum = signum
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Within it SIGTERM is the exception Stopped, as Ctrl-C is KeyboardInterrupt, so that drafts are cleared away."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def leave_signals_to_parent(worker: int) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from .checkpoint import write_text
 from .errors import DataError
 from .metrics import Metrics
+from .text import display_width
 
 RESULTS, RESULTS_TEXT = "results.csv", "results.txt"
 PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_counts.csv"
@@ -27,6 +27,15 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
     writer.writerow(header)
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def inert(text: str) -> str:
+    """`text` for a cell of a csv that people open in a spreadsheet, where it must not run as a formula.
+
+    What starts with = + - @, a tab or a carriage return gets an apostrophe in front, which spreadsheets read as "this
+    is text": https://owasp.org/www-community/attacks/CSV_Injection. Not for files that are read back by programs.
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -83,11 +92,6 @@ def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequ
     kept = [line for line in kept if line.split() and int(line.split()[0]) < epoch]
     heading = "  ".join(" " * (w - display_width(name)) + name for name, w in zip(header, widths))
     write_text(path, "\n".join([heading, *kept, row]) + "\n")
-
-
-def display_width(text: str) -> int:
-    """Columns on a terminal: Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def write_evaluation(folder: Path, confusion: np.ndarray, metrics: Metrics, classes: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..augment_preview import Picture, Section
 from ..fonts import class_labels, families, plain
-from ..tables import display_width
+from ..text import display_width
 from .canvas import DPI, canvas
 
 SIDE = 224  # pixels along the longer side of a picture: small ones are enlarged by whole factors

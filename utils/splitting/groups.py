@@ -1,0 +1,109 @@
+"""Which images must stay on one side: those that a pattern names alike, and those that are the same file."""
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import DataError
+from ..parallel import in_threads
+from ..rng import derive_seed
+from .assign import Group
+from .sources import Source
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """`group_of[i]` is the place in `groups` of the group that image i belongs to."""
+
+    groups: list[Group]
+    group_of: list[int]
+    copies: list[list[int]]  # images that are the same file byte for byte, two or more in each list
+    matched: int  # images whose name matches the pattern
+
+
+def group(source: Source, pattern: re.Pattern | None, seed: int) -> Grouping:
+    """Groups over the whole of `source`, whatever the class. Raises DataError if a file cannot be read."""
+    names = [pattern and _group_name(pattern, name) for name in source.names]
+    keys = [f"group {name}" if name else f"file {source.label(i)}/{source.names[i]}" for i, name in enumerate(names)]
+    copies = find_copies(source.paths)
+    group_of = _join(keys, copies)
+    counts: dict[int, Counter] = defaultdict(Counter)
+    ranks: dict[int, int] = {}
+    for g, key, target in zip(group_of, keys, source.targets.tolist()):
+        counts[g][target] += 1
+        rank = _rank(key, seed)
+        ranks[g] = min(rank, ranks.get(g, rank))
+    groups = [Group(dict(counts[g]), ranks[g]) for g in range(len(counts))]
+    return Grouping(groups, group_of, copies, sum(map(bool, names)))
+
+
+def find_copies(paths: Sequence[str]) -> list[list[int]]:
+    """Indices of files with the same bytes, a list for each content that occurs twice or more.
+
+    Only files of the same length are read; empty ones are no copies. Raises DataError if a file cannot be read.
+    """
+    sizes = list(in_threads(_size, paths, "sizes"))
+    alike = [i for indices in _collect(sizes) for i in indices if sizes[i]]
+    digests = in_threads(_digest, [paths[i] for i in alike], "comparing files")
+    return [[alike[i] for i in indices] for indices in _collect(digests)]
+
+
+def _collect(values: Iterable) -> list[list[int]]:
+    """Indices of equal values, where there are two or more, by first occurrence."""
+    places = defaultdict(list)
+    for i, value in enumerate(values):
+        places[value].append(i)
+    return [indices for indices in places.values() if len(indices) > 1]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _digest(path: str) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.digest()
+
+
+def _group_name(pattern: re.Pattern, name: str) -> str:
+    """The first group of the match, or the whole match; empty where there is none."""
+    match = pattern.search(name)
+    return (match.group(1 if pattern.groups else 0) or "") if match else ""
+
+
+def _join(keys: Sequence[str], copies: Sequence[Sequence[int]]) -> list[int]:
+    """The group of each image, counted from 0: equal keys are one group, and so are groups that share a copy."""
+    parents = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parents[key] != key:
+            parents[key] = key = parents[parents[key]]
+        return key
+
+    for indices in copies:
+        for i in indices[1:]:
+            parents[root(keys[i])] = root(keys[indices[0]])
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(root(key), len(numbers)) for key in keys]
+
+
+def _rank(key: str, seed: int) -> int:
+    """A draw that hangs on the seed and on the name alone."""
+    # macOS may spell the same name with other code points; NFC makes one of them.
+    name = unicodedata.normalize("NFC", key).encode("utf-8", "surrogatepass")
+    return derive_seed("split", seed, int.from_bytes(hashlib.blake2b(name, digest_size=16).digest(), "little"))

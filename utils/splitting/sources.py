@@ -1,0 +1,112 @@
+"""The labelled images that are to be divided: from a folder of class folders, or from a csv of path and label."""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..folders import EXTENSIONS, note_of_others, scan
+from ..text import listed
+
+NO_CLASS = re.compile(r"^\.|^__MACOSX$|/|\0")  # hidden, or no name of a folder
+if os.name == "nt":
+    NO_CLASS = re.compile(r'^\.|^__MACOSX$|[/\\<>:"|?*\0-\x1f]|[. ]$')
+
+
+@dataclass(frozen=True)
+class Source:
+    """`targets[i]` is the place in `classes` of the class of image i, which is the file `paths[i]`."""
+
+    classes: tuple[str, ...]  # sorted
+    targets: np.ndarray  # (images,) int64
+    paths: list[str]
+    names: list[str]  # below the class folder, or as in the csv; / between folders on every platform
+    files: list[str]  # where an image goes below its class folder; two may be alike where a csv named them
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def counts(self) -> np.ndarray:
+        """Images of each class, (classes,) int64."""
+        return np.bincount(self.targets, minlength=len(self.classes))
+
+    def label(self, index: int) -> str:
+        return self.classes[self.targets[index]]
+
+    def without(self, indices: Sequence[int]) -> "Source":
+        """The other images; classes that lose all of theirs go too."""
+        kept = sorted(set(range(len(self))) - set(indices))
+        labels = [self.label(i) for i in kept]
+        columns = ([column[i] for i in kept] for column in (self.paths, self.names, self.files))
+        return _source(labels, *columns, self.notes)
+
+
+def read_source(path: str | Path) -> Source:
+    """The images of a folder of class folders, or of a csv file. Raises DataError for what cannot be divided."""
+    source = _from_csv(Path(path)) if os.path.isfile(path) else _from_folders(Path(path))
+    if not len(source):
+        raise DataError(f"{path}: no images found; expected a folder for each class with images in it, or a csv")
+    return source
+
+
+def _source(
+    labels: Sequence[str], paths: list[str], names: list[str], files: list[str], notes: Sequence[str]
+) -> Source:
+    classes = tuple(sorted(set(labels)))
+    place = {label: i for i, label in enumerate(classes)}
+    targets = np.array([place[label] for label in labels], dtype=np.int64)
+    return Source(classes, targets, paths, names, files, tuple(notes))
+
+
+def _from_folders(root: Path) -> Source:
+    images = scan(root)
+    if images.classes and set(images.classes) <= {"train", "val", "test"}:
+        raise DataError(f"{root}: is divided already, into {listed(images.classes)}; expected one folder a class in it")
+    names = [path.split(os.sep, 1)[1].replace(os.sep, "/") for path in images.paths]
+    paths = [images.path(i) for i in range(len(images))]
+    return Source(images.classes, images.targets, paths, names, names, images.notes)
+
+
+def _from_csv(path: Path) -> Source:
+    """Rows of path and label; a path is relative to the folder of the csv. Repeated rows count once."""
+    rows = list(dict.fromkeys(_rows(path)))
+    if bad := sorted({label for _, label in rows if NO_CLASS.search(label) or not label}):
+        raise DataError(f"{path}: label {listed(bad)} cannot be the name of a class folder")
+    others = Counter(kind for name, _ in rows if (kind := _kind_left_out(name)))
+    images = [row for row in rows if not _kind_left_out(row[0])]
+    paths = [os.path.join(path.parent, name) for name, _ in images]
+    if missing := [name for (name, _), file in zip(images, paths) if not os.path.isfile(file)]:
+        raise DataError(f"{path}: no such file: {listed(missing)}; paths are relative to the folder of the csv")
+    notes = (note_of_others(others),) if others else ()
+    names = [name.replace("\\", "/") if os.sep == "\\" else name for name, _ in images]
+    files = [os.path.basename(name) for name in names]
+    return _source([label for _, label in images], paths, names, files, notes)
+
+
+def _kind_left_out(name: str) -> str:
+    """Why training would not see a file of this name; empty if it would."""
+    base, ending = os.path.basename(name), os.path.splitext(name)[1].lower()
+    return "hidden" if base.startswith(".") else "" if ending in EXTENSIONS else ending or "no ending"
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file)
+            if missing := {"path", "label"} - set(reader.fieldnames or ()):
+                columns = listed(list(reader.fieldnames or ()))
+                raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
+            rows = [(row["path"], row["label"], reader.line_num) for row in reader]
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a csv: {error}") from None
+    for name, label, line in rows:
+        if not name or label is None or "\0" in name:
+            raise DataError(f"{path}: line {line}: expected a path and a label")
+    return [(name, label) for name, label, _ in rows]

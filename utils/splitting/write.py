@@ -1,0 +1,88 @@
+"""The divided images as files: copied, linked, or only listed."""
+
+import os
+import shutil
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ..errors import DataError
+from ..parallel import in_threads
+from ..tables import write_csv
+from .sources import Source
+
+
+def write_files(draft: Path, source: Source, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str):
+    """draft/<part>/<class>/<file> for the images of each part.
+
+    copies: image -> path of the smaller copy that goes there in its place.  mode: "copy" or "link".
+    Raises DataError if a file cannot be read or written.
+    """
+    names = distinct_names(source, copies)
+    jobs = [
+        (copies.get(i, source.paths[i]), draft / part / source.label(i) / names[i])
+        for part, images in parts.items()
+        for i in images
+    ]
+    for folder in {target.parent for _, target in jobs}:
+        _attempt(partial(folder.mkdir, parents=True, exist_ok=True), folder)
+    for _ in in_threads(_copy if mode == "copy" else _link, jobs, {"copy": "copying", "link": "linking"}[mode]):
+        pass
+
+
+def write_manifests(draft: Path, target: Path, source: Source, parts: Mapping[str, Sequence[int]]) -> None:
+    """draft/<part>.csv with columns path and label; paths are relative to where the csv will be, below `target`.
+
+    Names stand as they are, since programs read these files: a spreadsheet may take a label such as +1 for a formula.
+    """
+    for part, images in parts.items():
+        folder = (target / part).parent
+        rows = [(_relative(source.paths[i], folder), source.label(i)) for i in images]
+        path = draft / f"{part}.csv"
+        path.parent.mkdir(exist_ok=True)
+        write_csv(path, ["path", "label"], sorted(rows))
+
+
+def distinct_names(source: Source, copies: Mapping[int, str]) -> list[str]:
+    """The file of each image below its class folder: its own name, with the ending of its smaller copy, and _2, _3 ...
+    where names of a class would be the same, also on systems to which A.png and a.png are one."""
+    names, taken = [""] * len(source), set()
+    for i in sorted(range(len(source)), key=lambda i: (source.targets[i], source.files[i], source.names[i])):
+        stem, ending = os.path.splitext(source.files[i])
+        ending = os.path.splitext(copies[i])[1] if i in copies else ending
+        name, number = stem + ending, 1
+        while (key := (source.targets[i], unicodedata.normalize("NFC", name).casefold())) in taken:
+            number += 1
+            name = f"{stem}_{number}{ending}"
+        taken.add(key)
+        names[i] = name
+    return names
+
+
+def _relative(path: str, folder: Path) -> str:
+    try:
+        return os.path.relpath(path, folder).replace(os.sep, "/")
+    except ValueError:  # another drive of Windows
+        return os.path.abspath(path)
+
+
+def _copy(job: tuple[str, Path]) -> None:
+    source, target = job
+    _attempt(partial(shutil.copyfile, source, target), target)
+
+
+def _link(job: tuple[str, Path]) -> None:
+    """A hard link; a symbolic one where that cannot be, across file systems for one."""
+    source, target = os.path.realpath(job[0]), job[1]
+    try:
+        os.link(source, target)
+    except OSError:
+        _attempt(partial(os.symlink, source, target), target, hint="; links are not possible here, use --copy")
+
+
+def _attempt(action, path: Path, hint: str = "") -> None:
+    try:
+        action()
+    except OSError as error:
+        raise DataError(f"{error.filename or path}: {error.strerror or error}{hint}") from None
