@@ -1,0 +1,172 @@
+"""All files of a data set inspected and compared, and what that means for a training."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..folders import ImageList, list_classes, scan
+from ..parallel import in_threads
+from ..text import listed
+from .inspect import UNREADABLE, Inspected, Limits, inspect
+from .similar import find_alike
+
+SPLITS = ("train", "val", "test")
+KINDS = ((True, "picture"), (False, "set of look-alikes"))  # whether all in a set are equal -> how to call one
+
+
+@dataclass(frozen=True)
+class File:
+    """An image file of the set."""
+
+    path: str  # relative to the root, / between folders
+    split: str  # "train", "val", "test", or "" where the class folders lie in the root itself
+    label: str
+    found: Inspected
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Files with the same picture, or with pictures that look alike."""
+
+    files: list[File]
+    exact: bool  # equal pixels in all of them
+
+    @property
+    def leaks(self) -> bool:
+        return len({file.split for file in self.files}) > 1
+
+    @property
+    def conflicts(self) -> bool:
+        return len({file.label for file in self.files}) > 1
+
+
+@dataclass(frozen=True)
+class Findings:
+    root: Path
+    splits: tuple[str, ...]
+    files: list[File]
+    alike: list[Alike]
+    notes: list[str]  # what was left out
+
+    def classes(self) -> list[str]:
+        return sorted({file.label for file in self.files})
+
+    def counts(self) -> dict[str, np.ndarray]:
+        """Split -> images of each class, (classes,) int64; unreadable ones included."""
+        place = {label: i for i, label in enumerate(self.classes())}
+        counts = {split: np.zeros(len(place), dtype=np.int64) for split in self.splits}
+        for file in self.files:
+            counts[file.split][place[file.label]] += 1
+        return counts
+
+    def with_problem(self, kind: str) -> list[File]:
+        return [file for file in self.files if kind in file.found.problems]
+
+    def problem_counts(self) -> Counter:
+        return Counter(kind for file in self.files for kind in file.found.problems)
+
+    def imbalance(self) -> float:
+        """Images of the most frequent class for one of the rarest, in train."""
+        present = [count for count in self.counts()[self.splits[0]].tolist() if count]
+        return max(present) / min(present)
+
+
+def examine(root: Path, limits: Limits, near: int | None) -> Findings:
+    """Decode and compare every image below `root`. Raises DataError if there is none.
+
+    near: bits in which near duplicates may differ, as in `similar.find_alike`; None for equal pixels only.
+    """
+    lists = read_splits(root)
+    rows = [(split, images, i) for split, images in lists.items() for i in range(len(images))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # decoders warn without a file name; what matters is found and told with one
+        paths = [images.path(i) for _, images, i in rows]
+        found = list(in_threads(partial(inspect, limits=limits), paths, "decoding"))
+    files = [
+        File(_below(root, path), split, images.classes[images.targets[i]], each)
+        for (split, images, i), path, each in zip(rows, paths, found)
+    ]
+    likeness = find_alike([file.found.print for file in files], near)
+    alike = [Alike([files[i] for i in indices], exact=True) for indices in likeness.same]
+    alike += [Alike([files[i] for i in indices], exact=False) for indices in likeness.near]
+    notes = [f"{split or root.name}: {note}" for split, images in lists.items() for note in images.notes]
+    return Findings(root, tuple(lists), files, alike, notes)
+
+
+def read_splits(root: Path) -> dict[str, ImageList]:
+    """Split -> its images. A root without train/<class> holds class folders itself and is one split, called ""."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected train/<class> and val/<class> in it, or <class> folders")
+    names = [name for name in SPLITS if (root / name).is_dir() and list_classes(root / name)]
+    if "train" not in names:
+        if names and set(list_classes(root)) <= set(SPLITS):
+            raise DataError(f"{root / 'train'}: no images found; expected train/<class> beside {listed(names)}")
+        names = [""]
+    lists = {name: scan(root / name) for name in names}
+    if not sum(map(len, lists.values())):
+        raise DataError(f"{root}: no images found; expected a folder with images in it for each class")
+    return lists
+
+
+def _below(root: Path, path: str) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def spoilers(findings: Findings) -> Iterator[str]:
+    """What would stop a training, or make its figures worthless; a sentence each."""
+    if unreadable := len(findings.with_problem(UNREADABLE)):
+        yield _many(unreadable, "unreadable file")
+    for exact, what in KINDS:
+        if sets := [each for each in findings.alike if each.exact == exact and each.leaks]:
+            yield f"leakage: {_many(len(sets), what)} in more than one split ({_extent(sets)})"
+    if sets := [each for each in findings.alike if each.exact and each.conflicts]:
+        yield f"labels in conflict: {_many(len(sets), 'picture')} in more than one class ({_extent(sets)})"
+    train = set(findings.classes()) - set(_missing(findings, findings.splits[0]))
+    for split in findings.splits[1:]:
+        if strangers := sorted({file.label for file in findings.files if file.split == split} - train):
+            yield f"only in {split}, not in train: class {listed(strangers)}"
+
+
+def concerns(findings: Findings) -> Iterator[str]:
+    """What deserves a look, but may be as it should be; a sentence each."""
+    for split in findings.splits[1:]:
+        if absent := _missing(findings, split):
+            yield f"no images in {split}: class {listed(absent)}"
+    if len(findings.classes()) == 1:
+        yield f"one class only: {findings.classes()[0]!r}"
+    if (ratio := findings.imbalance()) >= 10:
+        yield f"imbalance: the most frequent class has {ratio:.0f} times the images of the rarest"
+    if sets := [each for each in findings.alike if not each.exact and each.conflicts]:
+        yield f"{_many(len(sets), KINDS[1][1])} in more than one class ({_extent(sets)})"
+    for exact, what in KINDS:
+        if sets := [each for each in findings.alike if each.exact == exact and not each.leaks and not each.conflicts]:
+            yield f"{_many(len(sets), what)} within a class and split ({_extent(sets)})"
+    for kind, count in sorted(findings.problem_counts().items()):
+        if kind != UNREADABLE:
+            yield f"{kind}: {_many(count, 'file')}"
+
+
+def by_weight(alike: Sequence[Alike]) -> list[Alike]:
+    """What spoils a training first."""
+    return sorted(alike, key=lambda each: (not (each.exact and each.conflicts), not each.leaks, not each.exact))
+
+
+def _missing(findings: Findings, split: str) -> list[str]:
+    return [label for label, count in zip(findings.classes(), findings.counts()[split]) if not count]
+
+
+def _extent(sets: Sequence[Alike]) -> str:
+    return _many(sum(len(each.files) for each in sets), "file")
+
+
+def _many(count: int, what: str) -> str:
+    """1 file, 2 files, 3 sets of look-alikes."""
+    noun, *rest = what.split(" of ")
+    return " of ".join([f"{count:,} {noun}{'' if count == 1 else 's'}", *rest])

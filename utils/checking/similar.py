@@ -1,0 +1,139 @@
+"""Pictures that are the same or nearly so, among a hundred thousand: found by hash, confirmed by thumbnail."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from tqdm import tqdm
+
+from .fingerprint import Fingerprint
+
+BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits): five parts of a hash
+FARTHEST = 9  # differing bits: spread over five bands they leave one with a single bit changed, or none
+AT_ONCE = 1 << 21  # pairs compared together, to bound the memory
+# Between thumbnails that are taken for one picture, in grey levels of 0..255: see `_confirmed`
+LEAST, MOST, SHARE, TINT = 1.0, 8.0, 0.4, 24.0
+ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """`same`: lists of pictures with equal pixels. `near`: lists of pictures that look alike, and are not all equal.
+
+    A picture may be in one of each. Likeness is passed on: a like b and b like c puts all three in one list.
+    """
+
+    same: list[list[int]]
+    near: list[list[int]]
+
+
+def find_alike(prints: Sequence[Fingerprint | None], limit: int | None) -> Likeness:
+    """Which of the pictures are alike; None stands for one that cannot be read.
+
+    limit: bits of the hash, 0..FARTHEST, in which near duplicates may differ; None looks for equal pixels only.
+    """
+    by_digest: dict[bytes, list[int]] = defaultdict(list)
+    for i, each in enumerate(prints):
+        if each is not None:
+            by_digest[each.digest].append(i)
+    contents = list(by_digest.values())  # each picture once, however many copies there are
+    same = [indices for indices in contents if len(indices) > 1]
+    if limit is None or len(contents) < 2:
+        return Likeness(same, [])
+    firsts = [prints[indices[0]] for indices in contents]
+    near = _components(len(contents), _near_pairs(firsts, limit))
+    return Likeness(same, [sorted(i for content in part for i in contents[content]) for part in near])
+
+
+def _near_pairs(prints: Sequence[Fingerprint], limit: int) -> Iterator[tuple[int, int]]:
+    hashes = np.array([each.hash for each in prints], dtype=np.uint64)
+    thumbnails = np.stack([each.thumbnail for each in prints])
+    for first, second in candidates(hashes):
+        near = _distances(hashes[first], hashes[second]) <= limit
+        first, second = first[near], second[near]
+        alike = _confirmed(thumbnails, first, second)
+        yield from zip(first[alike].tolist(), second[alike].tolist())
+
+
+def candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Chunks (i, j), i < j, of all pairs that differ in FARTHEST bits or fewer, among others; some come repeatedly.
+
+    Multi-index hashing, https://arxiv.org/abs/1307.2982: such a pair agrees in one band up to one bit. So pictures are
+    sorted by a band, and each is compared with those of its own band and of the bands that are one bit away.
+    """
+    with tqdm(total=sum(width + 1 for _, width in BANDS), desc="near duplicates", disable=None, leave=False) as bar:
+        for start, width in BANDS:
+            band = ((hashes >> np.uint64(start)) & np.uint64((1 << width) - 1)).astype(np.int64)
+            order = np.argsort(band, kind="stable")
+            counts = np.bincount(band, minlength=1 << width)
+            begins = counts.cumsum() - counts
+            for flip in (0, *(1 << bit for bit in range(width))):
+                other = band[order] ^ flip
+                for rows, columns in _expanded(begins[other], counts[other]):
+                    first, second = order[rows], order[columns]
+                    once = first < second
+                    yield first[once], second[once]
+                bar.update()
+
+
+def _expanded(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Row r paired with the columns begins[r] .. begins[r] + counts[r] - 1, in chunks of about AT_ONCE pairs."""
+    ends = counts.cumsum()
+    total = int(ends[-1])
+    cuts = np.unique([0, *np.searchsorted(ends, range(AT_ONCE, total, AT_ONCE)).tolist(), len(counts)])
+    for low, high in pairwise(cuts.tolist()):
+        chunk = counts[low:high]
+        rows = np.repeat(np.arange(low, high), chunk)
+        within = np.arange(len(rows)) - np.repeat(chunk.cumsum() - chunk, chunk)
+        yield rows, begins[rows] + within
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Number of bits in which (n,) hashes differ."""
+    return ONES[(a ^ b).view(np.uint16)].reshape(-1, 4).sum(axis=1)
+
+
+def _confirmed(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether thumbnails are nearly equal; (n,) bool. A hash sees grey shapes alone, and plain pictures have few.
+
+    Overall brightness and colour may differ by TINT; then the rest, on average, by SHARE of the picture's own contrast,
+    but by LEAST in any case, which JPEG costs, and by no more than MOST.
+    """
+    alike = np.zeros(len(first), dtype=bool)
+    for start in range(0, len(first), 4096):
+        chunk = slice(start, start + 4096)
+        a, tint_a = _centred(thumbnails[first[chunk]])
+        b, tint_b = _centred(thumbnails[second[chunk]])
+        allowed = np.clip(SHARE * (_magnitude(a) + _magnitude(b)) / 2, LEAST, MOST)
+        alike[chunk] = (_magnitude(a - b) <= allowed) & (np.abs(tint_a - tint_b).max(axis=1) <= TINT)
+    return alike
+
+
+def _centred(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """((n, H, W, 3) pictures without their mean colours, (n, 3) those)."""
+    means = thumbnails.mean(axis=(1, 2), dtype=np.float32)
+    return thumbnails - means[:, None, None], means
+
+
+def _magnitude(pictures: np.ndarray) -> np.ndarray:
+    """Mean absolute value of each, (n,)."""
+    return np.abs(pictures).mean(axis=(1, 2, 3))
+
+
+def _components(count: int, pairs: Iterator[tuple[int, int]]) -> list[list[int]]:
+    """Sets of two or more among 0 .. count - 1 that `pairs` connects, each sorted, by their first members."""
+    parents = list(range(count))
+
+    def root(i: int) -> int:
+        while parents[i] != i:
+            parents[i] = i = parents[parents[i]]
+        return i
+
+    for i, j in pairs:
+        parents[root(j)] = root(i)
+    members = defaultdict(list)
+    for i in range(count):
+        members[root(i)].append(i)
+    return [indices for indices in members.values() if len(indices) > 1]
