@@ -33,11 +33,16 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) of the upright picture, from its header alone. Raises ImageError."""
     try:
         with Image.open(path) as image:
-            # The base class's getexif: that of PNG would decode the picture. Pillow turns TIFF by itself.
-            turned = image.format != "TIFF" and Image.Image.getexif(image).get(0x0112, 1) in (5, 6, 7, 8)
+            turned = exif_orientation(image) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except Exception as error:
         raise ImageError(_reason(path, error)) from error
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """How an opened picture is still to be turned, from its header: 1 not at all, 2..8 as EXIF has it."""
+    # The base class's getexif: that of PNG would decode the picture. Pillow turns TIFF by itself.
+    return 1 if image.format == "TIFF" else Image.Image.getexif(image).get(0x0112, 1)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -113,10 +113,11 @@ def _set(root: Path, alike: Alike) -> str:
 
 
 def _telling(alike: Alike) -> list[File]:
-    """A few files of the set: first one of each split and class, so that what is wrong can be seen."""
-    firsts = {(file.split, file.label): file for file in reversed(alike.files)}
-    chosen = sorted(firsts.values(), key=alike.files.index)
-    return (chosen + [file for file in alike.files if file not in chosen])[:FILES_SHOWN]
+    """A few files of the set: one of each split, then one of each class, so that what is wrong can be seen."""
+    backwards = alike.files[::-1]  # of equal keys the last one stays
+    splits, labels = {file.split: file for file in backwards}, {file.label: file for file in backwards}
+    order = [*reversed(splits.values()), *reversed(labels.values()), *alike.files]
+    return list({file.path: file for file in order}.values())[:FILES_SHOWN]
 
 
 def _pictures(root: Path, files: Sequence[File], kind: str = "") -> str:

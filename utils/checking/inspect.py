@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from ..errors import ImageError
-from ..images import read_image
+from ..images import exif_orientation, read_image
 from .fingerprint import Fingerprint, fingerprint
 
 MODES = {  # how Pillow calls them -> in words; all are turned into RGB when they are read
@@ -79,8 +79,7 @@ def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
         return 0, ("", "", 0, 0, False)
     try:
         with Image.open(path) as image:
-            # The base class's getexif: that of PNG would decode the picture. Pillow turns TIFF by itself.
-            turned = image.format != "TIFF" and Image.Image.getexif(image).get(0x0112, 1) not in (0, 1)
+            turned = exif_orientation(image) in range(2, 9)
             return size, (image.format or "", image.mode, image.width, image.height, turned)
     except Exception:  # read_image tells the reason
         return size, ("", "", 0, 0, False)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
+from ..unions import components
 from .fingerprint import Fingerprint
 
 BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits): five parts of a hash
@@ -124,16 +125,7 @@ def _magnitude(pictures: np.ndarray) -> np.ndarray:
 
 def _components(count: int, pairs: Iterator[tuple[int, int]]) -> list[list[int]]:
     """Sets of two or more among 0 .. count - 1 that `pairs` connects, each sorted, by their first members."""
-    parents = list(range(count))
-
-    def root(i: int) -> int:
-        while parents[i] != i:
-            parents[i] = i = parents[parents[i]]
-        return i
-
-    for i, j in pairs:
-        parents[root(j)] = root(i)
     members = defaultdict(list)
-    for i in range(count):
-        members[root(i)].append(i)
+    for i, component in enumerate(components(count, pairs)):
+        members[component].append(i)
     return [indices for indices in members.values() if len(indices) > 1]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import DataError
 from ..parallel import in_threads
 from ..rng import derive_seed
+from ..unions import components
 from .assign import Group
 from .sources import Source
 
@@ -88,18 +89,9 @@ def _group_name(pattern: re.Pattern, name: str) -> str:
 
 def _join(keys: Sequence[str], copies: Sequence[Sequence[int]]) -> list[int]:
     """The group of each image, counted from 0: equal keys are one group, and so are groups that share a copy."""
-    parents = {key: key for key in keys}
-
-    def root(key: str) -> str:
-        while parents[key] != key:
-            parents[key] = key = parents[parents[key]]
-        return key
-
-    for indices in copies:
-        for i in indices[1:]:
-            parents[root(keys[i])] = root(keys[indices[0]])
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(root(key), len(numbers)) for key in keys]
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(key, i), i) for i, key in enumerate(keys)]
+    return components(len(keys), [*pairs, *((indices[0], i) for indices in copies for i in indices[1:])])
 
 
 def _rank(key: str, seed: int) -> int:
