@@ -1,0 +1,77 @@
+"""utils/checking/similar.py and unions.py: nothing near is missed among many, nothing else is called near."""
+
+import numpy as np
+import pytest
+
+from utils.checking import similar
+from utils.checking.fingerprint import Fingerprint
+from utils.checking.similar import FARTHEST, candidates, find_alike
+from utils.unions import components
+
+
+def flipped(value, bits):
+    for bit in bits:
+        value ^= 1 << int(bit)
+    return value
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def test_every_pair_within_reach_is_a_candidate(random):
+    hashes = random.integers(2**64, size=400, dtype=np.uint64).tolist()
+    hashes += [flipped(hashes[i], random.choice(64, i % (FARTHEST + 1), replace=False)) for i in range(200)]
+    found = {
+        pair for chunk in candidates(np.array(hashes, dtype=np.uint64)) for pair in zip(*map(np.ndarray.tolist, chunk))
+    }
+    assert all(i < j for i, j in found)
+    assert {(i, 400 + i) for i in range(200)} <= found
+
+
+def test_chunks_hold_all_pairs_of_a_crowd(monkeypatch):
+    monkeypatch.setattr(similar, "AT_ONCE", 50)
+    hashes = np.full(40, 7, dtype=np.uint64)
+    chunks = list(candidates(hashes))
+    assert {pair for i, j in chunks for pair in zip(i.tolist(), j.tolist())} == {
+        (i, j) for j in range(40) for i in range(j)
+    }
+    assert max(len(i) for i, _ in chunks) <= 100
+
+
+@pytest.mark.parametrize("limit", [0, 4, 8])
+def test_near_means_within_the_limit(limit, random):
+    picture = random.integers(256, size=(16, 16, 3), dtype=np.uint8)
+    start = int(random.integers(2**63))
+    prints = [
+        Fingerprint(bytes([i]), flipped(start, range(bits)), picture)
+        for i, bits in enumerate((0, limit, 20, 21 + limit))
+    ]
+    [near] = find_alike(prints[:2], limit).near
+    assert near == [0, 1]
+    assert find_alike([prints[0], prints[3]], limit).near == []
+
+
+def test_equal_hashes_of_different_pictures_are_not_near(random):
+    prints = [Fingerprint(bytes([i]), 5, random.integers(256, size=(16, 16, 3), dtype=np.uint8)) for i in range(4)]
+    assert find_alike(prints, 8).near == []
+
+
+def test_equal_pixels_are_the_same_and_unreadable_ones_nothing(random):
+    picture = random.integers(256, size=(16, 16, 3), dtype=np.uint8)
+    prints = [
+        Fingerprint(b"a", 1, picture),
+        None,
+        Fingerprint(b"b", 2**60 - 1, picture),
+        Fingerprint(b"a", 1, picture),
+        None,
+    ]
+    likeness = find_alike(prints, 8)
+    assert (likeness.same, likeness.near) == ([[0, 3]], [])
+    assert find_alike([None, None], 8).same == []
+
+
+def test_components():
+    assert components(6, [(4, 1), (1, 2), (5, 5)]) == [0, 1, 1, 2, 1, 3]
+    assert components(0, []) == []
