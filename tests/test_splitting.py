@@ -32,6 +32,7 @@ def test_what_rounding_takes_from_a_class_another_gives_back():
 def test_a_class_of_few_images_is_in_train_first_then_in_val(many):
     wanted = quotas([9] * many + [1, 2, 3], [0.5, 0.3, 0.2], train_first=True)
     assert wanted[:, many:].T.tolist() == [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert quotas([2], [0.4, 0.2, 0.4], train_first=True).T.tolist() == [[1, 1, 0]]
 
 
 def singles(counts, seed=0):
@@ -77,11 +78,16 @@ def test_groups_of_any_size_come_near_to_the_quotas(seed):
 
 
 def test_a_class_with_one_group_is_in_train():
-    groups = [Group({0: 1, 1: 1}, 5), *singles([6]), Group({0: 50}, 1)]
-    for rank in range(20):
-        groups[0] = Group({0: 1, 1: 1}, rank)
-        wanted = quotas([57, 1], [0.1, 0.9], train_first=True)
-        assert assign(groups, wanted, train_first=True)[0] == 0
+    """Although nine tenths of the images are wanted in val, and the group is large."""
+    groups = [Group({0: 40, 1: 1}, 0), *singles([60])]
+    wanted = quotas([100, 1], [0.1, 0.9], train_first=True)
+    assert assign(groups, wanted, train_first=True)[0] == 0
+
+
+def test_large_groups_are_placed_while_there_is_room():
+    groups = [*singles([20]), Group({0: 40}, 2**61), Group({0: 40}, 2**62)]
+    wanted = quotas([100], [0.8, 0.2], train_first=True)
+    assert counted(groups, assign(groups, wanted, train_first=True), wanted.shape).tolist() == [[80], [20]]
 
 
 def test_large_groups_do_not_keep_a_class_out_of_val():

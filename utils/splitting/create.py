@@ -60,7 +60,7 @@ def create(request: Request) -> list[str]:
             raise DataError(f"--group {request.pattern.pattern!r} matches none of {len(source)} files")
         parts = divide(source, grouping, request)
         if request.mode == "manifest":
-            write_manifests(draft, request.target.resolve(), source, splits_of(parts, request.folds))
+            write_manifests(draft, source, splits_of(parts, request.folds))
         else:
             write_files(draft, source, splits_of(parts, request.folds), copies, request.mode)
         shutil.rmtree(scratch, ignore_errors=True)

@@ -31,15 +31,14 @@ def write_files(draft: Path, source: Source, parts: Mapping[str, Sequence[int]],
         pass
 
 
-def write_manifests(draft: Path, target: Path, source: Source, parts: Mapping[str, Sequence[int]]) -> None:
-    """draft/<part>.csv with columns path and label; paths are relative to where the csv will be, below `target`.
+def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[int]]) -> None:
+    """draft/<part>.csv with columns path and label; paths are relative to the csv.
 
     Names stand as they are, since programs read these files: a spreadsheet may take a label such as +1 for a formula.
     """
     for part, images in parts.items():
-        folder = (target / part).parent
-        rows = [(_relative(source.paths[i], folder), source.label(i)) for i in images]
         path = draft / f"{part}.csv"
+        rows = [(_relative(source.paths[i], path.parent), source.label(i)) for i in images]
         path.parent.mkdir(exist_ok=True)
         write_csv(path, ["path", "label"], sorted(rows))
 
