@@ -197,7 +197,7 @@ def test_other_versions_of_a_picture_are_near_duplicates(change, photos, crops, 
     assert "sets of look-alikes in more than one split" in err
     found = {paths for _, paths in alike(duplicates)}
     assert all(len({path[-6:-4] for path in paths}) == 1 for paths in found)
-    assert len(found) >= 23
+    assert len(found) == 24
     assert {kind for (kind, *_), _ in alike(duplicates)} == {"near"}
 
 

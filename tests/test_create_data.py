@@ -381,7 +381,9 @@ def test_an_error_while_writing_leaves_nothing(photos, tmp_path, monkeypatch):
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing_behind(signum, photos, tmp_path):
     source = photos({"cat": numbered(40)})
-    slow = "import runpy, shutil, sys, time; shutil.copyfile = lambda *_: time.sleep(0.2); "
+    slow = "import runpy, shutil, signal, sys, time; "
+    slow += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored where tests run in the background
+    slow += "shutil.copyfile = lambda *_: time.sleep(0.2); "
     slow += "runpy.run_path(sys.argv[0], run_name='__main__')"
     code = f"import sys; sys.argv = {[str(TOOL), str(source), str(tmp_path / 'new' / 'out')]!r}; {slow}"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE)

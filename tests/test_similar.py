@@ -1,10 +1,13 @@
 """utils/checking/similar.py and unions.py: nothing near is missed among many, nothing else is called near."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from utils.checking import similar
-from utils.checking.fingerprint import Fingerprint
+from utils.checking.fingerprint import Fingerprint, fingerprint
 from utils.checking.similar import FARTHEST, candidates, find_alike
 from utils.unions import components
 
@@ -75,3 +78,22 @@ def test_equal_pixels_are_the_same_and_unreadable_ones_nothing(random):
 def test_components():
     assert components(6, [(4, 1), (1, 2), (5, 5)]) == [0, 1, 1, 2, 1, 3]
     assert components(0, []) == []
+
+
+def test_pixels_are_equal_in_pictures_of_equal_shape_only():
+    wide, high, other = (Image.new("RGB", size, colour) for size, colour in (((4, 2), 9), ((2, 4), 9), ((4, 2), 8)))
+    digests = [fingerprint(picture).digest for picture in (wide, wide.copy(), high, other)]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_a_picture_of_hardly_any_contrast_is_like_its_jpeg():
+    """A clear sky: what JPEG changes is as much as what there is to see."""
+    sky = np.empty((90, 120, 3), dtype=np.uint8)
+    sky[...] = np.linspace(180, 183, 120)[None, :, None]
+    sky[::7, ::5] += 2
+    picture, data = Image.fromarray(sky), io.BytesIO()
+    picture.save(data, "JPEG", quality=30)
+    with Image.open(data) as again:
+        prints = [fingerprint(picture), fingerprint(again.convert("RGB"))]
+    assert find_alike(prints, 8).near == [[0, 1]]

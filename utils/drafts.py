@@ -25,8 +25,11 @@ class DraftFolder:
         self._draft = self.target.parent / f".{self.target.name}-{uuid.uuid4().hex[:8]}"
         try:
             self._draft.mkdir(parents=True)
-        except OSError as error:
-            raise DataError(f"{self.target}: cannot be made: {error.strerror}") from None
+        except BaseException as error:
+            self._clear()
+            if isinstance(error, OSError):
+                raise DataError(f"{self.target}: cannot be made: {error.strerror}") from None
+            raise
         return self._draft
 
     def __exit__(self, kind: type | None, *_: object) -> None:
@@ -34,10 +37,13 @@ class DraftFolder:
             if kind is None:
                 self._rename()
         finally:
-            shutil.rmtree(self._draft, ignore_errors=True)
-            with contextlib.suppress(OSError):  # not empty: where the target now is, or another command has been
-                for parent in self._made:
-                    parent.rmdir()
+            self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._draft, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: where the target now is, or another command has been
+            for parent in self._made:
+                parent.rmdir()
 
     def _rename(self) -> None:
         check_free(self.target)
