@@ -3,7 +3,7 @@
 SRC is a folder with one folder a class, or a csv with columns path and label, its paths relative to the csv's folder.
 DST gets train/<class>/* and val/<class>/*, the layout that train.py reads. The division is stratified by class, keeps
 the groups of --group and files that are copies of each other on one side, gives each part at least one image of each
-class where there are enough, and depends on nothing but --seed and the names: repeat it anywhere, in any order.
+class where there are enough, and depends on --seed, the names and which files are copies alone: it can be repeated.
 DST appears whole or not at all, and nothing is ever overwritten.
 """
 

@@ -1,6 +1,7 @@
 """One file, fully decoded: what it is, and what is odd about it."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -85,7 +86,7 @@ def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
         return size, ("", "", 0, 0, False)
 
 
-def _oddities(path: str, header: tuple, picture: Image.Image, limits: Limits):
+def _oddities(path: str, header: tuple, picture: Image.Image, limits: Limits) -> Iterator[tuple[str, str]]:
     form, turned = header[0], header[4]
     ending = os.path.splitext(path)[1].lower()
     expected = Image.registered_extensions().get(ending)

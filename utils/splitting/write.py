@@ -3,7 +3,7 @@
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from ..tables import write_csv
 from .sources import Source
 
 
-def write_files(draft: Path, source: Source, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str):
+def write_files(
+    draft: Path, source: Source, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str
+) -> None:
     """draft/<part>/<class>/<file> for the images of each part.
 
     copies: image -> path of the smaller copy that goes there in its place.  mode: "copy" or "link".
@@ -80,7 +82,7 @@ def _link(job: tuple[str, Path]) -> None:
         _attempt(partial(os.symlink, source, target), target, hint="; links are not possible here, use --copy")
 
 
-def _attempt(action, path: Path, hint: str = "") -> None:
+def _attempt(action: Callable[[], object], path: Path, hint: str = "") -> None:
     try:
         action()
     except OSError as error:
