@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from .adder_ops import clipped_gradient, distance_sums, distances
 from .layers import global_average_pool
 from .registry import register
 from .resnet import make_stages
@@ -19,8 +20,7 @@ from .resnet import make_stages
 VARIANTS = {"50": dict(depths=(3, 4, 6, 3))}  # resnet50.py of the authors
 
 ETA = 0.2  # equation 13 of the paper, chosen by the authors
-UNFOLDED = 2**24  # so many numbers of unfolded windows at once at most, but one image at least
-DIFFERENCES = {"cpu": 2**19, "cuda": 2**25}  # so many numbers w - x at once: on a CPU, what its cache holds
+UNFOLDED = 2**22  # so many numbers of unfolded windows at once at most, but one image at least
 
 
 def adder2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
@@ -30,6 +30,8 @@ def adder2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Ten
     derivatives, sections 3.2 and 3.3: x - w for the weight, then scaled to the norm ETA * sqrt(number of weights)
     whatever the loss was multiplied by; w - x clipped to -1..1 for x.
     """
+    if is_exporting():
+        return exported(x, weight, stride, padding)
     return AdderFunction.apply(x, weight, stride, padding)
 
 
@@ -39,14 +41,12 @@ class AdderFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.window = kernel, stride, padding = weight.shape[-1], stride, padding
-        height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[-2:])
+        ctx.window = weight.shape[-1], stride, padding
+        height, width = (output_size(side, *ctx.window) for side in x.shape[-2:])
         ctx.images = max(1, UNFOLDED // (height * width * weight[0].numel()))
         with without_autocast(x.device.type):
-            filters = precise(weight).flatten(1)
-            out = [
-                torch.cdist(unfold(precise(part), *ctx.window), filters, p=1.0).neg_() for part in x.split(ctx.images)
-            ]
+            filters = as_rows(weight)
+            out = [distances(unfold(precise(part), *ctx.window), filters) for part in x.split(ctx.images)]
         out = torch.cat(out).view(len(x), height, width, -1).permute(0, 3, 1, 2)
         return out.to(torch.promote_types(x.dtype, weight.dtype))
 
@@ -54,7 +54,7 @@ class AdderFunction(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         x, weight = ctx.saved_tensors
         with without_autocast(x.device.type):
-            filters = precise(weight).flatten(1)
+            filters = as_rows(weight)
             grad_x, products, sums = [], torch.zeros_like(filters), 0.0
             for part, part_grad in zip(x.split(ctx.images), grad.split(ctx.images)):
                 rows = unfold(precise(part), *ctx.window)
@@ -66,40 +66,56 @@ class AdderFunction(torch.autograd.Function):
                     grad_x.append(fold(clipped, part.shape, *ctx.window).to(x.dtype))
             grad_weight = products - sums[:, None] * filters  # the sum of grad * (x - w)
             grad_weight *= ETA * filters.numel() ** 0.5 / grad_weight.norm().clamp(min=1e-12)
-        return torch.cat(grad_x) if grad_x else None, grad_weight.view_as(weight).to(weight.dtype), None, None
+        grad_weight = grad_weight.unflatten(1, (*weight.shape[2:], -1)).permute(0, 3, 1, 2)
+        return torch.cat(grad_x) if grad_x else None, grad_weight.to(weight), None, None
 
 
-@torch.library.custom_op("addernet::clipped_gradient", mutates_args=())  # one step to torch.compile, not its many loops
-def clipped_gradient(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
-    """The sum over filters of grad * clip(w - x, -1, 1): (windows, K), (O, K), (windows, O) -> (windows, K)."""
-    limit = DIFFERENCES.get(rows.device.type, DIFFERENCES["cuda"])
-    at_once = min(len(filters), max(1, limit // filters.shape[1]))
-    step = max(1, limit // (at_once * filters.shape[1]))
-    out = torch.zeros_like(rows)
-    for row_part, grad_part, out_part in zip(rows.split(step), grads.split(step), out.split(step)):
-        for some, their_grads in zip(filters.split(at_once), grad_part.split(at_once, dim=1)):
-            differences = (some - row_part[:, None]).clamp_(-1.0, 1.0)  # (windows, filters, K)
-            out_part += torch.bmm(their_grads[:, None], differences)[:, 0]
-    return out
+def exported(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """`adder2d` without gradients, in operators that every program knows which reads exported networks."""
+    rows = unfold(precise(x), weight.shape[-1], stride, padding)
+    height, width = (output_size(side, weight.shape[-1], stride, padding) for side in x.shape[-2:])
+    at_once = next(count for count in range(8, 0, -1) if width % count == 0)  # divides the windows of any batch
+    out = distance_sums(rows.unflatten(0, (-1, at_once)), as_rows(weight).T[None])
+    return out.reshape(-1, height, width, len(weight)).permute(0, 3, 1, 2)
 
 
-@clipped_gradient.register_fake
-def _(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
-    return torch.empty_like(rows)
+def is_exporting() -> bool:
+    """Whether this is traced for torch.export; early releases do not tell."""
+    return hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()
+
+
+def as_rows(weight: Tensor) -> Tensor:
+    """Every filter as a row in the order of `unfold`: (O, C, k, k) -> (O, k * k * C)."""
+    return precise(weight).permute(0, 2, 3, 1).flatten(1)
 
 
 def unfold(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """Every window of an image as a row, zeros around the image: (N, C, H, W) -> (N * H' * W', C * kernel**2)."""
-    if padding:
-        x = nn.functional.pad(x, (padding, padding, padding, padding))
-    windows = x.unfold(2, kernel, stride).unfold(3, kernel, stride)  # (N, C, H', W', kernel, kernel)
-    return windows.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+    """Every window of an image as a row, zeros around the image: (N, C, H, W) -> (N * H' * W', k * k * C).
+
+    Channels come last, so that rows of images that are stored so are copied in long runs, or not at all if k is 1.
+    """
+    x = nn.functional.pad(x.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding))
+    windows = x.unfold(1, kernel, stride).unfold(2, kernel, stride)  # (N, H', W', C, k, k)
+    return windows.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)
 
 
 def fold(rows: Tensor, shape: torch.Size, kernel: int, stride: int, padding: int) -> Tensor:
-    """What `unfold` spread out, summed up again: (N * H' * W', C * kernel**2) -> (N, C, H, W) of `shape`."""
-    columns = rows.unflatten(0, (shape[0], -1)).transpose(1, 2)
-    return nn.functional.fold(columns, shape[-2:], kernel, padding=padding, stride=stride)
+    """What `unfold` spread out, summed up again: (N * H' * W', k * k * C) -> (N, C, H, W) of `shape`."""
+    images, channels, *sides = shape
+    height, width = (output_size(side, kernel, stride, padding) for side in sides)
+    rows = rows.view(images, height, width, kernel, kernel, channels)
+    out = rows.new_zeros(images, sides[0] + 2 * padding, sides[1] + 2 * padding, channels)
+    for i in range(kernel):
+        for j in range(kernel):
+            out[:, i : i + height * stride : stride, j : j + width * stride : stride][:, :height, :width] += rows[
+                :, :, :, i, j
+            ]
+    return out[:, padding : padding + sides[0], padding : padding + sides[1]].permute(0, 3, 1, 2)
+
+
+def output_size(side: int, kernel: int, stride: int, padding: int) -> int:
+    """How many windows fit along a side of an image."""
+    return (side + 2 * padding - kernel) // stride + 1
 
 
 def precise(x: Tensor) -> Tensor:
