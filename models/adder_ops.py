@@ -7,6 +7,7 @@ results lie side by side and fill registers. Each result is one sum in a fixed o
 
 import warnings
 from collections.abc import Callable
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,6 @@ class Fused:
 
     def __init__(self, formula: Callable[..., Tensor]) -> None:
         self.formula = formula
-        self.compiled: Callable[..., Tensor] | None = None
         self.usable = True
 
     @torch.no_grad()  # the compiler would start again wherever gradients are switched otherwise
@@ -57,19 +57,26 @@ class Fused:
         parts = zip(*(tensor.split(step) for tensor in (rows, *more)))
         return torch.cat([self.formula(part, panels, *others) for part, *others in parts])
 
+    @cached_property
+    def compiled(self) -> Callable[..., Tensor]:
+        options = {"cpp.enable_floating_point_contract_flag": "fast"}  # a * b + c in one instruction, rounded once
+        return torch.compile(self.formula, fullgraph=True, options=options)
+
     def _at_once(self, *tensors: Tensor) -> Tensor:
-        if self.compiled is None:
-            options = {"cpp.enable_floating_point_contract_flag": "fast"}  # a * b + c in one instruction, rounded once
-            self.compiled = torch.compile(self._within_compiler, fullgraph=True, options=options)
-        for tensor in tensors:  # all axes of any size but those of TILE and LANES
-            sizes = [axis for axis, size in enumerate(tensor.shape) if (axis, size) not in ((1, TILE), (-1, LANES))]
-            torch._dynamo.maybe_mark_dynamic(tensor, sizes)
+        if not _compiles()():  # the bare formula would make all differences at once
+            raise RuntimeError("it is switched off, by TORCH_COMPILE_DISABLE or a stance of torch.compiler")
+        for tensor in tensors:
+            fixed = (1, TILE), (tensor.ndim - 1, LANES)
+            torch._dynamo.maybe_mark_dynamic(
+                tensor, [a for a, size in enumerate(tensor.shape) if (a, size) not in fixed]
+            )
         return self.compiled(*tensors)
 
-    def _within_compiler(self, *tensors: Tensor) -> Tensor:
-        if not torch.compiler.is_compiling():  # the formula as it stands would need all differences at once
-            raise RuntimeError("torch.compile is switched off (TORCH_COMPILE_DISABLE, or a stance of torch.compiler)")
-        return self.formula(*tensors)
+
+@cache
+def _compiles() -> Callable[[], bool]:
+    """A function that tells whether functions are compiled when they are called."""
+    return torch.compile(lambda: torch.compiler.is_compiling(), backend="eager")
 
 
 def _cause(error: BaseException) -> str:
