@@ -59,18 +59,18 @@ class Fused:
 
     @cached_property
     def compiled(self) -> Callable[..., Tensor]:
-        options = {"cpp.enable_floating_point_contract_flag": "fast"}  # a * b + c in one instruction, rounded once
-        return torch.compile(self.formula, fullgraph=True, options=options)
+        return torch.compile(self.formula, fullgraph=True)
 
     def _at_once(self, *tensors: Tensor) -> Tensor:
         if not _compiles()():  # the bare formula would make all differences at once
             raise RuntimeError("it is switched off, by TORCH_COMPILE_DISABLE or a stance of torch.compiler")
-        for tensor in tensors:
+        plain = [tensor.data for tensor in tensors]  # no view, no gradient: either would be compiled for again
+        for tensor in plain:
             fixed = (1, TILE), (tensor.ndim - 1, LANES)
             torch._dynamo.maybe_mark_dynamic(
-                tensor, [a for a, size in enumerate(tensor.shape) if (a, size) not in fixed]
+                tensor, [i for i, size in enumerate(tensor.shape) if (i, size) not in fixed]
             )
-        return self.compiled(*tensors)
+        return self.compiled(*plain)
 
 
 @cache

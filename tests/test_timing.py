@@ -32,7 +32,8 @@ def test_the_device_is_waited_for_around_each_call(monkeypatch):
 def test_spread_is_median_and_percentiles():
     spread = Spread.of([float(value) for value in range(1, 102)])
     assert (spread.median, spread.low, spread.high) == (51, 11, 91)
-    assert str(Spread.of([0.0121])) == "12.1 ms [12.1 .. 12.1]"
+    assert str(Spread(0.0121, 0.012, 0.0134)) == "12.1 ms [12.0 .. 13.4]"
+    assert str(Spread(2.5, 0.95, 13.0)) == "2.50 s [0.950 .. 13.0]"
     assert percentile([3.0, 1.0, 2.0], 100) == 3.0
     with pytest.raises(ValueError, match="no values"):
         percentile([], 50)

@@ -29,8 +29,10 @@ class Spread:
         return cls(*(percentile(values, share) for share in (50, 10, 90)))
 
     def __str__(self) -> str:
-        """As milliseconds, of seconds."""
-        return f"{1e3 * self.median:.4g} ms [{1e3 * self.low:.4g} .. {1e3 * self.high:.4g}]"
+        """Of seconds: 12.1 ms [11.8 .. 13.0], or 2.50 s [2.41 .. 2.66] from one second on."""
+        scale, unit = (1.0, "s") if self.median >= 1 else (1e3, "ms")
+        median, low, high = (f"{scale * value:#.3g}" for value in (self.median, self.low, self.high))
+        return f"{median} {unit} [{low} .. {high}]"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
