@@ -1,6 +1,7 @@
 """AdderNet beside its authors' formula in plain PyTorch, and AdderNet-50 beside resnet 50: time, memory, compilation.
 
-Times are medians of alternating rounds with their 10th and 90th percentile. Memory is what the resident set of a new
+Times are medians of alternating rounds with their 10th and 90th percentile; the ratio of each side's fastest round is
+the one to trust where other work runs: threads that wait for each other lose most by it, and ours wait more. Memory is what the resident set of a new
 process grows by during one call after a first one (Linux only). The first step of AdderNet-50 is timed in a new process
 with an empty compiler cache, and in another one that finds what the first has left there.
 """
@@ -122,6 +123,7 @@ def compare(title: str, sides: Callable[[], Sides], arguments: argparse.Namespac
     ratio = Spread.of(ratios(seconds[above], seconds[below]))
     cells = [title, *(str(Spread.of(seconds[name])) for name in ("theirs", "ours"))]
     cells.append(f"{ratio.median:.3g} [{ratio.low:.3g} .. {ratio.high:.3g}]")
+    cells.append(f"{min(seconds[above]) / min(seconds[below]):.3g}")
     if None in peaks:
         cells += ["not measured"] * 3
     else:
@@ -135,17 +137,17 @@ def print_row(cells: list[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.rounds} rounds\n")
-    print_row(["what", "theirs", "ours", "ratio", "their peak", "our peak", "ratio"])
-    print_row(["---"] * 7)
+    print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.rounds} rounds", flush=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # for the processes to come
-        seconds = [in_new_process(first_step, arguments.batch_size, arguments.threads) for _ in range(2)]
+        cold, warm = (in_new_process(first_step, arguments.batch_size, arguments.threads) for _ in range(2))
+        print(f"first step of AdderNet-50: {cold:.0f} s with compilation, {warm:.0f} s in the next process\n")
+        print_row(["what", "theirs", "ours", "ratio", "of the fastest", "their peak", "our peak", "ratio"])
+        print_row(["---"] * 8)
         compare("layer forward, theirs / ours", partial(layer_sides, "forward"), arguments)
         compare("layer backward, theirs / ours", partial(layer_sides, "backward"), arguments)
         title = f"step of AdderNet-50 / resnet 50, batch {arguments.batch_size}"
         compare(title, partial(step_sides, arguments.batch_size), arguments, inverse=True)
-    print(f"\nfirst step of AdderNet-50: {seconds[0]:.0f} s with compilation, {seconds[1]:.0f} s in the next process")
 
 
 def parse_arguments() -> argparse.Namespace:

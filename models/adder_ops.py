@@ -41,18 +41,19 @@ class Fused:
     once; then, as with less work, the formula runs as it stands on as many rows as make DIFFERENCES, one at least.
     """
 
+    usable = True  # of all at once: what keeps one formula from being compiled keeps the others
+
     def __init__(self, formula: Callable[..., Tensor]) -> None:
         self.formula = formula
-        self.usable = True
 
     @torch.no_grad()  # the compiler would start again wherever gradients are switched otherwise
     def __call__(self, rows: Tensor, panels: Tensor, *more: Tensor) -> Tensor:
-        if self.usable and rows.shape[0] * TILE * panels.numel() >= WORTHWHILE:
+        if Fused.usable and rows.shape[0] * TILE * panels.numel() >= WORTHWHILE:
             try:
                 return self._at_once(rows, panels, *more)
             except Exception as error:  # of many kinds: no compiler, one that is too old, a full disk, a bug in it
-                self.usable = False
-                warnings.warn(f"AdderNet runs several times slower: {_cause(error)}", stacklevel=2)
+                Fused.usable = False
+                warnings.warn(f"AdderNet runs several times slower: {_cause(error)}", stacklevel=1)
         step = max(1, DIFFERENCES.get(rows.device.type, DIFFERENCES["cuda"]) // panels.numel())
         parts = zip(*(tensor.split(step) for tensor in (rows, *more)))
         return torch.cat([self.formula(part, panels, *others) for part, *others in parts])

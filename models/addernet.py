@@ -35,14 +35,14 @@ class Window:
     stride: int
     padding: int
 
-    def output_size(self, x: Tensor) -> tuple[int, int]:
-        """(H', W')."""
-        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in x.shape[2:])
+    def output_size(self, shape: torch.Size) -> tuple[int, int]:
+        """(H', W') of a (N, C, H, W) shape."""
+        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in shape[2:])
         return height, width
 
     def images(self, x: Tensor) -> int:
         """How many images of x to unfold at once."""
-        height, width = self.output_size(x)
+        height, width = self.output_size(x.shape)
         return max(1, UNFOLDED // (height * width * self.kernel * x.shape[1])) if self.kernel > 1 else len(x)
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -53,7 +53,7 @@ class Window:
 
         Channels come last: those of images stored in this order are copied in long runs, or not at all if k is 1.
         """
-        height, _ = self.output_size(x)
+        height, _ = self.output_size(x.shape)
         x = precise(x).permute(0, 2, 3, 1)
         if self.padding:
             x = nn.functional.pad(x, (0, 0, *(4 * (self.padding,))))
@@ -64,7 +64,7 @@ class Window:
     def fold(self, parts: Sequence[Tensor], shape: torch.Size) -> Tensor:
         """What `unfold` spread out, summed up again: k times (N * H' * W', k * C) -> (N, C, H, W) of `shape`."""
         images, channels, *sides = shape
-        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in sides)
+        height, width = self.output_size(shape)
         parts = [part.view(images, height, width, self.kernel, channels) for part in parts]
         if self.kernel == self.stride == 1 and not self.padding:
             return parts[0][:, :, :, 0].permute(0, 3, 1, 2)
@@ -98,7 +98,7 @@ class AdderFunction(torch.autograd.Function):
             filters, out = kernel_rows(weight), []
             for part in window.split(x):
                 out.append(reduce(torch.add, map(distances, window.unfold(part), filters)))
-        out = joined(out).unflatten(0, (len(x), *window.output_size(x))).permute(0, 3, 1, 2)
+        out = joined(out).unflatten(0, (len(x), *window.output_size(x.shape))).permute(0, 3, 1, 2)
         return out.to(torch.promote_types(x.dtype, weight.dtype))
 
     @staticmethod
@@ -125,11 +125,12 @@ class AdderFunction(torch.autograd.Function):
 
 def exported(x: Tensor, weight: Tensor, window: Window) -> Tensor:
     """`adder2d` without its gradients, in operators that every reader of exported networks knows."""
-    height, width = window.output_size(x)
+    height, width = window.output_size(x.shape)
     tile = next(count for count in range(8, 0, -1) if width % count == 0)  # divides the windows of any batch
     rows = (part.unflatten(0, (-1, tile)) for part in window.unfold(x))
     out = reduce(torch.add, map(distance_sums, rows, kernel_rows(weight).transpose(1, 2)[:, None]))
-    return out.reshape(-1, height, width, len(weight)).permute(0, 3, 1, 2)
+    out = out.reshape(-1, height, width, len(weight)).permute(0, 3, 1, 2)
+    return out.to(torch.promote_types(x.dtype, weight.dtype))
 
 
 def is_exporting() -> bool:

@@ -24,6 +24,7 @@ LAYERS = [  # images, in and out channels, kernel, stride, padding, height, widt
 def always_compiled(monkeypatch):
     """However little the work is; and a warning that it could not be is an error."""
     monkeypatch.setattr(adder_ops, "WORTHWHILE", 0)
+    monkeypatch.setattr(Fused, "usable", True)  # also for the test after this one
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="AdderNet")
         yield
@@ -100,6 +101,7 @@ def test_without_a_compiler_says_so_once_and_goes_on_in_parts(formula, monkeypat
     assert len(told) == 1
     torch.testing.assert_close(sums, formula(*tensors))
     torch.testing.assert_close(fused(*tensors), sums)  # a second warning would be an error
+    distances(torch.randn(50, 40), torch.randn(36, 40))  # of any formula
 
 
 @pytest.mark.usefixtures("always_compiled")

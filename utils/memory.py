@@ -10,28 +10,33 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak_growth(function: Callable[[], Any]) -> int | None:
-    """Bytes that the process's resident memory grows by at most while `function` runs; None but on Linux.
+    """Bytes that the process's resident memory grows by at most while `function` runs; None where Linux does not tell.
 
-    The memory that earlier calls left in the allocator is given back first. Libraries' own buffers count too. One
-    thing at a time: what other threads of the process allocate meanwhile counts as well.
+    The memory that earlier calls left in the allocator is given back first. Libraries' own buffers count too, and so
+    does what other threads of the process allocate meanwhile.
     """
-    if not CLEAR.exists():
-        return None
     gc.collect()
-    give_back()
-    CLEAR.write_text("5", encoding="ascii")  # the peak starts again from here
+    if not start_peak_again():
+        return None
     before = resident("VmRSS")
     function()
     return max(0, resident("VmHWM") - before)
+
+
+def start_peak_again() -> bool:
+    """Return free memory to the system and forget how much there was; False where the system has no such switch."""
+    if not CLEAR.exists():
+        return False
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # a C library without it keeps what it has
+        trim(0)
+    try:
+        CLEAR.write_text("5", encoding="ascii")
+    except OSError:  # some containers forbid it
+        return False
+    return True
 
 
 def resident(field: str) -> int:
     """Bytes of a line of /proc/self/status: VmRSS, what is resident now, or VmHWM, the most there was."""
     line = next(line for line in STATUS.read_text(encoding="ascii").splitlines() if line.startswith(f"{field}:"))
     return 1024 * int(line.split()[1])
-
-
-def give_back() -> None:
-    """Have the C library return free memory to the system; one without malloc_trim keeps it."""
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
