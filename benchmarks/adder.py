@@ -1,9 +1,9 @@
 """AdderNet beside its authors' formula in plain PyTorch, and AdderNet-50 beside resnet 50: time, memory, compilation.
 
-Times are medians of alternating rounds with their 10th and 90th percentile; the ratio of each side's fastest round is
-the one to trust where other work runs: threads that wait for each other lose most by it, and ours wait more. Memory is what the resident set of a new
-process grows by during one call after a first one (Linux only). The first step of AdderNet-50 is timed in a new process
-with an empty compiler cache, and in another one that finds what the first has left there.
+Times are medians of alternating rounds with their 10th and 90th percentile. Where other work runs, trust the ratio of
+each side's fastest round: threads that wait for each other lose most by it, and ours wait more often. Memory is what
+the resident set of a new process grows by during one call after a first one (Linux only). The first step of AdderNet-50
+is timed in a new process with an empty compiler cache, and in another one that finds what the first has left there.
 """
 
 import argparse
