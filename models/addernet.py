@@ -7,11 +7,16 @@ Reference: resnet50.py and adder.py of https://github.com/huawei-noah/AdderNet. 
 linked there (every key with `module.` in front), BSD-3-Clause.
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
+from .adder_ops import clipped_gradient, distance_sums, distances
 from .layers import global_average_pool
 from .registry import register
 from .resnet import make_stages
@@ -19,8 +24,55 @@ from .resnet import make_stages
 VARIANTS = {"50": dict(depths=(3, 4, 6, 3))}  # resnet50.py of the authors
 
 ETA = 0.2  # equation 13 of the paper, chosen by the authors
-UNFOLDED = 2**24  # so many numbers of unfolded windows at once at most, but one image at least
-DIFFERENCES = {"cpu": 2**19, "cuda": 2**25}  # so many numbers w - x at once: on a CPU, what its cache holds
+UNFOLDED = 2**22  # so many numbers of unfolded windows at once at most, but one image at least
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a layer sees of (N, C, H, W) at each of its H' x W' places, with zeros around the image."""
+
+    kernel: int
+    stride: int
+    padding: int
+
+    def output_size(self, shape: torch.Size) -> tuple[int, int]:
+        """(H', W') of a (N, C, H, W) shape."""
+        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in shape[2:])
+        return height, width
+
+    def images(self, x: Tensor) -> int:
+        """How many images of x to unfold at once."""
+        height, width = self.output_size(x.shape)
+        return max(1, UNFOLDED // (height * width * self.kernel * x.shape[1])) if self.kernel > 1 else len(x)
+
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        return x.split(self.images(x))
+
+    def unfold(self, x: Tensor) -> Iterator[Tensor]:
+        """For each row of the kernel, what lies under it at each place: k times (N * H' * W', k * C).
+
+        Channels come last: those of images stored in this order are copied in long runs, or not at all if k is 1.
+        """
+        height, _ = self.output_size(x.shape)
+        x = precise(x).permute(0, 2, 3, 1)
+        if self.padding:
+            x = nn.functional.pad(x, (0, 0, *(4 * (self.padding,))))
+        for i in range(self.kernel):
+            lines = x[:, i :: self.stride][:, :height].unfold(2, self.kernel, self.stride)  # (N, H', W', C, k)
+            yield lines.transpose(3, 4).flatten(3).flatten(0, 2)
+
+    def fold(self, parts: Sequence[Tensor], shape: torch.Size) -> Tensor:
+        """What `unfold` spread out, summed up again: k times (N * H' * W', k * C) -> (N, C, H, W) of `shape`."""
+        images, channels, *sides = shape
+        height, width = self.output_size(shape)
+        parts = [part.view(images, height, width, self.kernel, channels) for part in parts]
+        if self.kernel == self.stride == 1 and not self.padding:
+            return parts[0][:, :, :, 0].permute(0, 3, 1, 2)
+        out = parts[0].new_zeros(images, *(side + 2 * self.padding for side in sides), channels)
+        for i, j in product(range(self.kernel), repeat=2):
+            out[:, i :: self.stride, j :: self.stride][:, :height, :width] += parts[i][:, :, :, j]
+        out = out[:, self.padding :, self.padding :].narrow(1, 0, sides[0]).narrow(2, 0, sides[1])
+        return out.permute(0, 3, 1, 2)
 
 
 def adder2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
@@ -30,76 +82,70 @@ def adder2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Ten
     derivatives, sections 3.2 and 3.3: x - w for the weight, then scaled to the norm ETA * sqrt(number of weights)
     whatever the loss was multiplied by; w - x clipped to -1..1 for x.
     """
+    if is_exporting():
+        return exported(x, weight, Window(weight.shape[-1], stride, padding))
     return AdderFunction.apply(x, weight, stride, padding)
 
 
 class AdderFunction(torch.autograd.Function):
-    """See `adder2d`. Keeps x and the weight for the backward pass and unfolds a few images at a time."""
+    """See `adder2d`. Keeps x and the weight for the backward pass; unfolds one row of the kernel at a time."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.window = kernel, stride, padding = weight.shape[-1], stride, padding
-        height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[-2:])
-        ctx.images = max(1, UNFOLDED // (height * width * weight[0].numel()))
+        ctx.window = window = Window(weight.shape[-1], stride, padding)
         with without_autocast(x.device.type):
-            filters = precise(weight).flatten(1)
-            out = [
-                torch.cdist(unfold(precise(part), *ctx.window), filters, p=1.0).neg_() for part in x.split(ctx.images)
-            ]
-        out = torch.cat(out).view(len(x), height, width, -1).permute(0, 3, 1, 2)
+            filters, out = kernel_rows(weight), []
+            for part in window.split(x):
+                out.append(reduce(torch.add, map(distances, window.unfold(part), filters)))
+        out = joined(out).unflatten(0, (len(x), *window.output_size(x.shape))).permute(0, 3, 1, 2)
         return out.to(torch.promote_types(x.dtype, weight.dtype))
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
-        x, weight = ctx.saved_tensors
+        (x, weight), window = ctx.saved_tensors, ctx.window
         with without_autocast(x.device.type):
-            filters = precise(weight).flatten(1)
-            grad_x, products, sums = [], torch.zeros_like(filters), 0.0
-            for part, part_grad in zip(x.split(ctx.images), grad.split(ctx.images)):
-                rows = unfold(precise(part), *ctx.window)
+            filters, grad_x = kernel_rows(weight), []
+            products, sums = torch.zeros_like(filters), 0.0
+            for part, part_grad in zip(window.split(x), grad.split(window.images(x))):
                 row_grads = precise(part_grad).permute(0, 2, 3, 1).flatten(0, 2)  # (windows, O)
-                products += row_grads.T @ rows
                 sums = sums + row_grads.sum(0)
-                if ctx.needs_input_grad[0]:
-                    clipped = clipped_gradient(rows, filters, row_grads)
-                    grad_x.append(fold(clipped, part.shape, *ctx.window).to(x.dtype))
+                clipped = []
+                for i, rows in enumerate(window.unfold(part)):
+                    products[i].addmm_(row_grads.T, rows)
+                    if ctx.needs_input_grad[0]:
+                        clipped.append(clipped_gradient(rows, filters[i], row_grads))
+                if clipped:
+                    grad_x.append(window.fold(clipped, part.shape).to(x.dtype))
             grad_weight = products - sums[:, None] * filters  # the sum of grad * (x - w)
             grad_weight *= ETA * filters.numel() ** 0.5 / grad_weight.norm().clamp(min=1e-12)
-        return torch.cat(grad_x) if grad_x else None, grad_weight.view_as(weight).to(weight.dtype), None, None
+        grad_weight = grad_weight.unflatten(2, (-1, weight.shape[1])).permute(1, 3, 0, 2)
+        return joined(grad_x) if grad_x else None, grad_weight.to(weight.dtype), None, None
 
 
-@torch.library.custom_op("addernet::clipped_gradient", mutates_args=())  # one step to torch.compile, not its many loops
-def clipped_gradient(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
-    """The sum over filters of grad * clip(w - x, -1, 1): (windows, K), (O, K), (windows, O) -> (windows, K)."""
-    limit = DIFFERENCES.get(rows.device.type, DIFFERENCES["cuda"])
-    at_once = min(len(filters), max(1, limit // filters.shape[1]))
-    step = max(1, limit // (at_once * filters.shape[1]))
-    out = torch.zeros_like(rows)
-    for row_part, grad_part, out_part in zip(rows.split(step), grads.split(step), out.split(step)):
-        for some, their_grads in zip(filters.split(at_once), grad_part.split(at_once, dim=1)):
-            differences = (some - row_part[:, None]).clamp_(-1.0, 1.0)  # (windows, filters, K)
-            out_part += torch.bmm(their_grads[:, None], differences)[:, 0]
-    return out
+def exported(x: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """`adder2d` without its gradients, in operators that every reader of exported networks knows."""
+    height, width = window.output_size(x.shape)
+    tile = next(count for count in range(8, 0, -1) if width % count == 0)  # divides the windows of any batch
+    rows = (part.unflatten(0, (-1, tile)) for part in window.unfold(x))
+    out = reduce(torch.add, map(distance_sums, rows, kernel_rows(weight).transpose(1, 2)[:, None]))
+    out = out.reshape(-1, height, width, len(weight)).permute(0, 3, 1, 2)
+    return out.to(torch.promote_types(x.dtype, weight.dtype))
 
 
-@clipped_gradient.register_fake
-def _(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
-    return torch.empty_like(rows)
+def is_exporting() -> bool:
+    """Whether torch.export traces this; early releases do not tell."""
+    return hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()
 
 
-def unfold(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """Every window of an image as a row, zeros around the image: (N, C, H, W) -> (N * H' * W', C * kernel**2)."""
-    if padding:
-        x = nn.functional.pad(x, (padding, padding, padding, padding))
-    windows = x.unfold(2, kernel, stride).unfold(3, kernel, stride)  # (N, C, H', W', kernel, kernel)
-    return windows.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+def kernel_rows(weight: Tensor) -> Tensor:
+    """The filters of each row of the kernel, channels last as in `Window.unfold`: (O, C, k, k) -> (k, O, k * C)."""
+    return precise(weight).permute(2, 0, 3, 1).flatten(2)
 
 
-def fold(rows: Tensor, shape: torch.Size, kernel: int, stride: int, padding: int) -> Tensor:
-    """What `unfold` spread out, summed up again: (N * H' * W', C * kernel**2) -> (N, C, H, W) of `shape`."""
-    columns = rows.unflatten(0, (shape[0], -1)).transpose(1, 2)
-    return nn.functional.fold(columns, shape[-2:], kernel, padding=padding, stride=stride)
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """One tensor of all, without a copy if it is one already."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def precise(x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models import addernet, create_model
+from models import adder_ops, addernet, create_model
 from models.addernet import ETA, Adder2d, adder2d
 
 LAYERS = [  # kernel, stride, padding, height, width
@@ -70,7 +70,7 @@ def test_working_in_small_parts_changes_nothing(layer, monkeypatch):
     x, weight, _, out = layer_and_gradients(*layer)
     for limit in (1, 50, 200):
         monkeypatch.setattr(addernet, "UNFOLDED", limit)
-        monkeypatch.setitem(addernet.DIFFERENCES, "cpu", limit)
+        monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", limit)
         x_parts, weight_parts, _, out_parts = layer_and_gradients(*layer)
         torch.testing.assert_close(out_parts, out)
         torch.testing.assert_close(x_parts.grad, x.grad)
@@ -86,12 +86,13 @@ def largest_allocation(x, weight):
 
 def test_the_largest_temporary_is_bounded(monkeypatch):
     x, weight = torch.randn(16, 16, 8, 8, requires_grad=True), torch.randn(32, 16, 3, 3, requires_grad=True)
-    answer, unfolded, all_differences = 4 * 16 * 32 * 8 * 8, 4 * 16 * 8 * 8 * 16 * 9, 4 * 16 * 8 * 8 * 32 * 16 * 9
-    monkeypatch.setitem(addernet.DIFFERENCES, "cpu", 2**30)
-    assert largest_allocation(x, weight) >= all_differences  # 19 MB: so a layer without parts would be found out
-    monkeypatch.setattr(addernet, "UNFOLDED", 2**14)
-    monkeypatch.setitem(addernet.DIFFERENCES, "cpu", 2**14)
-    assert largest_allocation(x, weight) <= answer < unfolded / 4
+    answer, row_unfolded = 4 * 16 * 32 * 8 * 8, 4 * 16 * 8 * 8 * 16 * 3
+    row_differences = row_unfolded * 32 // adder_ops.TILE
+    monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", 2**30)
+    assert largest_allocation(x, weight) >= row_differences  # 1.5 MB: so a layer without parts would be found out
+    monkeypatch.setattr(addernet, "UNFOLDED", 2**13)
+    monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", 2**14)
+    assert largest_allocation(x, weight) <= answer < row_unfolded
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
