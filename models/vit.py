@@ -101,7 +101,7 @@ class VisionTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_exact_img_size(x.shape[-2:], self.img_size)
         x = self.patch_embed(x).flatten(2).transpose(1, 2)  # (N, patches, C)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1)
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
         x = self.norm(self.blocks(self.dropout(x + self.pos_embed)))
         return self.head(x[:, 0])
 
