@@ -1,17 +1,20 @@
 """A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .amp import amp_dtype
 from .checkpoint import is_checkpoint
 from .config import ConfigError, PredictConfig
 from .errors import ImageError
+from .export.metadata import Metadata
+from .export.runtime import OnnxNetwork
 from .general import newest_checkpoint
 from .images import read_image
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
@@ -24,7 +27,7 @@ class Classifier:
     """Images in, ranked classes out, by the preprocessing, precision and memory format of validation."""
 
     path: Path  # of the weights
-    model: nn.Module
+    model: Callable[[Tensor], Tensor]  # (N, 3, H, W) normalised images -> (N, K) logits
     classes: list[str]
     preprocess: Preprocess
     device: torch.device
@@ -65,6 +68,8 @@ class Classifier:
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     """The classifier of config.load_from; '' takes the newest run's best.pth. Raises ConfigError or WeightsError."""
     path = Path(config.load_from) if config.load_from else newest_checkpoint()
+    if path.suffix.lower() == ".onnx":
+        return _from_onnx(path, config, device)
     payload = read_payload(path)
     found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
     if found.channels_last:
@@ -79,18 +84,40 @@ def _from_checkpoint(path: Path, payload: dict, device: torch.device) -> Classif
     return Classifier(path, network.model, *given)
 
 
+def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
+    network = OnnxNetwork(path, device)
+    metadata = Metadata.from_strings(network.strings, path) or _metadata_of_config(path, config)
+    network.check(metadata.preprocess.img_size, len(metadata.classes))
+    told = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
+    return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, told)
+
+
+def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:
+    """What a file of ours brings, for one that is not ours."""
+    if not config.class_indices_path:
+        told = f"{path} was not written by tools/export.py, so class_indices_path is needed (and mean, std, img_size "
+        raise ConfigError("predict_config.py", [told + "and val_resize, if they are not those of ImageNet)"])
+    return Metadata("a network of others", path.name, _classes(config), Preprocess.from_config(config))
+
+
 def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
     needed = [name for name in ("model_prefix", "model_suffix", "class_indices_path") if not getattr(config, name)]
     if needed:
         told = f"{path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
         raise ConfigError("predict_config.py", [told])
+    classes = _classes(config)
+    names = config.model_prefix, config.model_suffix
+    network = of_weights(NetworkOptions(*names, len(classes), path, config.img_size), device)
+    return Classifier(path, network.model, classes, Preprocess.from_config(config), device, None, True, network.told)
+
+
+def _classes(config: PredictConfig) -> list[str]:
+    """The names in config.class_indices_path. Raises ConfigError if config.num_classes is another number."""
     classes = _read_classes(Path(config.class_indices_path))
     if config.num_classes not in ("auto", len(classes)):
         told = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
         raise ConfigError("predict_config.py", [told])
-    names = config.model_prefix, config.model_suffix
-    network = of_weights(NetworkOptions(*names, len(classes), path, config.img_size), device)
-    return Classifier(path, network.model, classes, Preprocess.from_config(config), device, None, True, network.told)
+    return classes
 
 
 def _read_classes(path: Path) -> list[str]:

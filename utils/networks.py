@@ -65,15 +65,18 @@ class LoadedNetwork:
     told: str  # where the weights come from, in words
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which every tool is told of its network: `network_options` reads them."""
+def add_network_options(parser: argparse.ArgumentParser, *, device: str = "auto") -> None:
+    """The options by which every tool is told of its network: `network_options` reads them.
+
+    device: what to take where the command line names none.
+    """
     add = parser.add_argument_group("network").add_argument
     add("--model-prefix", metavar="P", help="family of the network, such as resnet; needs --model-suffix")
     add("--model-suffix", metavar="S", help="its variant, such as 18")
     add("--num-classes", type=positive, metavar="N", help="default: as in the weights, or 1000 without")
     add("--weights", type=Path, metavar="FILE", help="a checkpoint of train.py says all by itself; or other weights")
     add("--img-size", type=positive, nargs=2, metavar=("H", "W"), help="default: as trained, or the native size")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    add("--device", default=device, help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
 
 
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
@@ -188,6 +191,11 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
 
 def read_payload(path: Path) -> Any:
     """What a file written by torch.save holds, None for .safetensors. Raises WeightsError."""
+    if path.suffix.lower() in (".onnx", ".pt2"):
+        told = "an exported graph, not weights: expected the checkpoint that it was made from"
+        if path.suffix.lower() == ".pt2":
+            told += " or its .onnx file (.pt2 files are not read here, as torch.export.load runs code in them)"
+        raise WeightsError(f"{path}: {told}")
     return None if path.suffix == ".safetensors" else read_pickle(path)
 
 

@@ -16,13 +16,18 @@ def picture_path(asked: Path | None, default: Path, *, overwrite: bool) -> Path:
     """
     if asked is None:
         return default
-    if asked.suffix.lower() not in PICTURE_ENDINGS:
-        raise DataError(f"--output: expected a file ending in one of {', '.join(PICTURE_ENDINGS)}, got {str(asked)!r}")
+    check_new_file(asked, PICTURE_ENDINGS, overwrite=overwrite)
+    return asked
+
+
+def check_new_file(asked: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raises DataError if `asked` has another ending, no folder to go to, or exists and is not to be replaced."""
+    if asked.suffix.lower() not in endings:
+        raise DataError(f"--output: expected a file ending in one of {', '.join(endings)}, got {str(asked)!r}")
     if not asked.parent.is_dir():
         raise DataError(f"--output: there is no folder {str(asked.parent)!r}")
     if asked.is_dir() or (asked.exists() and not overwrite):
         raise DataError(f"--output: {asked} exists already" + ("" if asked.is_dir() else "; --overwrite replaces it"))
-    return asked
 
 
 @contextlib.contextmanager
