@@ -1,15 +1,19 @@
 """What all commands share: how they end."""
 
 import argparse
+import errno
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 
 from . import distributed
-from .errors import DivergedError, UserError
+from .causes import cause_of
+from .errors import RunError, UserError
 from .schema import help_text
 from .signals import Stopped
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # full, over quota, too large, read-only
 
 
 def run_command(command: Callable[[], None]) -> int:
@@ -24,12 +28,15 @@ def run_command(command: Callable[[], None]) -> int:
         if distributed.is_main() or not error.on_every_rank:
             _tell(str(error))
         return 2
-    except DivergedError as error:
-        if distributed.is_main():
+    except RunError as error:
+        if distributed.is_main() or not error.on_every_rank:
             _tell(str(error))
         return 1
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if cause := _cause(error):
+            _tell(cause)
+        else:
+            traceback.print_exc()
         return 1
     return 0
 
@@ -39,6 +46,13 @@ def say(lines: Iterable[str]) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def _cause(error: Exception) -> str | None:
+    """One line for what is no fault of the program, None for all else."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        return f"{error.filename or 'a file'}: cannot be written: {error.strerror}"
+    return cause_of(error)
 
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:

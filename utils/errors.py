@@ -33,5 +33,17 @@ class WeightsError(UserError):
     """A file of weights or a checkpoint."""
 
 
-class DivergedError(Exception):
+class RunError(Exception):
+    """A run cannot go on though the input was in order: told in one line, exit status 1."""
+
+    on_every_rank = True
+
+
+class DivergedError(RunError):
     """Training produced several non-finite losses in a row."""
+
+
+class SaveError(RunError):
+    """What has to be saved cannot be, on a disk that is full, say."""
+
+    on_every_rank = False  # rank 0 alone writes

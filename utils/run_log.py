@@ -1,5 +1,6 @@
 """Lines on the console and in train.log; only rank 0 speaks."""
 
+import contextlib
 import logging
 import logging.handlers
 import sys
@@ -20,6 +21,17 @@ class _Console(logging.Handler):
         sys.stdout.flush()
 
 
+class _File(logging.FileHandler):
+    """To train.log; a disk that is full must not end the run, nor a line on the console be lost in complaints."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 class RunLog:
     """Speaks on the console at once; what was said before the run folder existed is kept for its train.log."""
 
@@ -38,7 +50,7 @@ class RunLog:
         """Add to train.log in `folder`: all that was said so far and whatever follows."""
         if not distributed.is_main():
             return
-        file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
+        file = _File(folder / "train.log", encoding="utf-8", errors="backslashreplace")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self.early.setTarget(file)
         self.early.flush()

@@ -87,11 +87,22 @@ def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequ
     header = [" ".join(name.split()) for name in header]  # a line stays a line, whatever a folder is called
     widths = [max(8, display_width(name)) for name in header]
     row = "  ".join([f"{epoch:{widths[0]}d}", *(f"{v:{w}.4f}" for v, w in zip(figures, widths[1:]))])
-    path = folder / RESULTS_TEXT
-    kept = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:] if path.exists() else []
-    kept = [line for line in kept if line.split() and int(line.split()[0]) < epoch]
     heading = "  ".join(" " * (w - display_width(name)) + name for name, w in zip(header, widths))
-    write_text(path, "\n".join([heading, *kept, row]) + "\n")
+    kept = _rows_of_text(folder, epoch - 1)[1:]
+    write_text(folder / RESULTS_TEXT, "\n".join([heading, *kept, row]) + "\n")
+
+
+def cut_results_text(folder: Path, epoch: int) -> None:
+    """Keep the rows up to `epoch` of results.txt."""
+    if (folder / RESULTS_TEXT).exists():
+        write_text(folder / RESULTS_TEXT, "".join(f"{line}\n" for line in _rows_of_text(folder, epoch)))
+
+
+def _rows_of_text(folder: Path, epoch: int) -> list[str]:
+    """The heading of results.txt and its rows up to `epoch`; empty if there is no such file."""
+    path = folder / RESULTS_TEXT
+    heading, *rows = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.exists() else [""]
+    return [heading, *(row for row in rows if row.split() and int(row.split()[0]) <= epoch)]
 
 
 def write_evaluation(folder: Path, confusion: np.ndarray, metrics: Metrics, classes: Sequence[str]) -> None:
