@@ -70,8 +70,8 @@ class Trainer:
         with StopRequest() as stop:
             while self.standing.epoch < self.config.epochs:
                 self._epoch(stop)
-        self.saver.write("the pictures", self.folder.draw)
-        self.saver.finish()
+            self.saver.write("the pictures", self.folder.draw)
+            self.saver.finish()
 
     def _epoch(self, stop: StopRequest) -> None:
         epoch, config = self.standing.epoch, self.config
