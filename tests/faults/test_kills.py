@@ -3,13 +3,12 @@
 import os
 import random
 import signal
-import time
 from functools import partial
 
 import pytest
 
 from tests.faults.injected import count_calls, killed_before, signalled_in_evaluation
-from tests.faults.processes import Runs, assert_equal_to_the_end, disturb, folder_of
+from tests.faults.processes import assert_equal_to_the_end, disturb, folder_of
 from tests.runs import assert_same, wait_for
 from utils.checkpoint import load_checkpoint
 
@@ -21,27 +20,9 @@ def counts(quick, whole):
     return pytest.mark.parametrize("count", [quick, pytest.param(whole, marks=pytest.mark.slow)])
 
 
-@pytest.fixture
-def make_runs(make_config, tmp_path):
-    def make(ranks=1, **changes):
-        make_config(**{"epochs": 2, "save_steps": 1, **changes})
-        return Runs(tmp_path, tmp_path / "config.py", ranks=ranks)
-
-    return make
-
-
-def timed(runs, log_root):
-    """An undisturbed run, and the seconds from the moment its folder is there to its end."""
-    job = runs.begin(log_root)
-    wait_for(lambda: folder_of(log_root) is not None)
-    start = time.monotonic()
-    assert set(job.end()) == {0}, job.said()
-    return folder_of(log_root), time.monotonic() - start
-
-
 def kill_at_random(runs, root, count):
     """`count` kills, some of them of a run that was killed before; each run is taken to its end. Returns the runs."""
-    whole, seconds = timed(runs, root / "whole")
+    whole, seconds = runs.whole()
     chance, kills, finished = random.Random(count), 0, 0
     while kills < count:
         log_root = root / f"killed{finished}"
@@ -68,7 +49,7 @@ def test_two_processes_killed_at_random(make_runs, tmp_path):
 
 def stop_at_random(runs, root, count):
     """`count` signals, each to one rank, that all ranks follow with their state saved."""
-    whole, seconds = timed(runs, root / "whole")
+    whole, seconds = runs.whole()
     chance, stops, finished = random.Random(count), 0, 0
     while stops < count:
         log_root, signum = root / f"stopped{finished}", chance.choice(list(STATUS))
@@ -98,7 +79,7 @@ def test_two_processes_stopped_at_random(make_runs, tmp_path):
 def test_two_processes_stop_together_within_an_evaluation(make_runs, tmp_path):
     """One rank gets the signal, in a batch that the other, with fewer images, does not have."""
     runs = make_runs(ranks=2, batch_size=2)  # 9 images of val: batches of 2, 2, 1 and of 2, 2
-    whole = runs.whole(tmp_path / "whole")
+    whole, _ = runs.whole()
     ema_too = 2
     stop = partial(signalled_in_evaluation, 3 * ema_too, signal.SIGTERM, 0)
     job = runs.begin(tmp_path / "part", fault=stop)
@@ -111,7 +92,7 @@ def test_two_processes_stop_together_within_an_evaluation(make_runs, tmp_path):
 
 def test_a_run_stopped_in_evaluation_evaluates_again_and_trains_no_step_twice(make_runs, tmp_path):
     runs = make_runs()
-    whole = runs.whole(tmp_path / "whole")
+    whole, _ = runs.whole()
     job = runs.begin(tmp_path / "part", fault=partial(signalled_in_evaluation, 2, signal.SIGINT, 0))
     assert job.end() == [130], job.said()
     saved = load_checkpoint(folder_of(tmp_path / "part") / "last.pth")
@@ -126,11 +107,11 @@ def test_a_run_stopped_in_evaluation_evaluates_again_and_trains_no_step_twice(ma
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync"])
-@counts(2, 1000)
+@counts(1, 1000)
 def test_killed_at_each_place_that_saving_hangs_on(make_runs, tmp_path, name, count):
     """Before each rename and each flush of a run; the quick part: `count` of those in which its last epoch ends."""
     runs = make_runs(epochs=1, warmup_epochs=0)
-    whole = runs.whole(tmp_path / "whole")
+    whole, _ = runs.whole()
     job = runs.begin(tmp_path / "counted", fault=partial(count_calls, name, tmp_path / "calls"))
     assert job.end() == [0], job.said()
     calls = int((tmp_path / "calls").read_text())
