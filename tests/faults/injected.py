@@ -6,6 +6,7 @@ Each returns at once; what it has patched strikes later.
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -57,6 +58,10 @@ def raises_in_step(step: int, rank: int) -> None:
         raise ArithmeticError("a fault of the program")
 
     at_call(engine, "train_step", step, strike, rank)
+
+
+def waits_in_step(step: int, seconds: float) -> None:
+    at_call(engine, "train_step", step, lambda: time.sleep(seconds))
 
 
 def killed_in_step(step: int, rank: int) -> None:

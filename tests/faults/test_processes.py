@@ -32,7 +32,7 @@ def watched(job):
 
 
 def test_a_loading_process_that_is_killed_ends_the_run_with_one_line(make_runs, tmp_path):
-    job = make_runs(num_workers=1).begin(tmp_path / "part", fault=partial(loader_killed_in_step, 3))
+    job = make_runs(num_workers=1).begin(tmp_path / "part", fault=partial(loader_killed_in_step, 2))
     assert watched(job) == [1]
     error = [line for line in job.said().splitlines() if line.startswith("error: ")]
     assert len(error) == 1
