@@ -17,9 +17,14 @@ def cause_of(error: BaseException) -> str | None:
     if _is_distributed(error) and any(sign in text.lower() for sign in LOST):
         return (
             "lost another process of this run, which has ended or cannot be reached; its own message or the launcher's "
-            f"gives the cause ({text.strip().splitlines()[0]})"
+            f"gives the cause ({_short(text)})"
         )
     return None
+
+
+def _short(text: str) -> str:
+    """The first sentence of torch's message, without the place in its sources."""
+    return re.sub(r"^\[[^\]]*\] ", "", text.strip().splitlines()[0]).split(". ")[0]
 
 
 def _is_distributed(error: BaseException) -> bool:

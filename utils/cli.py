@@ -13,7 +13,7 @@ from .errors import RunError, UserError
 from .schema import help_text
 from .signals import Stopped
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # full, over quota, too large, read-only
+DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
 
 
 def run_command(command: Callable[[], None]) -> int:
@@ -50,8 +50,8 @@ def say(lines: Iterable[str]) -> None:
 
 def _cause(error: Exception) -> str | None:
     """One line for what is no fault of the program, None for all else."""
-    if isinstance(error, OSError) and error.errno in DISK:
-        return f"{error.filename or 'a file'}: cannot be written: {error.strerror}"
+    if isinstance(error, OSError) and errno.errorcode.get(error.errno) in DISK:
+        return f"{error.filename or 'while writing'}: {error.strerror}"
     return cause_of(error)
 
 

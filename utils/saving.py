@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .checkpoint import BEST, LAST, write_checkpoint
+from .engine import Evaluation
 from .errors import SaveError
+from .metrics import Metrics
 from .run_folder import RunFolder
 from .run_log import log
 
@@ -46,8 +48,23 @@ class Saver:
             rest = "that of the save before is intact" if (self.folder.path / LAST).exists() else "there is none before"
             raise SaveError(f"{self.complaints[LAST]}; {rest}")
 
+    def epoch(
+        self, checkpoint: dict[str, Any], metrics: Metrics, best: tuple[Evaluation, Metrics] | None, *, final: bool
+    ) -> None:
+        """All that the end of an epoch leaves, last.pth at the end: a run that is killed before does all of it again.
+
+        metrics: of the raw weights.  best: of the weights in `checkpoint` that are the best so far, if they are.
+        """
+        history, classes = list(checkpoint["history"]), checkpoint["classes"]
+        if best is not None:
+            self.best(checkpoint)
+            self.write("the tables of best.pth", lambda: self.folder.record_best(*best, classes))
+        self.write(f"the row of epoch {len(history)}", lambda: self.folder.record(history, metrics, classes))
+        self.last(checkpoint, final=final)
+
     def finish(self) -> None:
-        """Raises SaveError if something is still owed."""
+        """The pictures of the whole run. Raises SaveError if they or something else cannot be written."""
+        self.owed["the pictures"] = self.folder.draw
         self._settle(quiet=True)
         if self.owed:
             raise SaveError("; ".join(self.complaints[name] for name in self.owed))

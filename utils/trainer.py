@@ -70,7 +70,6 @@ class Trainer:
         with StopRequest() as stop:
             while self.standing.epoch < self.config.epochs:
                 self._epoch(stop)
-            self.saver.write("the pictures", self.folder.draw)
             self.saver.finish()
 
     def _epoch(self, stop: StopRequest) -> None:
@@ -130,9 +129,8 @@ class Trainer:
         self.saver.write("the pictures", self.folder.draw_now_and_then)
 
     def _conclude(self, row: dict, raw: Scored, best: Scored | None) -> None:
-        """Count the epoch as finished, and save it: last.pth at the end, so that a run that is killed before it does
-        all of this again."""
-        standing, classes = self.standing, self.splits.classes
+        """Count the epoch as finished, and save it."""
+        standing = self.standing
         if best is not None:
             standing.best = {
                 "epoch": row["epoch"],
@@ -143,16 +141,8 @@ class Trainer:
         standing.history.append(row)
         standing.epoch += 1
         standing.progress = Progress(in_a_row=standing.progress.in_a_row)
-        history = list(standing.history)
-        if best is not None:
-            self.saver.best(self._pack(standing))
-            self.saver.write(
-                "the tables of best.pth", lambda: self.folder.record_best(best.evaluation, best.metrics, classes)
-            )
-        self.saver.write(
-            f"the row of epoch {standing.epoch}", lambda: self.folder.record(history, raw.metrics, classes)
-        )
-        self.saver.last(self._pack(standing), final=standing.epoch == self.config.epochs)
+        figures = None if best is None else (best.evaluation, best.metrics)
+        self.saver.epoch(self._pack(standing), raw.metrics, figures, final=standing.epoch == self.config.epochs)
 
     def _evaluate(self, stop: StopRequest) -> list[Scored]:
         """The raw weights and, where they are kept, the averaged ones."""

@@ -3,6 +3,7 @@
 Each returns at once; what it has patched strikes later.
 """
 
+import hashlib
 import os
 import resource
 import signal
@@ -11,8 +12,11 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-from utils import checkpoint, engine
+import torch
+
+from utils import checkpoint, engine, session
 from utils.signals import StopRequest
+from utils.trainer import Trainer
 
 
 def at_call(owner: object, name: str, number: int, strike: Callable[[], None], rank: int | None = None) -> None:
@@ -102,6 +106,40 @@ def asked_to_stop_at_once() -> None:
     StopRequest.__enter__ = enter_and_ask
 
 
-def both(one: Callable[[], None], other: Callable[[], None]) -> None:
-    one()
-    other()
+def no_number_in_batch(batch: int, rank: int) -> None:
+    """The loss of one batch of training on one rank is NaN."""
+    cross_entropy, calls = torch.nn.functional.cross_entropy, 0
+
+    def spoilt(logits, *args, **kwargs):
+        nonlocal calls
+        loss = cross_entropy(logits, *args, **kwargs)
+        if logits.requires_grad:
+            calls += 1
+            if calls == batch and int(os.environ.get("RANK", 0)) == rank:
+                return loss * float("nan")
+        return loss
+
+    torch.nn.functional.cross_entropy = spoilt
+
+
+def with_scaler(scale: float) -> None:
+    """Losses are scaled as for float16, from `scale` on, though the CPU computes in float32."""
+    session.make_scaler = lambda device, dtype: torch.amp.GradScaler("cpu", init_scale=scale)
+
+
+def weights_told() -> None:
+    """Each rank prints a digest of its state when the run has ended."""
+    loop = Trainer.loop
+
+    def loop_and_tell(self):
+        loop(self)
+        parts = [*self.state.model.parameters(), *self.state.ema.model.parameters()]
+        digest = hashlib.sha256(b"".join(part.detach().numpy().tobytes() for part in parts)).hexdigest()
+        print(f"state {digest} {self.state.scheduler.last_epoch} {self.state.scaler.state_dict()}", flush=True)
+
+    Trainer.loop = loop_and_tell
+
+
+def all_of(*faults: Callable[[], None]) -> None:
+    for fault in faults:
+        fault()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.injected import asked_to_stop_at_once, both, no_room
+from tests.faults.injected import all_of, asked_to_stop_at_once, no_room
 from tests.faults.processes import assert_equal_to_the_end, folder_of
 from tests.runs import assert_same_run
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -42,7 +42,7 @@ def test_a_state_that_cannot_be_saved_at_the_end_is_one_error_and_what_was_there
 
 
 def test_a_run_that_is_stopped_and_cannot_save_says_so(make_runs, tmp_path):
-    fault = partial(both, asked_to_stop_at_once, partial(no_room, 1, None))
+    fault = partial(all_of, asked_to_stop_at_once, partial(no_room, 1, None))
     job = make_runs().begin(tmp_path / "part", fault=fault)
     assert job.end() == [1]
     assert "error: " in job.said()

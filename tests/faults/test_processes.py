@@ -1,5 +1,6 @@
 """When one process of a run fails, all end soon, one line names the cause, nothing is left, last.pth is good."""
 
+import math
 import os
 import signal
 import subprocess
@@ -9,7 +10,15 @@ from functools import partial
 
 import pytest
 
-from tests.faults.injected import killed_in_step, loader_killed_in_step, raises_in_step
+from tests.faults.injected import (
+    all_of,
+    killed_in_step,
+    loader_killed_in_step,
+    no_number_in_batch,
+    raises_in_step,
+    weights_told,
+    with_scaler,
+)
 from tests.faults.processes import ROOT, assert_equal_to_the_end, folder_of
 from tests.runs import wait_for
 from tests.test_distributed import alive, descendants, ranks
@@ -53,6 +62,27 @@ def test_a_rank_that_fails_ends_the_other(make_runs, tmp_path, fault):
     assert load_checkpoint(folder_of(tmp_path / "part") / "last.pth")["step"] == 2
     if fault is killed_in_step:
         assert_equal_to_the_end(runs.whole()[0], runs.finish(tmp_path / "part"))
+
+
+def states(job):
+    """What each rank says of its weights, average, schedule and scaler at the end."""
+    return [line for line in job.said().splitlines() if line.startswith("state ")]
+
+
+def test_a_loss_that_is_no_number_on_one_rank_is_skipped_by_all(make_runs, tmp_path):
+    """In the first of the two batches that make a step, with a scaler that overflows at the start as well."""
+    runs = make_runs(ranks=2)
+    scaler = partial(with_scaler, 2.0**127)
+    job = runs.begin(tmp_path / "part", fault=partial(all_of, scaler, partial(no_number_in_batch, 5, 1), weights_told))
+    assert job.end() == [0, 0], job.said()
+    assert job.said().count("step skipped: the loss is no number for a batch of ") == 1
+    one, other = states(job)
+    assert one == other
+    last = load_checkpoint(folder_of(tmp_path / "part") / "last.pth")
+    scale = last["scaler"]["scale"]
+    skipped = round(math.log2(2.0**127 / scale))
+    assert skipped >= 2  # an overflow and the loss
+    assert last["scheduler"]["last_epoch"] == last["step"] - skipped
 
 
 def restarts(number, name="a launch"):
