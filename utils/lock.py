@@ -55,8 +55,9 @@ def _acquire(path: Path) -> int | None:
                 str(path.parent), [f"another run is writing here ({holder or 'unknown'}); {hint}"]
             ) from None
         os.close(descriptor)  # the run that held it has just ended and taken its file away
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+    with suppress(OSError):  # a full disk has no room for the name, but locks
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
     return descriptor
 
 

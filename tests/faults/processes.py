@@ -38,7 +38,7 @@ def command_line(arguments: list[str], output: Path, environment: dict[str, str]
     import train
     from utils import plots
 
-    plots.draw_run = plots.draw_schedule = lambda *arguments: None
+    plots.draw_run = lambda *arguments: []
     multiprocessing.set_start_method(None, force=True)  # the system's own for loading processes
     os.environ.update(environment)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

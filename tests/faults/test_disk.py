@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_draft(small_disk):
     assert os.listdir(folder) == ["last.pth"]
 
 
-@pytest.mark.parametrize("checkpoints", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 2, 3))])
+@pytest.mark.parametrize("checkpoints", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (0, 2, 3))])
 def test_a_run_on_a_small_disk(make_runs, small_disk, tmp_path, checkpoints):
     """With room for so many checkpoints; once the disk is larger, the run resumes to the same end."""
     runs = make_runs()

@@ -17,7 +17,7 @@ STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
 def counts(quick, whole):
-    return pytest.mark.parametrize("count", [quick, pytest.param(whole, marks=pytest.mark.slow)])
+    return pytest.mark.parametrize("count", [quick, pytest.param(whole, marks=pytest.mark.long)])
 
 
 def kill_at_random(runs, root, count):
@@ -42,7 +42,7 @@ def test_killed_at_random(make_runs, tmp_path, count):
     kill_at_random(make_runs(), tmp_path, count)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_killed_at_random(make_runs, tmp_path):
     kill_at_random(make_runs(ranks=2), tmp_path, 8)
 
@@ -71,7 +71,7 @@ def test_stopped_at_random(make_runs, tmp_path, count):
     stop_at_random(make_runs(epochs=3), tmp_path, count)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_stopped_at_random(make_runs, tmp_path):
     stop_at_random(make_runs(ranks=2, epochs=3), tmp_path, 8)
 

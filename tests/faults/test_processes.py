@@ -51,7 +51,7 @@ def test_a_loading_process_that_is_killed_ends_the_run_with_one_line(make_runs, 
     assert load_checkpoint(folder_of(tmp_path / "part") / "last.pth")["step"] >= 1
 
 
-@pytest.mark.parametrize("fault", [killed_in_step, pytest.param(raises_in_step, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fault", [killed_in_step, pytest.param(raises_in_step, marks=pytest.mark.long)])
 def test_a_rank_that_fails_ends_the_other(make_runs, tmp_path, fault):
     runs = make_runs(ranks=2)
     job = runs.begin(tmp_path / "part", fault=partial(fault, 3, 1))
@@ -109,7 +109,7 @@ def test_a_restart_by_the_launcher_resumes_its_own_run_and_no_other(make_runs, t
     assert len(list(folders.glob(".*"))) == 1  # of the launch that has not come to its end
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_launch_under_a_name_that_was_used_before_does_not_resume_the_older_run(make_runs, tmp_path):
     runs, logs = make_runs(), tmp_path / "logs"
     for step in (3, 1):  # the second is killed before it has a checkpoint
@@ -121,7 +121,7 @@ def test_a_launch_under_a_name_that_was_used_before_does_not_resume_the_older_ru
     assert load_checkpoint(folder_of(logs).with_name("exp0") / "last.pth")["step"] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_torchrun_restarts_and_the_run_resumes(make_runs, tmp_path):
     runs = make_runs(ranks=2)
     whole, _ = runs.whole()
