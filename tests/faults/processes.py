@@ -139,15 +139,22 @@ def folder_of(log_root: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def disturb(job: Job, log_root: Path, signum: int, chance: random.Random, seconds: float) -> bool:
-    """Send `signum` to a random rank at a random moment of the `seconds` after the folder is there; whether it hit."""
-    wait_for(lambda: folder_of(log_root) is not None or job.ended())
-    time.sleep(chance.uniform(0, seconds))
-    job.signal(signum, chance.randrange(len(job.processes)))
-    if signum == signal.SIGKILL:
-        for rank in range(len(job.processes)):
+class Chance:
+    """Random moments within a run; how long one takes is learnt, as other work on the machine comes and goes."""
+
+    def __init__(self, seed: int, seconds: float) -> None:
+        self.random, self.seconds = random.Random(seed), seconds
+
+    def disturb(self, job: Job, ready: Callable[[], bool], signum: int) -> bool:
+        """Send `signum` to a random rank (kill -9 to all) at a random moment once `ready`; whether it came in time."""
+        wait_for(lambda: ready() or job.ended())
+        time.sleep(self.random.uniform(0, self.seconds))
+        ranks = range(len(job.processes))
+        for rank in ranks if signum == signal.SIGKILL else [self.random.choice(ranks)]:
             job.signal(signum, rank)
-    return set(job.end()) != {0}
+        hit = set(job.end()) != {0}
+        self.seconds *= 1.1 if hit else 0.8
+        return hit
 
 
 def assert_equal_to_the_end(whole: Path, part: Path) -> None:

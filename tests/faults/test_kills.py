@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from tests.faults.injected import count_calls, killed_before, signalled_in_evaluation
-from tests.faults.processes import assert_equal_to_the_end, disturb, folder_of
-from tests.runs import assert_same, wait_for
+from tests.faults.processes import Chance, assert_equal_to_the_end, folder_of
+from tests.runs import assert_same
 from utils.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no kill -9 on Windows")
@@ -23,13 +23,13 @@ def counts(quick, whole):
 def kill_at_random(runs, root, count):
     """`count` kills, some of them of a run that was killed before; each run is taken to its end. Returns the runs."""
     whole, seconds = runs.whole()
-    chance, kills, finished = random.Random(count), 0, 0
+    chance, kills, finished = Chance(count, seconds), 0, 0
     while kills < count:
         log_root = root / f"killed{finished}"
         job = runs.begin(log_root)
-        while disturb(job, log_root, signal.SIGKILL, chance, seconds):
+        while chance.disturb(job, lambda log_root=log_root: folder_of(log_root) is not None, signal.SIGKILL):
             kills += 1
-            if kills == count or chance.random() < 0.6:
+            if kills == count or chance.random.random() < 0.6:
                 break
             job = runs.go_on(log_root)
         assert_equal_to_the_end(whole, runs.finish(log_root))
@@ -50,12 +50,12 @@ def test_two_processes_killed_at_random(make_runs, tmp_path):
 def stop_at_random(runs, root, count):
     """`count` signals, each to one rank, that all ranks follow with their state saved."""
     whole, seconds = runs.whole()
-    chance, stops, finished = random.Random(count), 0, 0
+    chance, stops, finished = Chance(count, seconds / 2), 0, 0
     while stops < count:
-        log_root, signum = root / f"stopped{finished}", chance.choice(list(STATUS))
+        log_root, signum = root / f"stopped{finished}", chance.random.choice(list(STATUS))
         job = runs.begin(log_root)
-        wait_for(lambda log_root=log_root: any(log_root.glob("*/*/last.pth")))  # signals are heeded by now
-        disturb(job, log_root, signum, chance, seconds)
+        heeded = lambda log_root=log_root: any(log_root.glob("*/*/last.pth"))  # noqa: E731
+        chance.disturb(job, heeded, signum)
         if "done: " not in job.said():  # else it came too late to stop anything
             assert set(job.end()) == {STATUS[signum]}, job.said()
             assert "stopped at step" in job.said()
