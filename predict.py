@@ -12,6 +12,7 @@ from utils.cli import add_config_options, run_command
 from utils.config import PredictConfig, load_predict_config, parse_overrides
 from utils.folders import find_images
 from utils.predictions import Prediction, check_output, write_predictions
+from utils.words import one_line
 
 
 def run(config: PredictConfig) -> list[Prediction]:
@@ -21,7 +22,7 @@ def run(config: PredictConfig) -> list[Prediction]:
     single = Path(config.predict_img_path).is_file()
     paths = find_images(config.predict_img_path)
     classifier = load_classifier(config, distributed.pick_device(config.device))
-    print(f"{classifier.description}; {len(paths)} image(s)")
+    print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
     batches = range(0, len(paths), config.batch_size)
     predictions = [
         prediction
@@ -34,7 +35,7 @@ def run(config: PredictConfig) -> list[Prediction]:
         output = config.output or str(default_folder(classifier) / f"{Path(paths[0]).parent.name or 'images'}.csv")
         write_predictions(output, predictions, config.topk)
         failed = sum(bool(prediction.error) for prediction in predictions)
-        print(f"{len(predictions) - failed} classified, {failed} unreadable: {output}")
+        print(one_line(f"{len(predictions) - failed} classified, {failed} unreadable: {output}"))
     return predictions
 
 
@@ -42,12 +43,12 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
     """Print the classes of one image and save a picture of it beside their bars. Raises ImageError."""
     prediction.check()
     for name, probability in prediction.ranked:
-        print(f"{probability:8.2%}  {name}")
+        print(one_line(f"{probability:8.2%}  {name}"))
     from utils.plots import draw_prediction  # matplotlib takes a second to import
 
     target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"
     draw_prediction(target, prediction)
-    print(f"picture: {target}")
+    print(one_line(f"picture: {target}"))
 
 
 def default_folder(classifier: Classifier) -> Path:

@@ -1,6 +1,7 @@
 """What all commands share: how they end."""
 
 import argparse
+import io
 import signal
 import sys
 import traceback
@@ -14,6 +15,8 @@ from .signals import Stopped
 
 def run_command(command: Callable[[], None]) -> int:
     """Run `command` and return the exit status of DESIGN.md, section 2: 0, 1, 2, 130 or 143."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
     try:
         command()
     except Stopped as stopped:
