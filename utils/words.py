@@ -8,14 +8,16 @@ BREAKING = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of a character
 
 
 def one_line(text: str, most: int = 2000) -> str:
-    """`text` with its line breaks, control characters and bytes of no encoding escaped, cut off behind `most`."""
-    if not text.isprintable():  # in most messages every character is
-        text = "".join(_escape(c) if unicodedata.category(c) in BREAKING else c for c in text[: most + 1])
-    return text if len(text) <= most else text[:most] + " ..."
+    """`text` with control characters and bytes of no encoding escaped; one above `most` loses its middle."""
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    if text.isprintable():  # as most messages are
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in BREAKING else c for c in text)
 
 
 def shown(value: Any, most: int = 200) -> str:
-    """repr(value), cut off behind `most`; where there is none, as of an endless list, its type."""
+    """repr(value), which loses its middle above `most`; where there is none, as of an endless list, its type."""
     try:
         return one_line(repr(value), most)
     except Exception:  # too deep, too many digits, or a class of the user's own
