@@ -14,6 +14,7 @@ from utils import distributed
 from utils.checkpoint import load_checkpoint
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
+from utils.contents import validated
 from utils.engine import Progress
 from utils.general import load_weights
 from utils.preflight import read_data
@@ -45,7 +46,7 @@ def run(config: TrainConfig) -> Path:
 def train(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
     """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
     source, splits, preprocess = config.load_from, read_data(config), Preprocess.from_config(config)
-    checkpoint = load_checkpoint(source) if config.resume else None
+    checkpoint = validated(load_checkpoint(source), source) if config.resume else None
     if checkpoint is not None:
         check_resume(checkpoint, config, splits)
         config = replace(config, resume=False, load_from=checkpoint["config"]["load_from"])
@@ -58,7 +59,7 @@ def train(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
         model = synchronised(model, device)
     steps_per_epoch = -(-len(train_loader) // config.accumulate_steps)
     state = make_state(config, model, recipe, steps_per_epoch)
-    standing = Standing(0, [], {}, Progress()) if checkpoint is None else restore(checkpoint, state)
+    standing = Standing(0, [], {}, Progress()) if checkpoint is None else restore(checkpoint, state, source)
     folder = open_run_folder(config) if checkpoint is None else RunFolder(Path(source).parent)
     run_log.write_to(folder.path)
     folder.begin(config, splits, environment(device), steps_per_epoch)
@@ -99,7 +100,7 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     last = Path(arguments.resume) / "last.pth"
     if not last.is_file():
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
-    values = {**load_checkpoint(last)["config"], **overrides, "resume": True, "load_from": str(last)}
+    values = {**validated(load_checkpoint(last), last)["config"], **overrides, "resume": True, "load_from": str(last)}
     return train_config_from(values, str(last))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .errors import WeightsError
+from .weight_files import check_file, check_tensors
 
 FORMAT = "image-classification-checkpoint/1"
 
@@ -70,8 +71,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 def read_pickle(path: str | Path) -> Any:
     """What torch.save wrote to `path`, on the CPU, with weights_only=True. Raises WeightsError."""
-    if not Path(path).is_file():
-        raise WeightsError(f"{path}: no such file")
+    check_file(path)
+    payload = _load(path)
+    check_tensors(payload, path)
+    return payload
+
+
+def _load(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -15,6 +15,8 @@ from .errors import DataError
 from .folders import list_classes
 from .schema import nearest
 
+LARGEST_SIDE = 2**14  # pixels of what a network is shown
+
 Rule = Callable[[SimpleNamespace], str | None]
 
 

@@ -18,6 +18,7 @@ from .amp import amp_dtype, make_scaler
 from .augment import Mixer
 from .cache import ImageCache, cache_budget
 from .config import TrainConfig, to_plain
+from .contents import check_state
 from .data import train_loader, val_loader, worker_count
 from .ema import ModelEma
 from .engine import Progress, Recipe, TrainState
@@ -121,8 +122,12 @@ def pack(state: TrainState, standing: Standing, config: TrainConfig, splits: Spl
     }
 
 
-def restore(checkpoint: dict[str, Any], state: TrainState) -> Standing:
-    """Put a checkpoint's state back; rank 0 carries on the figures of the epoch under way."""
+def restore(checkpoint: dict[str, Any], state: TrainState, path: str) -> Standing:
+    """Put the state of the checkpoint at `path` back; rank 0 carries on the figures of the epoch under way.
+
+    Raises WeightsError if it does not fit.
+    """
+    check_state(checkpoint, state, path)
     state.model.load_state_dict(checkpoint["net"])
     if state.ema is not None:
         state.ema.model.load_state_dict(checkpoint["net_ema"])
@@ -130,7 +135,10 @@ def restore(checkpoint: dict[str, Any], state: TrainState) -> Standing:
     state.scheduler.load_state_dict(checkpoint["scheduler"])
     state.scaler.load_state_dict(checkpoint["scaler"])
     state.step = checkpoint["step"]
-    progress = Progress(**checkpoint["progress"])
+    try:
+        progress = Progress(**checkpoint["progress"])
+    except TypeError as error:
+        raise WeightsError(f"{path}: progress: {error}") from None
     if not distributed.is_main():
         progress = replace(progress, loss_sum=0.0, images=0, bad=[])
     return Standing(checkpoint["epoch"], checkpoint["history"], checkpoint["best"], progress)
