@@ -1,6 +1,7 @@
 """Classify an image, a folder or a glob as predict_config.py says, with the preprocessing of validation."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from utils import distributed
 from utils.classifier import Classifier, load_classifier
 from utils.cli import add_config_options, run_command
-from utils.config import PredictConfig, load_predict_config, parse_overrides
+from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
 from utils.folders import find_images
 from utils.predictions import Prediction, check_output, write_predictions
 from utils.words import one_line
@@ -19,7 +20,7 @@ def run(config: PredictConfig) -> list[Prediction]:
     """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths."""
     if config.output:
         check_output(config.output)
-    single = Path(config.predict_img_path).is_file()
+    single = os.path.isfile(config.predict_img_path)
     paths = find_images(config.predict_img_path)
     classifier = load_classifier(config, distributed.pick_device(config.device))
     print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
@@ -54,7 +55,10 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
 def default_folder(classifier: Classifier) -> Path:
     """Where predictions go that have no output named: beside the weights."""
     folder = classifier.path.parent / "predictions"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError("output", [f"cannot make the folder {folder}: {error.strerror}; set output"]) from None
     return folder
 
 

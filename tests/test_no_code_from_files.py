@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [path for folder in (".", "models", "utils", "tools", "benchmarks") for path in (ROOT / folder).glob("**/*.py")
-           if folder != "." or path.parent == ROOT]  # fmt: skip
-FORBIDDEN = {"eval", "exec", "compile", "__import__", "import_module", "pickle.load", "pickle.loads", "pickle.Unpickler",
-             "marshal.load", "marshal.loads", "shelve.open", "joblib.load", "dill.load", "yaml.load", "jit.load",
-             "torch.hub.load", "os.system", "os.popen", "runpy.run_path", "runpy.run_module", "loader.exec_module"}  # fmt: skip
+FOLDERS = ("models", "utils", "tools", "benchmarks")
+SOURCES = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).glob("**/*.py"))]
+FORBIDDEN = set(
+    "eval exec compile __import__ import_module loader.exec_module runpy.run_path runpy.run_module os.system os.popen "
+    "pickle.load pickle.loads pickle.Unpickler marshal.load marshal.loads shelve.open joblib.load dill.load yaml.load "
+    "jit.load torch.hub.load".split()
+)
 EXCEPTIONS = {"utils/config.py": {"runpy.run_path"}}  # the file that --config or config_path names
 
 

@@ -5,6 +5,7 @@ file are reported together, before anything is written.
 """
 
 import ast
+import os
 import runpy
 import traceback
 import types
@@ -235,13 +236,13 @@ def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     """The plain values of a config module, in the form of today or as configurations = {'cfg': dict(...)}."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(str(path), ["no such config file"])
     try:
         module = runpy.run_path(str(path))
     except SyntaxError as error:
         raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"line {lines[-1]}: " if lines else ""
         raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error

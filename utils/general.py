@@ -1,5 +1,6 @@
 """Weights from anywhere into a network, and folders for runs."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
 
 from .checkpoint import read_pickle
-from .errors import WeightsError
+from .errors import ConfigError, WeightsError
 from .weight_files import check_regular
 
 CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
@@ -153,16 +154,21 @@ def _some(names: list[str], most: int = 6) -> str:
 
 
 def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
-    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes."""
+    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
+
+    Raises ConfigError where no folder can be made.
+    """
     parent = Path(log_root) / model_name
-    parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
-        try:
-            os.mkdir(parent / f"{exp_name}{number}")
-            return parent / f"{exp_name}{number}"
-        except FileExistsError:  # another run was quicker
-            continue
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
+            with contextlib.suppress(FileExistsError):  # another run was quicker
+                os.mkdir(parent / f"{exp_name}{number}")
+                return parent / f"{exp_name}{number}"
+    except OSError as error:
+        problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
+        raise ConfigError("config", [problem]) from None
 
 
 def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:
