@@ -162,6 +162,7 @@ SHAPES = ["", "configurations = {}", "configurations = {'cfg': 3}", "configurati
           "raise ValueError('two\\nlines')", "seed = {}\nfor _ in range(60): seed = {0: seed, 1: seed}",
           "def f(): f()\nf()", "epochs = float", "steps = range(3)", "mean = {0.5}", "steps = iter([1])",
           "img_size = (i for i in (32, 32))", "# coding: none-such\nepochs = 1", "# coding: utf-16\nepochs = 1",
+          "config_path = 10 ** 5000",
           "import warnings\nwarnings.warn('odd')\nepochs = 0"]  # fmt: skip
 
 

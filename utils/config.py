@@ -17,6 +17,7 @@ from typing import Any
 from .config_rules import predict_problems, train_problems
 from .errors import ConfigError
 from .schema import auto_or, check, choice, either, flag, id_list, integer, key, number, sequence, text
+from .words import shown
 
 __all__ = ["ConfigError", "PredictConfig", "TrainConfig", "load_predict_config", "load_train_config"]
 
@@ -224,8 +225,10 @@ def read_literals(path: str | Path) -> dict[str, Any]:
 def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Where the values come from in the end, and the values, `config_path` followed."""
     raw = {**_read_file(path), **overrides}
-    if other := raw.get("config_path"):
-        path = Path(str(other))
+    if other := raw.get("config_path", ""):
+        if not isinstance(other, str):
+            raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
+        path = Path(other)
         raw = {**_read_file(path), **{name: value for name, value in overrides.items() if name != "config_path"}}
         if raw.get("config_path"):
             raise ConfigError(

@@ -103,10 +103,10 @@ class TrainBatches(Sampler[Keys]):
         order = torch.randperm(self.count, generator=generator("order", self.seed, self.epoch))
         share = -(-self.count // self.world_size)
         positions = torch.arange(self.rank, share * self.world_size, self.world_size) % self.count
-        own, batches = order[positions].tolist(), len(self)
+        own, batches = order[positions], len(self)  # a tensor: a list of millions would take five times its memory
         for batch in range(self.start, batches):
             stop = None if batch == batches - 1 else (batch + 1) * self.batch_size
-            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop]]
+            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop].tolist()]
 
 
 class EvalBatches(Sampler[Keys]):

@@ -5,12 +5,14 @@ import unicodedata
 from typing import Any
 
 BREAKING = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of a character, line and paragraph separators
+CUT = " ... "
 
 
 def one_line(text: str, most: int = 2000) -> str:
     """`text` with control characters and bytes of no encoding escaped; longer than `most`, it loses its middle."""
     if len(text) > most:
-        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+        half = (most - len(CUT)) // 2
+        text = f"{text[:half]}{CUT}{text[-half:]}"
     if text.isprintable():  # as most messages are
         return text
     return "".join(_escape(c) if unicodedata.category(c) in BREAKING else c for c in text)
