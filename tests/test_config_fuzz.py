@@ -17,6 +17,7 @@ from utils.config import (
     load_predict_config,
     load_train_config,
     parse_overrides,
+    read_literals,
     to_plain,
 )
 from utils.errors import UserError
@@ -24,6 +25,7 @@ from utils.folders import find_images
 from utils.predictions import check_output
 from utils.preflight import read_data
 from utils.run_folder import open_run_folder
+from utils.schema import check
 from utils.words import one_line
 
 EXAMPLES = 250  # of each test in CI; HYPOTHESIS_FACTOR=50 tries that many times more
@@ -139,6 +141,7 @@ def test_any_file_of_literals_is_an_error_or_a_run(place, dropped, changes, olde
     path = place / "config.py"
     path.write_bytes(written(values, older).encode("utf-8", "surrogatepass"))
     check_begin(place, path)
+    outcome(lambda: check(TrainConfig, read_literals(path)))
 
 
 def written(values, older):
@@ -167,11 +170,12 @@ SHAPES = ["", "configurations = {}", "configurations = {'cfg': 3}", "configurati
 
 
 @pytest.mark.parametrize("text", SHAPES)
-@pytest.mark.parametrize("load", [begin, load_predict_config])
-def test_a_file_that_does_odd_things_is_an_error_or_a_run(place, text, load):
+def test_a_file_that_does_odd_things_is_an_error(place, text):
     path = place / "config.py"
     path.write_text(text + "\nexp_name = '/'\n", encoding="utf-8")
-    assert outcome(lambda: load(path)) == "refused"
+    for load in (begin, load_predict_config):
+        assert outcome(lambda load=load: load(path)) == "refused"
+    outcome(lambda: read_literals(path))
 
 
 @FUZZ
@@ -183,8 +187,9 @@ def test_any_bytes_are_an_error_or_a_run(place, content, mark, where):
     good = written(valid(place), older=False).encode()
     path = place / "config.py"
     path.write_bytes(mark + good[:where] + content + good[where:] if where < 1500 else mark + content)
-    with contextlib.suppress(ConfigError):
-        load_train_config(path)
+    for load in (load_train_config, read_literals):
+        with contextlib.suppress(ConfigError):
+            load(path)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,7 @@ def test_any_bytes_are_an_error_or_a_run(place, content, mark, where):
 )
 def test_a_config_that_is_no_file_is_an_error(place, make, tmp_path):
     make(tmp_path / "config.py")
-    for load in (load_train_config, load_predict_config):
+    for load in (load_train_config, load_predict_config, read_literals):
         with pytest.raises(ConfigError, match="no such config file"):
             load(tmp_path / "config.py")
         with pytest.raises(ConfigError, match="no such config file"):

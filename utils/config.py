@@ -202,7 +202,7 @@ def read_literals(path: str | Path) -> dict[str, Any]:
 
     Raises ConfigError naming the line of anything but `name = literal`.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ConfigError(str(path), ["no such config file"])
     try:
         statements = ast.parse(Path(path).read_bytes()).body
