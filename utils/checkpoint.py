@@ -15,6 +15,7 @@ from typing import IO, Any
 import torch
 
 from .errors import WeightsError
+from .weight_files import check_file, check_tensors
 
 FORMAT = "image-classification-checkpoint/1"
 LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
@@ -114,9 +115,9 @@ def read_pickle(path: str | Path) -> Any:
 
     Raises WeightsError.
     """
-    if not Path(path).is_file():
-        raise WeightsError(f"{path}: no such file")
+    check_file(path)
     payload = _load(path)
+    check_tensors(payload, path)
     if is_checkpoint(payload) and (problem := _damage(path)):
         raise WeightsError(f"{path}: damaged: {problem}")
     return payload

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from .amp import amp_dtype
 from .checkpoint import is_checkpoint
 from .config import ConfigError, PredictConfig
-from .errors import ImageError
+from .contents import are_classes
+from .errors import ImageError, WeightsError
 from .general import newest_checkpoint
 from .images import read_image
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
+from .weight_files import check_regular
 
 
 @dataclass
@@ -96,10 +98,14 @@ def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Cl
 def _read_classes(path: Path) -> list[str]:
     """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices."""
     try:
+        check_regular(path)
         names = json.loads(path.read_text(encoding="utf-8"))
-        return [str(names[str(i)]) for i in range(len(names))]
-    except FileNotFoundError:
-        raise ConfigError("predict_config.py", [f"class_indices_path: no such file {str(path)!r}"]) from None
-    except (ValueError, KeyError, TypeError):
-        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps in {path}'
-        raise ConfigError("predict_config.py", [told]) from None
+        classes = [names[str(i)] for i in range(len(names))]
+    except WeightsError as error:
+        raise ConfigError("predict_config.py", [f"class_indices_path: {error}"]) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        classes = []
+    if not are_classes(classes):
+        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
+        raise ConfigError("predict_config.py", [told])
+    return classes

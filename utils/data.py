@@ -114,11 +114,12 @@ class TrainBatches(Sampler[Keys]):
     def __iter__(self) -> Iterator[Keys]:
         order = torch.randperm(self.count, generator=generator("order", self.seed, self.epoch))
         share = -(-self.count // self.world_size)
-        positions = torch.arange(self.rank, share * self.world_size, self.world_size) % self.count
-        own, batches = order[positions].tolist(), len(self)
+        own, batches = order[self.rank :: self.world_size], len(self)  # a view: a list of millions is slow and large
+        if len(own) < share:
+            own = torch.cat((own, order[(self.rank + len(own) * self.world_size) % self.count, None]))
         for batch in range(self.start, batches):
             stop = None if batch == batches - 1 else (batch + 1) * self.batch_size
-            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop]]
+            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop].tolist()]
 
 
 class EvalBatches(Sampler[Keys]):

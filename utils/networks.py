@@ -17,8 +17,9 @@ from . import distributed
 from .checkpoint import is_checkpoint, read_pickle
 from .config import PredictConfig
 from .config_rules import device_problem
+from .contents import validated
 from .errors import ConfigError, WeightsError
-from .general import fill, load_weights, read_state_dict
+from .general import fill, fill_whole, load_weights, read_state_dict
 from .preprocess import Preprocess
 
 
@@ -121,7 +122,10 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         preprocess = preprocess.resized(options.img_size)
     spec = NetworkSpec(*names, len(classes), preprocess.img_size)
     model, weights = spec.build(), better_weights(payload)
-    fill(model, payload[weights], str(path))
+    if options.img_size is None:
+        fill_whole(model, payload[weights], f"{path}: {weights}")
+    else:  # tables of positions change with the size
+        fill(model, payload[weights], str(path))
     kind = "averaged weights" if weights == "net_ema" else "weights"
     told = f"{spec}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
     return LoadedNetwork(spec, model.to(device), list(classes), preprocess, told)
@@ -187,8 +191,12 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
 
 
 def read_payload(path: Path) -> Any:
-    """What a file written by torch.save holds, None for .safetensors. Raises WeightsError."""
-    return None if path.suffix == ".safetensors" else read_pickle(path)
+    """What a file written by torch.save holds, a checkpoint of ours validated; None for .safetensors.
+
+    Raises WeightsError.
+    """
+    payload = None if path.suffix == ".safetensors" else read_pickle(path)
+    return validated(payload, path) if is_checkpoint(payload) else payload
 
 
 def config_of(path: Path) -> dict[str, Any] | None:
@@ -205,6 +213,9 @@ def _translated(names: Sequence[str], state: dict[str, Tensor], options: Network
         return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
     except ValueError as error:
         raise WeightsError(f"{options.weights}: {error}") from None
+    except Exception as error:  # tensors of any number of axes under names that are known
+        told = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{options.weights}: its tensors are none of {' '.join(names)}: {told}") from None
 
 
 def _head_size(prefix: str, ours: dict[str, Tensor]) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 from . import distributed
 from .checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from .config import TrainConfig
+from .contents import check_state, validated
 from .data import steps_in_epoch
 from .engine import Progress, TrainState
 from .errors import WeightsError
@@ -21,20 +22,25 @@ ORDER = ("seed", "train images")  # which image comes when
 PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint with every entry checked, as it may come from elsewhere. Raises WeightsError."""
+    return validated(load_checkpoint(path), path)
+
+
 def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
     """(path, checkpoint, what is wrong with `wanted` if it is not that): the furthest good one of a run folder.
 
     Raises WeightsError if none can be read.
     """
     try:
-        return wanted, load_checkpoint(wanted), ""
+        return wanted, read_checkpoint(wanted), ""
     except WeightsError as error:
         problem = error
     good = []
     for path in (wanted.with_name(name) for name in (LAST, PREVIOUS, BEST)):
         if wanted.name in (LAST, PREVIOUS, BEST) and path != wanted and path.is_file():
             try:
-                good.append((path, load_checkpoint(path)))
+                good.append((path, read_checkpoint(path)))
             except WeightsError as error:
                 problem = WeightsError(f"{problem}; {error}")
     if not good:
@@ -66,7 +72,7 @@ class Past:
         """Put everything back into `state`, and tell what is not as it was."""
         if self.problem:
             log.warning(f"{self.problem}; going on from {self.path}, step {self.checkpoint['step']}")
-        standing = restore(self.checkpoint, state)
+        standing = restore(self.checkpoint, state, self.path)
         if self.changes.values:
             find_place(self.changes, self.checkpoint, config, state, standing)
         tell_epochs(self.checkpoint, config, state)
@@ -113,20 +119,19 @@ def check_resume(found: Differences, source: str, *, force: bool) -> None:
     raise WeightsError(f"{source}: cannot resume: {found}; {way}")
 
 
-def restore(checkpoint: dict[str, Any], state: TrainState) -> Standing:
-    """Put a checkpoint's state back; rank 0 carries on the figures of the epoch under way.
+def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> Standing:
+    """Put the state of the checkpoint at `path` back; rank 0 carries on the figures of the epoch under way.
 
     Rates and options of the optimizer stay those of `state`, which the config of now has decided.
+    Raises WeightsError if it does not fit.
     """
+    check_state(checkpoint, state, path)
     options = [{k: v for k, v in group.items() if k != "params"} for group in state.optimizer.param_groups]
     rates = state.scheduler.base_lrs
-    try:
-        state.model.load_state_dict(checkpoint["net"])
-        if state.ema is not None:
-            state.ema.model.load_state_dict(checkpoint["net_ema"])
-        state.optimizer.load_state_dict(checkpoint["optimizer"])
-    except (RuntimeError, ValueError) as error:  # tables that follow img_size, say
-        raise WeightsError(f"cannot resume: the state does not fit: {error}") from None
+    state.model.load_state_dict(checkpoint["net"])
+    if state.ema is not None:
+        state.ema.model.load_state_dict(checkpoint["net_ema"])
+    state.optimizer.load_state_dict(checkpoint["optimizer"])
     state.scheduler.load_state_dict(checkpoint["scheduler"])
     if checkpoint["scaler"]:  # empty without mixed precision
         state.scaler.load_state_dict(checkpoint["scaler"])
@@ -188,7 +193,7 @@ def check_best(folder: Path, standing: Standing) -> None:
     if not standing.best:
         return
     try:
-        held = load_checkpoint(folder / BEST)["best"]
+        held = read_checkpoint(folder / BEST)["best"]
     except WeightsError as error:
         standing.best = {}
         log.warning(f"{error}; the best of the epochs to come will be kept")

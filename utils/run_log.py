@@ -9,8 +9,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from . import distributed
+from .words import one_line
 
 log = logging.getLogger("train")
+
+
+class _Line(logging.Formatter):
+    """A record is a line, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 class _Console(logging.Handler):
@@ -43,7 +51,7 @@ class RunLog:
             [_Console(), self.early] if distributed.is_main() else [logging.NullHandler()]
         )
         for handler in self.handlers:
-            handler.setFormatter(logging.Formatter("%(message)s"))
+            handler.setFormatter(_Line("%(message)s"))
             log.addHandler(handler)
 
     def write_to(self, folder: Path) -> None:
@@ -51,7 +59,7 @@ class RunLog:
         if not distributed.is_main():
             return
         file = _File(folder / "train.log", encoding="utf-8", errors="backslashreplace")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        file.setFormatter(_Line("%(asctime)s %(levelname)s %(message)s"))
         self.early.setTarget(file)
         self.early.flush()
         log.removeHandler(self.early)
