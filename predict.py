@@ -13,7 +13,7 @@ from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
 from utils.folders import find_images
 from utils.predictions import Prediction, check_output, write_predictions
-from utils.words import one_line
+from utils.text import one_line
 
 
 def run(config: PredictConfig) -> list[Prediction]:

@@ -26,7 +26,7 @@ from utils.predictions import check_output
 from utils.preflight import read_data
 from utils.run_folder import open_run_folder
 from utils.schema import check
-from utils.words import one_line
+from utils.text import one_line
 
 EXAMPLES = 250  # of each test in CI; HYPOTHESIS_FACTOR=50 tries that many times more
 FUZZ = settings(

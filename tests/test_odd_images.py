@@ -17,6 +17,8 @@ from torch import nn
 from tests.image_files import jpeg_of_size, png, png_header, tiff, without_segment
 from utils.augment import TrainTransform
 from utils.cache import ImageCache
+from utils.checking.fingerprint import fingerprint
+from utils.checking.inspect import UNREADABLE, Limits, inspect
 from utils.classifier import Classifier
 from utils.data import EvalTransform, ImageDataset
 from utils.errors import DataError
@@ -194,7 +196,7 @@ KINDS = [
     Odd("100,000 pixels.png", flat("L", 9, (100_000, 1)), (9, 9, 9), size=(100_000, 1)),
 ]
 KINDS += [Odd("jpeg 2000 called.jpg", noise(format="JPEG2000"), NOISE)] if features.check("jpg_2000") else []
-UNREADABLE = [
+REFUSED = [
     Odd("empty.jpg", content(b""), "the file is empty"),
     Odd("text.jpg", content(b"this is text\n" * 9), "not an image in a known format"),
     Odd("page.png", content(b"<!doctype html><title>404</title>"), "not an image in a known format"),
@@ -227,13 +229,13 @@ UNREADABLE = [
     Odd("missing.jpg", lambda path: None, "no such file"),
 ]  # fmt: skip
 if hasattr(os, "mkfifo"):
-    UNREADABLE += [
+    REFUSED += [
         Odd("pipe.jpg", os.mkfifo, "no regular file"),
         Odd("endless.jpg", lambda path: path.symlink_to("/dev/zero"), "no regular file"),
         Odd("terminal.jpg", lambda path: path.symlink_to("/dev/tty"), "no regular file"),
         Odd("loop.jpg", lambda path: path.symlink_to(path.name), "Too many levels of symbolic links"),
     ]
-ODD = [*MODES, *DEPTHS, *KINDS, *UNREADABLE]
+ODD = [*MODES, *DEPTHS, *KINDS, *REFUSED]
 
 
 @pytest.fixture(params=ODD, ids=lambda odd: odd.name)
@@ -309,6 +311,17 @@ def test_an_odd_file_trains_or_is_left_out(odd):
     batch = ImageDataset(image_list(path), transform, skip_bad=True)[0, 0]
     assert len(batch.bad) == isinstance(case.expected, str)
     assert batch.images.shape == ((0,) if batch.bad else (1, 8, 8, 3))
+
+
+def test_checking_sees_what_training_sees(odd):
+    case, path = odd
+    found = inspect(path, Limits())
+    if isinstance(case.expected, str):
+        assert case.expected in found.problems[UNREADABLE]
+    else:
+        assert found.readable
+        assert (found.height, found.width) == case.pixels().shape[:2]
+        assert found.print == fingerprint(read_image(path))
 
 
 def test_the_size_of_an_odd_file_is_told_from_its_header(odd):

@@ -26,7 +26,7 @@ from utils.cli import run_command
 from utils.errors import WeightsError
 from utils.general import load_weights
 from utils.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
-from utils.words import one_line
+from utils.text import one_line
 
 FORMATS = (".pth", ".pt", ".safetensors")
 VERSIONS = {

@@ -17,7 +17,7 @@ from typing import Any
 from .config_rules import predict_problems, train_problems
 from .errors import ConfigError
 from .schema import auto_or, check, choice, either, flag, id_list, integer, key, number, sequence, text
-from .words import shown
+from .text import shown
 
 __all__ = ["ConfigError", "PredictConfig", "TrainConfig", "load_predict_config", "load_train_config"]
 

@@ -15,7 +15,7 @@ from .demo_data import DIGITS_PATH
 from .errors import DataError
 from .folders import list_classes
 from .schema import nearest
-from .words import one_line, shown
+from .text import one_line, shown
 
 MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
 LARGEST_SIDE = 2**14  # pixels of what a network is shown

@@ -16,7 +16,7 @@ from .errors import WeightsError
 from .general import check_fit
 from .preprocess import INTERPOLATION, Preprocess
 from .schema import Kind, check, choice, integer, number, sequence
-from .words import shown
+from .text import shown
 
 LARGE_SIDE = 1024  # pixels
 MOST = 2**53  # no count of ours comes near

@@ -1,6 +1,6 @@
 """Errors that are the user's to mend: entry points print them as one `error: ...` and exit with status 2."""
 
-from .words import one_line
+from .text import one_line
 
 
 class UserError(Exception):

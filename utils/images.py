@@ -57,7 +57,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def open_image(path: str | os.PathLike) -> Image.Image:
-    """Pillow's lazy picture, its header read. Raises ImageError for a pipe or a device, else as Pillow does."""
+    """The picture by its header, still to be decoded. Raises ImageError for a pipe or a device, else as Pillow."""
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer, reading a device never end
         raise ImageError("a folder, no image" if os.path.isdir(path) else "no regular file, but a pipe or a device")
     return Image.open(path, formats=FORMATS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from . import distributed
-from .words import one_line
+from .text import one_line
 
 log = logging.getLogger("train")
 

@@ -8,7 +8,7 @@ from typing import Any
 from .config import ConfigError, TrainConfig, read_literals
 from .errors import DataError
 from .schema import check
-from .words import shown
+from .text import shown
 
 CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .words import shown
+from .text import shown
 
 Convert = Callable[[Any], Any]  # returns the value in its final form, raises ValueError for anything else
 
