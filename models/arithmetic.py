@@ -1,10 +1,11 @@
 """What networks hold and compute, layer by layer, counted on the meta device: no memory, no arithmetic, no weights.
 
 For one image, by the definitions of the published tables (fvcore's, which pycls and timm follow):
-multiply-adds: of convolutions, linear layers and both products of attention; not of norms, activations and pooling, which
-    fvcore counts in part: 0.022 G of the 4.11 G that timm tells of ResNet-50.
+multiply-adds: of convolutions, linear layers and both products of attention; not of activations, pooling and norms, of
+    which fvcore counts some: 0.022 G of the 4.11 G that timm tells of ResNet-50.
 additions: of adder layers, as AdderNet's authors count: a difference and a sum for each weight and position.
-activations: elements of what those give: outputs of convolutions, linear and adder layers, scores and sums of attention.
+activations: elements of what those give: outputs of convolutions, linear and adder layers, scores and sums of
+    attention. Where timm's tables differ for transformers, they left out the attention.
 """
 
 from collections import defaultdict
@@ -71,7 +72,7 @@ class Cost:
 
 
 def count(prefix: str, suffix: str, num_classes: int, img_size: tuple[int, int]) -> Cost:
-    """Of one of our networks for images of (height, width). Raises ValueError for unknown names and images too small."""
+    """Of a network of ours for images of (height, width). Raises ValueError for unknown names and images too small."""
     with torch.device("meta"), ShapesOnly():
         network: nn.Module = create_model(prefix, suffix, num_classes, img_size=img_size).eval()
     with torch.inference_mode(), CountArithmetic(network) as counted:
@@ -91,13 +92,16 @@ def _layer(name: str, module: nn.Module, counted: "CountArithmetic") -> Layer:
 class ShapesOnly(TorchFunctionMode):
     """Within it, what gives a tensor of the shape of its argument gives the argument: on meta, values do not matter."""
 
-    SAME_SHAPE = {  # initialisation, norms and activations: each would take longer than all that is counted
-        *(Tensor.normal_, Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_),
-        *(Tensor.zero_, Tensor.fill_, functional.batch_norm, functional.layer_norm, functional.dropout),
-        *(functional.relu, functional.hardtanh, functional.silu, functional.gelu, functional.hardswish),
+    SAME_SHAPE = {  # each would take longer than all that is counted
+        *(Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_, Tensor.zero_, Tensor.fill_),
+        *(functional.batch_norm, functional.layer_norm, functional.dropout, functional.relu, functional.hardtanh),
+        *(functional.silu, functional.gelu, functional.hardswish, functional.hardsigmoid, torch.sigmoid),
     }
+    INITIALISERS = {nn.init.normal_, nn.init.uniform_, nn.init.constant_, nn.init.kaiming_uniform_}
 
     def __torch_function__(self, func, types, args=(), kwargs=None) -> Any:
+        if func in self.INITIALISERS:
+            return kwargs["tensor"]
         return args[0] if func in self.SAME_SHAPE else func(*args, **(kwargs or {}))
 
 
