@@ -93,9 +93,9 @@ class ShapesOnly(TorchFunctionMode):
     """Within it, what gives a tensor of the shape of its argument gives the argument: on meta, values do not matter."""
 
     SAME_SHAPE = {  # each would take longer than all that is counted
-        *(Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_, Tensor.zero_, Tensor.fill_),
-        *(functional.batch_norm, functional.layer_norm, functional.dropout, functional.relu, functional.hardtanh),
-        *(functional.silu, functional.gelu, functional.hardswish, functional.hardsigmoid, torch.sigmoid),
+        *(Tensor.normal_, Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_, Tensor.fill_),
+        *(Tensor.zero_, functional.batch_norm, functional.layer_norm, functional.dropout, torch.sigmoid),
+        *(functional.relu, functional.hardtanh, functional.silu, functional.gelu, functional.hardswish),
     }
     INITIALISERS = {nn.init.normal_, nn.init.uniform_, nn.init.constant_, nn.init.kaiming_uniform_}
 

@@ -1,5 +1,6 @@
 """Tables of what networks cost, a row a network or layer: in a file, on a terminal, and read again to go on with."""
 
+import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -48,16 +49,18 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         write_csv(path, list(rows[0]), [["" if value is None else value for value in row.values()] for row in rows])
 
 
-def read_rows(path: Path) -> list[Row]:
-    """What `write_rows` wrote. Raises DataError if it is something else."""
+def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """What `write_rows` wrote, with these columns at least. Raises DataError if it is something else."""
     try:
         if path.suffix.lower() == ".json":
-            return [dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
-        return [
-            {name: READERS.get(name, str)(cell) if cell else None for name, cell in r.items()} for r in read_csv(path)
-        ]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: expected a table that this tool wrote: {type(error).__name__}: {error}") from None
+            rows = [dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        else:
+            rows = [{name: _value(name, cell) for name, cell in row.items()} for row in read_csv(path)]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table: {type(error).__name__}: {error}") from None
+    if not rows or any(set(columns) - set(row) for row in rows):
+        raise DataError(f"{path}: expected a table of this tool, with the columns {', '.join(columns)}")
+    return rows
 
 
 def _value(column: str, cell: str) -> Any:

@@ -40,6 +40,7 @@ from .plots.canvas import save
 from .plots.costs import speed_against_arithmetic
 from .speed import DTYPES, Setting, measure
 
+IDENTITY = ("model_prefix", "model_suffix", "height", "width", "num_classes", "batch_size")  # what a row is of
 FIGURES = ("median_ms", "p95_ms", "images_per_second", "peak_memory_mb")
 COLUMNS = {  # of the text: header -> column, unit, format
     "batch": ("batch_size", 1, ".0f"),
@@ -131,7 +132,8 @@ def run(survey: Survey) -> list[Row]:
 
 def earlier_rows(survey: Survey) -> dict[tuple, Row]:
     """Those of the file that succeeded. Raises DataError if it was measured otherwise."""
-    rows, setting = read_rows(survey.output), survey.setting.to_plain()
+    setting = survey.setting.to_plain()
+    rows = read_rows(survey.output, [*IDENTITY, *FIGURES, *COUNTS, *setting, "error"])
     for row in rows:
         for name, value in setting.items():
             if row.get(name) != value:
@@ -141,7 +143,7 @@ def earlier_rows(survey: Survey) -> dict[tuple, Row]:
 
 
 def key_of(row: Row) -> tuple:
-    return tuple(row[name] for name in ("model_prefix", "model_suffix", "height", "width", "num_classes", "batch_size"))
+    return tuple(row[name] for name in IDENTITY)
 
 
 class Subject:
