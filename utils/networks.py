@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import create_model, native_img_size
+from models import create_model, list_models, native_img_size
+from models.arithmetic import Cost, count
 from models.dialects import ENOUGH, FAMILIES, identify, translate
 
 from . import distributed
@@ -42,6 +43,13 @@ class NetworkSpec:
         except ValueError as error:
             raise WeightsError(str(error)) from None
 
+    def cost(self) -> Cost:
+        """What it holds and computes, for one image. Raises WeightsError if there is none such."""
+        try:
+            return count(self.prefix, self.suffix, self.num_classes, self.img_size)
+        except ValueError as error:
+            raise WeightsError(str(error)) from None
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -66,11 +74,17 @@ class LoadedNetwork:
     told: str  # where the weights come from, in words
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which every tool is told of its network: `network_options` reads them."""
-    add = parser.add_argument_group("network").add_argument
-    add("--model-prefix", metavar="P", help="family of the network, such as resnet; needs --model-suffix")
+def add_network_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """The options by which every tool is told of its network: `network_options` reads them.
+
+    several: the tool takes a family or all networks, too: `several_networks` reads the options.
+    """
+    add = parser.add_argument_group("networks" if several else "network").add_argument
+    alone = "alone: all its variants" if several else "needs --model-suffix"
+    add("--model-prefix", metavar="P", help=f"family of the network, such as resnet; {alone}")
     add("--model-suffix", metavar="S", help="its variant, such as 18")
+    if several:
+        add("--all", action="store_true", help=f"all {len(list_models())} networks")
     add("--num-classes", type=positive, metavar="N", help="default: as in the weights, or 1000 without")
     add("--weights", type=Path, metavar="FILE", help="a checkpoint of train.py says all by itself; or other weights")
     add("--img-size", type=positive, nargs=2, metavar=("H", "W"), help="default: as trained, or the native size")
@@ -86,6 +100,25 @@ def network_options(arguments: argparse.Namespace) -> NetworkOptions:
         raise ConfigError("command line", ["expected --weights, or --model-prefix and --model-suffix"])
     size = None if given.img_size is None else tuple(given.img_size)
     return NetworkOptions(given.model_prefix, given.model_suffix, given.num_classes, given.weights, size)
+
+
+def several_networks(arguments: argparse.Namespace) -> list[NetworkOptions]:
+    """One network, as `network_options`; a family, where --model-prefix stands alone; or, with --all, all.
+
+    Raises ConfigError if the words do not go together, or say nothing, WeightsError if there is no such family.
+    """
+    given = arguments
+    if not given.all and (given.model_prefix is None or given.model_suffix is not None):
+        return [network_options(given)]
+    if given.all and (given.model_prefix or given.model_suffix):
+        raise ConfigError("command line", ["--all goes without --model-prefix and --model-suffix"])
+    if given.weights is not None:
+        raise ConfigError("command line", ["--weights belong to one network: say --model-prefix and --model-suffix"])
+    names = [name for name in list_models() if given.all or name[0] == given.model_prefix]
+    if not names:
+        _native_size(given.model_prefix, "")  # names the nearest
+    size = None if given.img_size is None else tuple(given.img_size)
+    return [NetworkOptions(*name, num_classes=given.num_classes, img_size=size) for name in names]
 
 
 def positive(text: str) -> int:
