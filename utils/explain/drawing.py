@@ -20,7 +20,7 @@ TITLES = {
     "guided_backprop": "guided backpropagation",
     "guided_grad_cam": "guided Grad-CAM",
 }
-STRONGEST = 0.7  # opacity of a heat map at its maximum; nothing is laid over pixels without evidence
+STRONGEST = 0.7  # opacity of a heat map from half its maximum on; below, it fades with the evidence
 OUTLIERS = 0.5  # per cent of a gradient's values that may exceed the range of colours
 PANEL = 6.0  # square inches
 
@@ -30,7 +30,7 @@ def draw(path: Path, seen: np.ndarray, explanation: Explanation, classes: Sequen
     height, width = seen.shape[:2]
     breadth = min(4.5, max(1.9, math.sqrt(PANEL * width / height)))
     panels = 1 + len(explanation.pictures)
-    figure = Figure(figsize=(panels * breadth, breadth * height / width + 0.75), dpi=120, layout="constrained")
+    figure = Figure(figsize=(panels * breadth, breadth * height / width + 0.7), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     first, *others = figure.subplots(1, panels)
     _panel(first, seen, f"seen: {width} x {height}")
@@ -56,9 +56,9 @@ def headline(explanation: Explanation, classes: Sequence[str]) -> tuple[str, lis
 
 
 def overlay(seen: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 under the colours of `heat`, (H, W) in 0..1, the more opaque the hotter; uint8."""
+    """(H, W, 3) uint8 under the colours of `heat`, (H, W) in 0..1, which shows through where it is cold; uint8."""
     colours = matplotlib.colormaps["turbo"](heat)[..., :3] * 255
-    opacity = STRONGEST * heat[..., None] ** 0.5
+    opacity = STRONGEST * np.minimum(1, 2 * heat[..., None])
     return np.uint8(np.round((1 - opacity) * seen + opacity * colours))
 
 
