@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from models import create_model
@@ -156,9 +158,6 @@ def scaled(maps):
 
 @pytest.mark.parametrize(("prefix", "suffix"), COMPARED, ids=[prefix for prefix, _ in COMPARED])
 def test_maps_are_those_of_the_grad_cam_package(prefix, suffix):
-    theirs = pytest.importorskip("pytorch_grad_cam")
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
     size = (128, 192)
     model, image = network(prefix, suffix, size)
     layer = default_layer(model, size)
@@ -166,12 +165,14 @@ def test_maps_are_those_of_the_grad_cam_package(prefix, suffix):
         layer.module.bias.data.add_(3)  # Grad-CAM++ supposes activations that are not negative
     for parameter in list(model.parameters())[-2:]:
         parameter.data.mul_(1e6)  # gradients that dwarf the package's eps, of 1e-6 beside their squares
-    likeliest = model(image[None])[0].topk(2).indices.tolist()
-    for method, package in zip(CAMS, (theirs.GradCAM, theirs.GradCAMPlusPlus)):
+    for method, package in zip(CAMS, (GradCAM, GradCAMPlusPlus)):
+        compared = 0
         with package(model, [layer.module], reshape_transform=layer.to_map) as cam:
-            for target in likeliest:
+            for target in range(5):
                 expected = torch.from_numpy(cam(image[None], [ClassifierOutputTarget(target)]))[0]
                 found = explain(model, image, layer, target, [method]).pictures[method]
-                assert expected.std() > 0.05
-                print(prefix, method, target, (scaled(found) - expected).abs().max().item())
-                assert (scaled(found) - expected).abs().max() < 1e-3
+                assert found.any() == expected.any()
+                if expected.any():  # a class that nothing speaks for has a blank map
+                    assert (scaled(found) - expected).abs().max() < 1e-3
+                    compared += 1
+        assert compared >= 2

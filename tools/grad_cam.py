@@ -46,6 +46,7 @@ class Request:
     device: torch.device
     images: str
     output: Path | None = None
+    overwrite: bool = False
     layer: str | None = None  # None: the network's default
     label: str | None = None  # name or number of a class; None: the predicted one
     methods: tuple[str, ...] = METHODS
@@ -73,10 +74,10 @@ class Drawer:
 
 def run(request: Request) -> list[Path]:
     """Draw what request.images names; the paths of the drawings, those of unreadable images left out."""
-    sources = find_images(request.images)
+    sources = find_images(request.images, "IMAGE")
     weights = request.network.weights
     default = Path("grad_cam") if weights is None else weights.parent / "grad_cam"
-    paths = drawing_paths(sources, request.images, request.output, default)
+    paths = drawing_paths(sources, request.images, request.output, default, overwrite=request.overwrite)
     network = load_network(request.network, request.device)
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
@@ -123,6 +124,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--method", action="append", choices=METHODS, metavar="M", help=methods)
     add("--layer", metavar="NAME", help="a module's name in named_modules(), as layer3.1 (default: the network's own)")
     add("--output", type=Path, metavar="PATH", help="folder for the drawings; for one image also a .jpg or .png file")
+    add("--overwrite", action="store_true", help="replace what is there already under the names of --output")
     add_network_options(parser)
     given = parser.parse_args(arguments)
     return Request(
@@ -130,6 +132,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
         device=pick_device(given.device),
         images=given.images,
         output=given.output,
+        overwrite=given.overwrite,
         layer=given.layer,
         label=given.class_id,
         methods=tuple(given.method or METHODS),

@@ -83,10 +83,10 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
 
 
-def find_images(pattern: str) -> list[str]:
+def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
 
-    Raises DataError if there is none.
+    asked: the key or argument that names them. Raises DataError if there is none.
     """
     if os.path.isfile(pattern):
         return [pattern]
@@ -96,7 +96,7 @@ def find_images(pattern: str) -> list[str]:
         files = (path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
         found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
     if not found:
-        raise DataError(f"predict_img_path: no image at {pattern!r}; expected an image, a folder or a glob")
+        raise DataError(f"{asked}: no image at {pattern!r}; expected an image, a folder or a glob")
     return found
 
 

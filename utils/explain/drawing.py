@@ -7,11 +7,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from ..errors import DataError
 from ..fonts import class_labels
+from ..outputs import writing
+from ..plots.canvas import canvas, save
 from .maps import CAMS, Explanation
 
 TITLES = {
@@ -30,8 +29,7 @@ def draw(path: Path, seen: np.ndarray, explanation: Explanation, classes: Sequen
     height, width = seen.shape[:2]
     breadth = min(4.5, max(1.9, math.sqrt(PANEL * width / height)))
     panels = 1 + len(explanation.pictures)
-    figure = Figure(figsize=(panels * breadth, breadth * height / width + 0.7), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(panels * breadth, breadth * height / width + 0.7)
     first, *others = figure.subplots(1, panels)
     _panel(first, seen, f"seen: {width} x {height}")
     for axes, (method, values) in zip(others, explanation.pictures.items()):
@@ -40,11 +38,9 @@ def draw(path: Path, seen: np.ndarray, explanation: Explanation, classes: Sequen
         _panel(axes, picture, f"{TITLES[method]}: nothing" if blank else TITLES[method])
     title, fonts = headline(explanation, classes)
     figure.suptitle(title, family=fonts, fontsize=11)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, pil_kwargs={"quality": 92} if path.suffix.lower() != ".png" else None)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+        save(figure, path)
 
 
 def headline(explanation: Explanation, classes: Sequence[str]) -> tuple[str, list[str]]:

@@ -32,7 +32,7 @@ TRUNKS = {  # prefix: names of the layers that follow one another from the image
     "vovnet": r"stages\.\d",
     "convnext": r"stages\.\d",
     "vit": r"blocks\.\d+\.norm1",  # what follows the last attention changes the class token alone
-    "swint": r"layers\.\d|norm",
+    "swint": r"layers\.\d\.blocks\.\d+\.norm1",  # the last attention mixes what is left of the map
     "resmlp-mixer": r"norm",
 }
 CHANNELS_LAST = {  # prefix: names of the layers that give (N, h, w, C); the rest of such layers give (N, C, h, w)
