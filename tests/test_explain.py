@@ -162,9 +162,10 @@ def test_maps_are_those_of_the_grad_cam_package(prefix, suffix):
     model, image = network(prefix, suffix, size)
     layer = default_layer(model, size)
     if isinstance(layer.module, nn.LayerNorm):
-        layer.module.bias.data.add_(3)  # Grad-CAM++ supposes activations that are not negative
+        layer.module.bias.data.add_(5)  # Grad-CAM++ supposes activations that are not negative
     for parameter in list(model.parameters())[-2:]:
-        parameter.data.mul_(1e6)  # gradients that dwarf the package's eps, of 1e-6 beside their squares
+        parameter.data.mul_(1e12)  # gradients that dwarf the package's eps, of 1e-6 beside their squares
+    model, image = model.double(), image.double()  # in which powers of them have room
     for method, package in zip(CAMS, (GradCAM, GradCAMPlusPlus)):
         compared = 0
         with package(model, [layer.module], reshape_transform=layer.to_map) as cam:
