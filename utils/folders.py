@@ -83,10 +83,10 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
 
 
-def find_images(pattern: str) -> list[str]:
+def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
 
-    Raises DataError if there is none.
+    asked: the key or argument that names them. Raises DataError if there is none.
     """
     if os.path.isfile(pattern):
         return [pattern]
@@ -98,7 +98,7 @@ def find_images(pattern: str) -> list[str]:
     if not found and os.path.exists(pattern) and not os.path.isdir(pattern):
         raise DataError(f"predict_img_path: {pattern!r} is no regular file, but a pipe or a device")
     if not found:
-        raise DataError(f"predict_img_path: no image at {pattern!r}; expected an image, a folder or a glob")
+        raise DataError(f"{asked}: no image at {pattern!r}; expected an image, a folder or a glob")
     return found
 
 
