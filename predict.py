@@ -1,6 +1,7 @@
 """Classify an image, a folder or a glob as predict_config.py says, with the preprocessing of validation."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -9,19 +10,20 @@ from tqdm import tqdm
 from utils import distributed
 from utils.classifier import Classifier, load_classifier
 from utils.cli import add_config_options, run_command
-from utils.config import PredictConfig, load_predict_config, parse_overrides
+from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
 from utils.folders import find_images
 from utils.predictions import Prediction, check_output, write_predictions
+from utils.text import one_line
 
 
 def run(config: PredictConfig) -> list[Prediction]:
     """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths."""
     if config.output:
         check_output(config.output)
-    single = Path(config.predict_img_path).is_file()
+    single = os.path.isfile(config.predict_img_path)
     paths = find_images(config.predict_img_path)
     classifier = load_classifier(config, distributed.pick_device(config.device))
-    print(f"{classifier.description}; {len(paths)} image(s)")
+    print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
     batches = range(0, len(paths), config.batch_size)
     predictions = [
         prediction
@@ -34,7 +36,7 @@ def run(config: PredictConfig) -> list[Prediction]:
         output = config.output or str(default_folder(classifier) / f"{Path(paths[0]).parent.name or 'images'}.csv")
         write_predictions(output, predictions, config.topk)
         failed = sum(bool(prediction.error) for prediction in predictions)
-        print(f"{len(predictions) - failed} classified, {failed} unreadable: {output}")
+        print(one_line(f"{len(predictions) - failed} classified, {failed} unreadable: {output}"))
     return predictions
 
 
@@ -42,18 +44,21 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
     """Print the classes of one image and save a picture of it beside their bars. Raises ImageError."""
     prediction.check()
     for name, probability in prediction.ranked:
-        print(f"{probability:8.2%}  {name}")
+        print(one_line(f"{probability:8.2%}  {name}"))
     from utils.plots import draw_prediction  # matplotlib takes a second to import
 
     target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"
     draw_prediction(target, prediction)
-    print(f"picture: {target}")
+    print(one_line(f"picture: {target}"))
 
 
 def default_folder(classifier: Classifier) -> Path:
     """Where predictions go that have no output named: beside the weights."""
     folder = classifier.path.parent / "predictions"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError("output", [f"cannot make the folder {folder}: {error.strerror}; set output"]) from None
     return folder
 
 

@@ -3,69 +3,81 @@
 import argparse
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from utils import distributed
-from utils.checkpoint import load_checkpoint
+from utils import distributed, elastic
+from utils.checkpoint import BEST, LAST, PREVIOUS
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
 from utils.engine import Progress
 from utils.general import load_weights
+from utils.lock import held
 from utils.preflight import read_data
 from utils.preprocess import Preprocess
+from utils.resume import Past, find_checkpoint
 from utils.run_folder import RunFolder, open_run_folder
 from utils.run_log import RunLog, log
 from utils.session import (
     Standing,
-    check_resume,
     environment,
     make_loaders,
     make_model,
     make_recipe,
     make_state,
-    restore,
 )
 from utils.trainer import Trainer
 from utils.validation import validate
 
 
-def run(config: TrainConfig) -> Path:
-    """One run under `config`; inside a process group, one rank's part of it. Returns the run folder."""
+def run(config: TrainConfig, *, force: bool = False) -> Path:
+    """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
+
+    force: resume although seed, batches or processes are not what they were.
+    """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
     with RunLog() as run_log:
-        return validate(config, device, run_log) if config.only_val else train(config, device, run_log)
+        if config.only_val:
+            return validate(config, device, run_log)
+        return train(elastic.resumed(config), device, run_log, force=force or elastic.restarted())
 
 
-def train(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
+def train(config: TrainConfig, device: torch.device, run_log: RunLog, *, force: bool = False) -> Path:
     """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
-    source, splits, preprocess = config.load_from, read_data(config), Preprocess.from_config(config)
-    checkpoint = load_checkpoint(source) if config.resume else None
-    if checkpoint is not None:
-        check_resume(checkpoint, config, splits)
-        config = replace(config, resume=False, load_from=checkpoint["config"]["load_from"])
-    train_loader, val_loader = make_loaders(config, splits, preprocess, device)
-    model = make_model(config, device, len(splits.classes))
-    recipe = make_recipe(config, model, device, preprocess)
-    if source and checkpoint is None:
-        log.info(str(load_weights(model, source)))
-    if config.sync_bn and distributed.world_size() > 1:
-        model = synchronised(model, device)
-    steps_per_epoch = -(-len(train_loader) // config.accumulate_steps)
-    state = make_state(config, model, recipe, steps_per_epoch)
-    standing = Standing(0, [], {}, Progress()) if checkpoint is None else restore(checkpoint, state)
-    folder = open_run_folder(config) if checkpoint is None else RunFolder(Path(source).parent)
-    run_log.write_to(folder.path)
-    folder.begin(config, splits, environment(device), steps_per_epoch)
-    tell_start(config, model, device, standing, folder)
-    Trainer(config, splits, preprocess, recipe, state, standing, folder, train_loader, val_loader).loop()
-    best = standing.best
-    log.info(f"done: best accuracy {best['accuracy']:.4f} in epoch {best['epoch']}; see {folder.path}")
+    splits, preprocess, past = read_data(config), Preprocess.from_config(config), None
+    with ExitStack() as locks:
+        if config.resume:
+            locks.enter_context(held(Path(config.load_from).parent))
+            past = Past.read(config, splits, force=force)
+            config = replace(config, resume=False, load_from=past.checkpoint["config"]["load_from"])
+        train_loader, val_loader = make_loaders(config, splits, preprocess, device)
+        model = make_model(config, device, len(splits.classes))
+        recipe = make_recipe(config, model, device, preprocess)
+        if config.load_from and past is None:
+            log.info(str(load_weights(model, config.load_from)))
+        if config.sync_bn and distributed.world_size() > 1:
+            model = synchronised(model, device)
+        steps_per_epoch = -(-len(train_loader) // config.accumulate_steps)
+        state = make_state(config, model, recipe, steps_per_epoch)
+        standing = past.restore(config, state) if past else Standing(0, [], {}, Progress())
+        if past is None:
+            folder = open_run_folder(config)
+            locks.enter_context(held(folder.path))
+        else:
+            folder = RunFolder(past.path.parent)
+            past.tidy(folder)
+        elastic.remember(config, folder.path)
+        run_log.write_to(folder.path)
+        folder.begin(config, splits, environment(device), steps_per_epoch)
+        tell_start(config, model, device, standing, folder)
+        Trainer(config, splits, preprocess, recipe, state, standing, folder, train_loader, val_loader).loop()
+    elastic.forget(config)
+    tell_end(standing, folder)
     return folder.path
 
 
@@ -91,16 +103,23 @@ def tell_start(
         log.info(f"writing to {folder.path}")
 
 
+def tell_end(standing: Standing, folder: RunFolder) -> None:
+    best = standing.best
+    told = f"best accuracy {best['accuracy']:.4f} in epoch {best['epoch']}" if best else "without a best.pth"
+    log.info(f"done: {told}; see {folder.path}")
+
+
 def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     """The config that the command line asks for. Raises ConfigError or WeightsError."""
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
         return load_train_config(arguments.config, overrides)
-    last = Path(arguments.resume) / "last.pth"
-    if not last.is_file():
+    last = Path(arguments.resume) / LAST
+    if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
-    values = {**load_checkpoint(last)["config"], **overrides, "resume": True, "load_from": str(last)}
-    return train_config_from(values, str(last))
+    path, checkpoint, _ = find_checkpoint(last)
+    source = str(last if last.exists() else path)
+    return train_config_from({**checkpoint["config"], **overrides, "resume": True, "load_from": source}, source)
 
 
 def check_launch(*, several: bool) -> None:
@@ -119,6 +138,13 @@ def main(*, several: bool = False) -> int:
     parser.add_argument(
         "--resume", metavar="FOLDER", help="continue the run in this folder, such as logs/resnet_18/exp0"
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="with --resume: go on although batch_size, accumulate_steps or the number of processes is another (the "
+        "epoch under way continues after the images it has seen, rounded down to whole steps, so that a few may come "
+        "twice), or although seed or the images of train are (the epoch under way starts again)",
+    )
     arguments = parser.parse_args()
 
     def command() -> None:
@@ -127,7 +153,7 @@ def main(*, several: bool = False) -> int:
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            run(config)
+            run(config, force=arguments.force)
 
     return run_command(command)
 

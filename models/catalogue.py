@@ -7,12 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
-
-from .registry import create_model, list_models, native_img_size
+from .arithmetic import Arithmetic, count
+from .registry import list_models, native_img_size
+from .text_table import aligned
 
 
 class LibraryName(NamedTuple):
@@ -31,13 +28,6 @@ class Weights:
     name: str  # of a file, or with a slash a hub id
     top1: float  # per cent on ImageNet-1k val, as the source publishes it, at the test size of the source
     licence: str
-
-
-class Arithmetic(NamedTuple):
-    """Of one image of the native size: convolutions, linear layers and attention; not norms, activations, pooling."""
-
-    multiply_adds: int
-    additions: int  # of adder layers, as AdderNet's authors count: a difference and a sum for each weight and position
 
 
 @dataclass(frozen=True)
@@ -288,45 +278,12 @@ WEIGHTS = {  # prefix -> suffix -> torchvision's metadata, timm's results-imagen
 }
 
 
-class CountArithmetic(TorchFunctionMode):
-    """Within it, meta tensors pass through a network and what the network would compute is counted."""
-
-    UNCOUNTED = {  # of the shape of their argument, which stands for what they give: they would be slow on meta
-        *(Tensor.normal_, Tensor.uniform_, functional.batch_norm, functional.layer_norm, functional.dropout),
-        *(functional.relu, functional.hardtanh, functional.silu, functional.gelu, functional.hardswish),
-    }
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.multiply_adds = self.additions = 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in self.UNCOUNTED:
-            return args[0]
-        out = func(*args, **(kwargs or {}))
-        if func in (torch.conv2d, functional.linear):
-            self.multiply_adds += out.numel() * args[1][0].numel()
-        elif func is functional.scaled_dot_product_attention:
-            query, key = args[:2]
-            self.multiply_adds += (query.numel() + out.numel()) * key.shape[-2]
-        elif func is torch.cdist:  # adder layers
-            self.additions += 2 * out.numel() * args[0].shape[-1]
-        elif func in (torch.matmul, torch.bmm, torch.einsum, torch.baddbmm, torch.addmm, Tensor.matmul):
-            raise NotImplementedError(f"counting {func.__name__}")
-        return out
-
-
 def entry(prefix: str, suffix: str) -> Entry:
     """Raises ValueError for unknown names."""
     side = native_img_size(prefix, suffix)
-    with torch.device("meta"), CountArithmetic():
-        network: nn.Module = create_model(prefix, suffix).eval()
-    with torch.inference_mode(), CountArithmetic() as count:
-        network(torch.empty(1, 3, side, side, device="meta"))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    arithmetic = Arithmetic(count.multiply_adds, count.additions)
+    cost = count(prefix, suffix, 1000, (side, side))
     weights = WEIGHTS.get(prefix, {}).get(suffix)
-    return Entry(prefix, suffix, parameters, arithmetic, side, reference(prefix, suffix), weights)
+    return Entry(prefix, suffix, cost.parameters, cost.arithmetic, side, reference(prefix, suffix), weights)
 
 
 def reference(prefix: str, suffix: str) -> str:
@@ -357,16 +314,7 @@ def cells(entry: Entry) -> tuple[str, ...]:
 
 def as_text(entries: list[Entry]) -> str:
     """Aligned columns."""
-    rows = [HEADERS, *(cells(entry) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
-
-    def aligned(row: tuple[str, ...]) -> str:
-        parts = (
-            text.rjust(width) if name in RIGHT else text.ljust(width) for name, text, width in zip(HEADERS, row, widths)
-        )
-        return "  ".join(parts).rstrip()
-
-    return "\n".join(aligned(row) for row in rows)
+    return aligned([HEADERS, *(cells(entry) for entry in entries)], RIGHT)
 
 
 def as_markdown(entries: list[Entry]) -> str:

@@ -152,3 +152,48 @@ def test_a_file_of_someone_else_is_no_checkpoint(tmp_path, payload):
     torch.save(payload, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match=r"x\.pth: .*no checkpoint"):
         load_checkpoint(tmp_path / "x.pth")
+
+
+def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(tmp_path):
+    path = tmp_path / "last.pth"
+    save_checkpoint(path, PAYLOAD)
+    whole, wanted, refused = path.read_bytes(), load_checkpoint(path), 0
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            loaded = load_checkpoint(path)
+        except WeightsError:
+            refused += 1
+            continue
+        assert torch.equal(loaded["net"]["weight"], wanted["net"]["weight"]), place
+        assert {**loaded, "net": None} == {**wanted, "net": None}, place
+    assert refused > 500  # all of the content; the rest is padding and dates
+
+
+def test_torch_itself_takes_no_notice_of_a_flipped_bit(tmp_path):
+    """Why checkpoints are checked; once torch does it, the check here can go."""
+    save_checkpoint(tmp_path / "last.pth", {"net": {"weight": torch.zeros(10_000)}})
+    content = bytearray((tmp_path / "last.pth").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "last.pth").write_bytes(content)
+    assert torch.load(tmp_path / "last.pth", weights_only=True)["net"]["weight"].any()
+    with pytest.raises(WeightsError, match=r"last\.pth: damaged: the checksum of .*data/0 does not agree"):
+        load_checkpoint(tmp_path / "last.pth")
+
+
+def test_the_file_before_is_kept_under_the_name_asked_for(tmp_path):
+    for epoch in (1, 2, 3):
+        save_checkpoint(tmp_path / "last.pth", {**PAYLOAD, "epoch": epoch}, keep=tmp_path / "previous.pth")
+    assert load_checkpoint(tmp_path / "last.pth")["epoch"] == 3
+    assert load_checkpoint(tmp_path / "previous.pth")["epoch"] == 2
+    assert names(tmp_path) == ["last.pth", "previous.pth"]
+
+
+def test_the_file_before_is_kept_where_a_file_has_one_name_only(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("operation not permitted")
+
+    monkeypatch.setattr(os, "link", fail)
+    test_the_file_before_is_kept_under_the_name_asked_for(tmp_path)

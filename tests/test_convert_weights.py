@@ -11,6 +11,7 @@ import torchvision
 
 from models import create_model, list_models
 from models.dialects import layouts
+from tests.checkpoints import whole_checkpoint
 from tests.references import PARAMETERS, SkipRandomFill, damp, randomise
 from tools import convert_weights
 from tools.convert_weights import Request, convert, main
@@ -104,12 +105,11 @@ def test_position_tables_keep_their_size(tmp_path):
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path):
-    model = create_model("shufflenetv2", "0.5", 4)
-    config = {"model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": [32, 48]}
-    save_checkpoint(tmp_path / "best.pth", {"net": model.state_dict(), "config": config})
+    checkpoint = whole_checkpoint(img_size=(32, 48), val_resize=(36, 48))
+    save_checkpoint(tmp_path / "best.pth", checkpoint)
     told = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
     assert "32x48" in told[1]
-    assert read_state_dict(tmp_path / "out.pth").keys() == model.state_dict().keys()
+    assert read_state_dict(tmp_path / "out.pth").keys() == checkpoint["net"].keys()
 
 
 def test_safetensors_are_written_and_read(weights, tmp_path):

@@ -180,9 +180,10 @@ def export_small(target, change, images=None, network=None):
 def test_a_file_that_classifies_otherwise_never_gets_its_name(tmp_path):
     target = tmp_path / "model.bin"
     told = export_small(target, lambda value: value)
-    assert told == f"verified: {measure(torch.ones(64, 2), torch.ones(64, 2))}".replace("up to 1", told.split()[7])[
-        :0
-    ] + told  # the words are those of Parity
+    assert (
+        told
+        == f"verified: {measure(torch.ones(64, 2), torch.ones(64, 2))}".replace("up to 1", told.split()[7])[:0] + told
+    )  # the words are those of Parity
     assert target.exists()
     target.write_bytes(b"before")
     for change in (lambda value: value * 1.01, lambda value: value.flip(0), lambda value: value * float("nan")):
@@ -289,9 +290,7 @@ def save_onnx(path, *, shape=("n", 3, 8, 6), classes=2, strings=(), kind=onnx.Te
         "out", onnx.TensorProto.FLOAT if ndim == 2 else onnx.TensorProto.INT64, ("n", None) if ndim == 2 else None
     )
     constants = [onnx.numpy_helper.from_array(weight, "weight"), onnx.numpy_helper.from_array(np.array([2, 3]), "axes")]
-    graph = onnx.helper.make_graph(
-        nodes, "g", [onnx.helper.make_tensor_value_info("x", kind, shape)], [out], constants
-    )
+    graph = onnx.helper.make_graph(nodes, "g", [onnx.helper.make_tensor_value_info("x", kind, shape)], [out], constants)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(model, dict(strings))
     onnx.save(model, path)

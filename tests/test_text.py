@@ -1,19 +1,6 @@
-"""Names as text for people and for spreadsheets."""
+"""Names as text for people."""
 
-import pytest
-
-from utils.tables import inert
-from utils.text import aligned, listed, printable
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@SUM(A1)", "\tx", "\rx"])
-def test_what_a_spreadsheet_would_run_gets_an_apostrophe(text):
-    assert inert(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["", "cat", "a=b", "a-b", "'=x", " =x", "猫", "1"])
-def test_other_cells_stay_as_they_are(text):
-    assert inert(text) == text
+from utils.text import aligned, listed, one_line, printable, shown
 
 
 def test_printable_escapes_what_breaks_lines_or_steers_terminals():
@@ -28,3 +15,20 @@ def test_aligned_columns_count_wide_characters_twice():
 def test_listed_names_a_few():
     assert listed(["a", "b"]) == "'a', 'b'"
     assert listed([str(i) for i in range(1205)], most=2) == "'0', '1' and 1,203 more"
+
+
+def test_long_texts_lose_their_middle():
+    assert one_line("a" * 50 + "b" * 50, most=25) == "a" * 10 + " ... " + "b" * 10
+    assert one_line("two\nlines") == r"two\nlines"
+
+
+def test_values_without_an_end_are_shown_in_short():
+    endless, doubled, class_of_the_users = [], {}, type("A", (), {"__repr__": lambda self: 1 / 0})
+    endless.append(endless)
+    for _ in range(60):
+        doubled = {0: doubled, 1: doubled}
+    assert len(shown(endless)) < 60
+    assert len(shown(doubled)) < 210
+    assert shown(10**5000) == "a value of type int"
+    assert "A" in shown(class_of_the_users())
+    assert shown([0.5, "x", None, (1,)]) == "[0.5, 'x', None, (1,)]"

@@ -26,6 +26,7 @@ from utils.cli import run_command
 from utils.errors import WeightsError
 from utils.general import load_weights
 from utils.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
+from utils.text import one_line
 
 FORMATS = (".pth", ".pt", ".safetensors")
 VERSIONS = {
@@ -208,7 +209,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return run_command(lambda: print(*convert(parse_arguments(arguments)), sep="\n"))
+    return run_command(lambda: print(*map(one_line, convert(parse_arguments(arguments))), sep="\n"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from torch import Tensor
 from .amp import amp_dtype
 from .checkpoint import is_checkpoint
 from .config import ConfigError, PredictConfig
-from .errors import ImageError
+from .contents import are_classes
+from .errors import ImageError, WeightsError
 from .export.metadata import Metadata
 from .export.runtime import OnnxNetwork
 from .general import newest_checkpoint
@@ -20,6 +21,7 @@ from .images import read_image
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
+from .weight_files import check_regular
 
 
 @dataclass
@@ -123,10 +125,14 @@ def _classes(config: PredictConfig) -> list[str]:
 def _read_classes(path: Path) -> list[str]:
     """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices."""
     try:
+        check_regular(path)
         names = json.loads(path.read_text(encoding="utf-8"))
-        return [str(names[str(i)]) for i in range(len(names))]
-    except FileNotFoundError:
-        raise ConfigError("predict_config.py", [f"class_indices_path: no such file {str(path)!r}"]) from None
-    except (ValueError, KeyError, TypeError):
-        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps in {path}'
-        raise ConfigError("predict_config.py", [told]) from None
+        classes = [names[str(i)] for i in range(len(names))]
+    except WeightsError as error:
+        raise ConfigError("predict_config.py", [f"class_indices_path: {error}"]) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        classes = []
+    if not are_classes(classes):
+        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
+        raise ConfigError("predict_config.py", [told])
+    return classes

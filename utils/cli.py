@@ -1,19 +1,26 @@
 """What all commands share: how they end."""
 
 import argparse
+import errno
+import io
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 
 from . import distributed
-from .errors import DivergedError, UserError
+from .causes import cause_of
+from .errors import RunError, UserError
 from .schema import help_text
 from .signals import Stopped
+
+DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
 
 
 def run_command(command: Callable[[], None]) -> int:
     """Run `command` and return the exit status of DESIGN.md, section 2: 0, 1, 2, 130 or 143."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
     try:
         command()
     except Stopped as stopped:
@@ -24,12 +31,15 @@ def run_command(command: Callable[[], None]) -> int:
         if distributed.is_main() or not error.on_every_rank:
             _tell(str(error))
         return 2
-    except DivergedError as error:
-        if distributed.is_main():
+    except RunError as error:
+        if distributed.is_main() or not error.on_every_rank:
             _tell(str(error))
         return 1
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if cause := _cause(error):
+            _tell(cause)
+        else:
+            traceback.print_exc()
         return 1
     return 0
 
@@ -39,6 +49,13 @@ def say(lines: Iterable[str]) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def _cause(error: Exception) -> str | None:
+    """One line for what is no fault of the program, None for all else."""
+    if isinstance(error, OSError) and errno.errorcode.get(error.errno) in DISK:
+        return f"{error.filename or 'while writing'}: {error.strerror}"
+    return cause_of(error)
 
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:

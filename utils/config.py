@@ -5,6 +5,7 @@ file are reported together, before anything is written.
 """
 
 import ast
+import os
 import runpy
 import traceback
 import types
@@ -16,6 +17,7 @@ from typing import Any
 from .config_rules import predict_problems, train_problems
 from .errors import ConfigError
 from .schema import auto_or, check, choice, either, flag, id_list, integer, key, number, sequence, text
+from .text import shown
 
 __all__ = ["ConfigError", "PredictConfig", "TrainConfig", "load_predict_config", "load_train_config"]
 
@@ -200,7 +202,7 @@ def read_literals(path: str | Path) -> dict[str, Any]:
 
     Raises ConfigError naming the line of anything but `name = literal`.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ConfigError(str(path), ["no such config file"])
     try:
         statements = ast.parse(Path(path).read_bytes()).body
@@ -223,8 +225,10 @@ def read_literals(path: str | Path) -> dict[str, Any]:
 def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Where the values come from in the end, and the values, `config_path` followed."""
     raw = {**_read_file(path), **overrides}
-    if other := raw.get("config_path"):
-        path = Path(str(other))
+    if other := raw.get("config_path", ""):
+        if not isinstance(other, str):
+            raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
+        path = Path(other)
         raw = {**_read_file(path), **{name: value for name, value in overrides.items() if name != "config_path"}}
         if raw.get("config_path"):
             raise ConfigError(
@@ -235,13 +239,13 @@ def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     """The plain values of a config module, in the form of today or as configurations = {'cfg': dict(...)}."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(str(path), ["no such config file"])
     try:
         module = runpy.run_path(str(path))
     except SyntaxError as error:
         raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"line {lines[-1]}: " if lines else ""
         raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,11 @@ from .demo_data import DIGITS_PATH
 from .errors import DataError
 from .folders import list_classes
 from .schema import nearest
+from .text import one_line, shown
+
+MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
+LARGEST_SIDE = 2**14  # pixels of what a network is shown
+MOST = {"img_size": LARGEST_SIDE, "val_resize": LARGEST_SIDE, "num_workers": 1000, "epochs": 10**6}
 
 Rule = Callable[[SimpleNamespace], str | None]
 
@@ -49,13 +55,25 @@ def known_network(c: SimpleNamespace) -> str | None:
 
 
 def large_enough_images(c: SimpleNamespace) -> str | None:
-    if (c.model_prefix, c.model_suffix) not in list_models():
-        return None
+    if (c.model_prefix, c.model_suffix) not in list_models() or max(c.img_size) > LARGEST_SIDE:
+        return None  # told already
+    return _size_problem(c.model_prefix, c.model_suffix, c.img_size)
+
+
+@cache
+def _size_problem(model_prefix: str, model_suffix: str, img_size: tuple[int, int]) -> str | None:
     try:
         with torch.device("meta"):
-            create_model(c.model_prefix, c.model_suffix, 2, img_size=c.img_size)
+            create_model(model_prefix, model_suffix, 2, img_size=img_size)
     except ValueError as error:
         return f"img_size: {error}"
+    return None
+
+
+def bearable_sizes(c: SimpleNamespace) -> str | None:
+    for name, most in MOST.items():
+        if (value := getattr(c, name)) != "auto" and max(value if isinstance(value, tuple) else [value]) > most:
+            return f"{name}: {shown(value)} is more than {most:,}, which no machine is up to"
     return None
 
 
@@ -66,9 +84,10 @@ def known_device(c: SimpleNamespace) -> str | None:
 def device_problem(name: str) -> str | None:
     """Why there is no device of this name here, or None if there is."""
     kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+    numbered = kind == "cuda" and index.isascii() and index.isdigit() and len(index) < 4
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not numbered):
         hint = nearest(kind, ("cuda", "cpu", "auto", "mps"))
-        return f"device: expected 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}{hint}"
+        return f"device: expected 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {shown(name)}{hint}"
     if kind == "cuda" and not torch.cuda.is_available():
         return "device: 'cuda' asked for, but torch sees no CUDA device here; 'auto' or 'cpu' would run"
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
@@ -143,27 +162,28 @@ def weights_are_there(c: SimpleNamespace) -> str | None:
     needed = "resume" if c.resume else "only_val" if c.only_val else ""
     if needed and not c.load_from:
         return f"load_from: {needed} = True needs a checkpoint to read"
-    if c.load_from and not Path(c.load_from).is_file():
-        return f"load_from: no such file {c.load_from!r}"
+    if c.load_from and not os.path.isfile(c.load_from):
+        return f"load_from: no such file {shown(c.load_from)}"
     return "only_val: cannot go together with resume" if c.only_val and c.resume else None
 
 
 def plain_run_name(c: SimpleNamespace) -> str | None:
-    if not c.exp_name or set(c.exp_name) & set('/\\:*?"<>|\n') or c.exp_name.startswith("."):
-        return f"exp_name: expected a plain folder name, got {c.exp_name!r}"
+    name, odd = c.exp_name, set('/\\:*?"<>|')
+    if not name or set(name) & odd or name.startswith(".") or len(name) > MOST_LETTERS or one_line(name) != name:
+        return f"exp_name: expected a plain folder name, got {shown(c.exp_name)}"
     return None
 
 
 def data_is_there(c: SimpleNamespace) -> str | None:
     root = Path(c.img_path)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         made_on_demand = root.absolute() == Path(DIGITS_PATH).absolute()
         return (
             None
             if made_on_demand
-            else f"img_path: no folder {c.img_path!r}; expected train/<class>/* and val/<class>/* in it"
+            else f"img_path: no folder {shown(c.img_path)}; expected train/<class>/* and val/<class>/* in it"
         )
-    if c.num_classes == "auto" or not (root / "train").is_dir():
+    if c.num_classes == "auto" or not os.path.isdir(root / "train"):
         return None
     try:
         found = len(list_classes(root / "train"))
@@ -186,6 +206,7 @@ def launcher_agrees(c: SimpleNamespace) -> str | None:
 
 RULES: tuple[Rule, ...] = (
     known_network,
+    bearable_sizes,
     large_enough_images,
     known_device,
     known_gpus,

@@ -31,6 +31,9 @@ class Batch(NamedTuple):
     bad: list[tuple[int, str]]  # (index, reason) of the images left out
 
 
+NO_IMAGES = Batch(*(torch.empty(0, dtype=torch.int64) for _ in range(4)), [])
+
+
 class ImageDataset(Dataset):
     """Decoded, augmented, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
 
@@ -59,7 +62,7 @@ class ImageDataset(Dataset):
             boxes.append(box)
             indices.append(index)
         if not indices:
-            return Batch(*(torch.empty(0, dtype=torch.int64) for _ in range(4)), bad)
+            return NO_IMAGES._replace(bad=bad)
         targets = torch.from_numpy(self.images.targets[indices])
         return Batch(torch.stack(pixels), targets, torch.stack(boxes), torch.tensor(indices), bad)
 
@@ -75,6 +78,17 @@ class EvalTransform:
 
     def __call__(self, picture: Any, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         return self.preprocess(picture), torch.zeros(4, dtype=torch.int64)
+
+
+def batches_in_epoch(count: int, batch_size: int, world_size: int) -> int:
+    """Of one rank; a last batch of a single image is none of its own."""
+    full, rest = divmod(-(-count // world_size), batch_size)
+    return max(1, full + (rest > 1 or (rest == 1 and full == 0)))
+
+
+def steps_in_epoch(count: int, batch_size: int, world_size: int, accumulate_steps: int) -> int:
+    """Optimizer steps of an epoch over `count` images."""
+    return -(-batches_in_epoch(count, batch_size, world_size) // accumulate_steps)
 
 
 class TrainBatches(Sampler[Keys]):
@@ -95,18 +109,17 @@ class TrainBatches(Sampler[Keys]):
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
-        share = -(-self.count // self.world_size)
-        full, rest = divmod(share, self.batch_size)
-        return max(1, full + (rest > 1 or (rest == 1 and full == 0)))
+        return batches_in_epoch(self.count, self.batch_size, self.world_size)
 
     def __iter__(self) -> Iterator[Keys]:
         order = torch.randperm(self.count, generator=generator("order", self.seed, self.epoch))
         share = -(-self.count // self.world_size)
-        positions = torch.arange(self.rank, share * self.world_size, self.world_size) % self.count
-        own, batches = order[positions].tolist(), len(self)
+        own, batches = order[self.rank :: self.world_size], len(self)  # a view: a list of millions is slow and large
+        if len(own) < share:
+            own = torch.cat((own, order[(self.rank + len(own) * self.world_size) % self.count, None]))
         for batch in range(self.start, batches):
             stop = None if batch == batches - 1 else (batch + 1) * self.batch_size
-            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop]]
+            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop].tolist()]
 
 
 class EvalBatches(Sampler[Keys]):

@@ -70,6 +70,11 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether `flag` holds on some rank; all of them ask together."""
+    return bool(all_reduce_sum(torch.tensor(int(flag), device=device)).item()) if _active() else flag
+
+
 def gather(value: T) -> list[T]:
     """The values of all ranks, in their order; any picklable value."""
     if not _active():

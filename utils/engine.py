@@ -1,6 +1,7 @@
 """A step, an epoch, an evaluation: the one loop that single and several processes run."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,9 +16,9 @@ from tqdm import tqdm
 
 from . import distributed
 from .augment import Mixer, erase
-from .data import Batch, read
+from .data import NO_IMAGES, Batch, read
 from .ema import ModelEma
-from .errors import DataError, DivergedError
+from .errors import DataError, DivergedError, UnreadableError
 from .folders import ImageList
 from .metrics import confusion_counts
 from .preprocess import normalise
@@ -226,7 +227,7 @@ def train_one_epoch(
 def _skip_empty(state: TrainState) -> None:
     """A step without a single readable image counts as tried, as a resume must find its place by the count."""
     if distributed.world_size() > 1:
-        raise DataError("no readable image in the batches of one process; mend the files named above")
+        raise UnreadableError("no readable image in the batches of one process; mend the files named above")
     state.step += 1
 
 
@@ -302,15 +303,17 @@ def evaluate(
 ) -> list[Evaluation]:
     """Each model over one pass of `loader`: every image counts once, whatever the number of processes.
 
-    stop: called after every batch; it may raise.
+    stop: called after every batch, and equally often on every rank; it may raise on all of them.
     """
     device = recipe.device
     confusions = [torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device) for _ in models]
     losses, images_seen, bad = [0.0] * len(models), 0, []
     for model in models:
         model.eval()
+    rounds = max(distributed.gather(len(loader)))
     with contextlib.closing(read(loader)) as stream:
-        for batch in progress_bar(stream, len(loader), name):
+        in_step = itertools.chain(stream, itertools.repeat(NO_IMAGES, rounds - len(loader)))
+        for batch in progress_bar(in_step, rounds, name):
             bad += batch.bad
             images_seen += len(batch.targets)
             if len(batch.targets):

@@ -1,9 +1,8 @@
 """Which images there are: class folders become a class list and a packed list of paths. Nothing is decoded here."""
 
-import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import numpy as np
 from .errors import DataError
 from .schema import nearest
 from .text import listed
-
-EXTENSIONS = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"])
+from .walk import AGAIN, EXTENSIONS, NO_FILE, holds, images_below, left_out, matches
 
 
 class PackedPaths(Sequence[str]):
@@ -56,7 +54,8 @@ class ImageList:
 
 def list_classes(root: str | Path) -> list[str]:
     """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
-    return [name for name in _folders(root)[0] if next(_walk(os.path.join(root, name), Counter()), None) is not None]
+    found = {name: images_below(os.path.join(root, name), Counter()) for name in _folders(root)[0]}
+    return [name for name, images in found.items() if next(images, None) is not None]
 
 
 def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
@@ -68,7 +67,8 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     """
     names, hidden = _folders(root)
     others: Counter[str] = Counter()
-    found = {name: [os.path.join(name, rest) for rest in _walk(os.path.join(root, name), others)] for name in names}
+    below = {name: images_below(os.path.join(root, name), others) for name in names}
+    found = {name: [os.path.join(name, rest) for rest in images] for name, images in below.items()}
     empty = [name for name in names if not found[name]]
     present = [name for name in names if found[name]]
     fixed = tuple(present if classes is None else classes)
@@ -83,20 +83,22 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
 
 
-def find_images(pattern: str, *, option: str = "predict_img_path") -> list[str]:
+def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
 
-    Raises DataError, naming the `option` that asked for them, if there is none.
+    asked: the key or argument that names them. Raises DataError if there is none.
     """
     if os.path.isfile(pattern):
         return [pattern]
     if os.path.isdir(pattern):
-        found = [os.path.join(pattern, rest) for rest in _walk(pattern, Counter())]
+        found = [os.path.join(pattern, rest) for rest in images_below(pattern, Counter())]
     else:
-        files = (path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+        files = (path for path in matches(pattern) if os.path.isfile(path))
         found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
+    if not found and os.path.exists(pattern) and not os.path.isdir(pattern):
+        raise DataError(f"{asked}: {pattern!r} is no regular file, but a pipe or a device")
     if not found:
-        raise DataError(f"{option}: no image at {pattern!r}; expected an image, a folder or a glob")
+        raise DataError(f"{asked}: no image at {pattern!r}; expected an image, a folder or a glob")
     return found
 
 
@@ -104,50 +106,14 @@ def _folders(root: str | Path) -> tuple[list[str], list[str]]:
     """(folders that may be classes, folders left out), each sorted."""
     try:
         with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if _holds(entry.is_dir))
+            names = sorted(entry.name for entry in entries if holds(entry.is_dir))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
     except PermissionError:
         raise DataError(f"{root}: no permission to read this folder") from None
-    return [name for name in names if not _left_out(name)], [name for name in names if _left_out(name)]
-
-
-def _left_out(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _walk(folder: str, others: Counter, *, above: frozenset = frozenset()) -> Iterator[str]:
-    """Image files below `folder` in sorted order, relative to it; other files are counted by their ending.
-
-    above: (device, inode) of the folders on the way down, so that a loop of symbolic links ends.
-    """
-    try:
-        status = os.stat(folder)
-        with os.scandir(folder) as entries:
-            listing = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"{folder}: {error.strerror}") from None
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    for entry in listing:
-        if _left_out(entry.name):
-            continue
-        if _holds(entry.is_dir):
-            deeper = _walk(entry.path, others, above=above | {here})
-            yield from (os.path.join(entry.name, rest) for rest in deeper)
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and _holds(entry.is_file):
-            yield entry.name
-        else:
-            others[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
-
-
-def _holds(question: Callable[[], bool]) -> bool:
-    """The answer of a directory entry; a symbolic link to itself has none."""
-    try:
-        return question()
-    except OSError:
-        return False
+        raise DataError(f"{root}: {error.strerror}") from None
+    return [name for name in names if not left_out(name)], [name for name in names if left_out(name)]
 
 
 def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
@@ -155,6 +121,9 @@ def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str
         yield f"left out hidden or system folders: {listed(hidden)}"
     if empty:
         yield f"left out folders without images: {listed(empty)}"
+    for kind in (AGAIN, NO_FILE):
+        if kind in others:
+            yield f"left out: {others.pop(kind)} x {kind}"
     if others:
         yield note_of_others(others)
 

@@ -1,5 +1,6 @@
 """Weights from anywhere into a network, and folders for runs."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
 
-from .checkpoint import is_checkpoint, read_pickle
-from .errors import WeightsError
+from .checkpoint import read_pickle
+from .errors import ConfigError, WeightsError
+from .weight_files import check_regular
 
 CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # left in key names by DDP and torch.compile
@@ -75,6 +77,23 @@ def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool =
     return report
 
 
+def check_fit(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Raises ValueError naming the first tensor of a network's `state` that `saved` lacks or has in another shape."""
+    for name, tensor in state.items():
+        if name not in saved or saved[name].shape != tensor.shape:
+            found = list(saved[name].shape) if name in saved else "nothing"
+            raise ValueError(f"{name}: expected {list(tensor.shape)}, got {found}")
+
+
+def fill_whole(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Copy the state of a checkpoint of ours into the network that it was taken from. Raises WeightsError."""
+    try:
+        check_fit(model.state_dict(), state)
+    except ValueError as error:
+        raise WeightsError(f"{source}: {error}") from None
+    model.load_state_dict(state, strict=False)
+
+
 def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, *, force: bool) -> dict[str, Tensor]:
     """`state` under the names, and where there is a sound way in the sizes, of a network of create_model."""
     shapes = {name: value.shape for name, value in model.state_dict().items()}
@@ -83,11 +102,14 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
         fitted, notes = translation.state, []
         if hasattr(model, "fit_to_size"):
             fitted, notes = model.fit_to_size(fitted)
+        if translation.batchnorm_eps is not None:
+            fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
     except ValueError as error:
         raise WeightsError(f"{report.path}: {error}") from None
+    except Exception as error:  # tensors of any number of axes under names that are known
+        told = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(model.model_name)}: {told}") from None
     report.notes += [*translation.notes, *notes]
-    if translation.batchnorm_eps is not None:
-        fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
     return fitted
 
 
@@ -112,6 +134,7 @@ def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
         from safetensors.torch import load_file
     except ImportError:
         raise WeightsError(f"{path}: reading .safetensors needs: python -m pip install safetensors") from None
+    check_regular(path)
     try:
         return load_file(path)
     except Exception as error:
@@ -130,24 +153,22 @@ def _some(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def network_weights(payload: dict[str, Any], weights: str) -> dict[str, Tensor]:
-    """The state dict `weights` ('net' or 'net_ema') of a checkpoint of ours."""
-    if not is_checkpoint(payload) or not isinstance(payload.get(weights), dict):
-        raise WeightsError(f"the checkpoint holds no {weights!r}")
-    return payload[weights]
-
-
 def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
-    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes."""
+    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
+
+    Raises ConfigError where no folder can be made.
+    """
     parent = Path(log_root) / model_name
-    parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
-        try:
-            os.mkdir(parent / f"{exp_name}{number}")
-            return parent / f"{exp_name}{number}"
-        except FileExistsError:  # another run was quicker
-            continue
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
+            with contextlib.suppress(FileExistsError):  # another run was quicker
+                os.mkdir(parent / f"{exp_name}{number}")
+                return parent / f"{exp_name}{number}"
+    except OSError as error:
+        problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
+        raise ConfigError("config", [problem]) from None
 
 
 def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:

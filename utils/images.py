@@ -1,28 +1,37 @@
 """Reading an image: one function for training, validation, prediction and the tools."""
 
 import os
+import stat
+from importlib.util import find_spec
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from .errors import ImageError
 
 MAX_PIXELS = 178_956_970  # Pillow's own line between a large picture and a decompression bomb
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+# Found by content, whatever the ending says. Pillow knows more, some of them programs (EPS is handed to Ghostscript).
+FORMATS = ["JPEG", "PNG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000"]
+FORMATS += ["AVIF"] if find_spec("PIL.AvifImagePlugin") else []  # since Pillow 11.3
+TO_8_BITS = np.round(np.arange(2**16) / 257).astype(np.uint8)
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
     """The picture in `path` as mode RGB, upright, fully decoded.
 
     EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; integers of
-    16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted.
+    12, 16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted. Colour
+    profiles are not applied.
     Raises ImageError with the reason if the file is missing, empty, damaged, cut short, or a decompression bomb.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{image.width}x{image.height} pixels: refused as a decompression bomb")
-            return _to_rgb(_upright(image))
+            image.load()
+            return _to_rgb(_unfold(_upright(image)))
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file drives them to
@@ -32,9 +41,11 @@ def read_image(path: str | os.PathLike) -> Image.Image:
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) of the upright picture, from its header alone. Raises ImageError."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             turned = exif_orientation(image) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
+    except ImageError:
+        raise
     except Exception as error:
         raise ImageError(_reason(path, error)) from error
 
@@ -45,12 +56,31 @@ def exif_orientation(image: Image.Image) -> int:
     return 1 if image.format == "TIFF" else Image.Image.getexif(image).get(0x0112, 1)
 
 
+def open_image(path: str | os.PathLike) -> Image.Image:
+    """The picture by its header, still to be decoded. Raises ImageError for a pipe or a device, else as Pillow."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer, reading a device never end
+        raise ImageError("a folder, no image" if os.path.isdir(path) else "no regular file, but a pipe or a device")
+    return Image.open(path, formats=FORMATS)
+
+
+def _unfold(image: Image.Image) -> Image.Image:
+    """The decoded values as they are meant, where Pillow does not read them so."""
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        return ImageChops.invert(image)  # Pillow takes every such file for one of Adobe's, which store the complement
+    if image.format == "TIFF" and image.mode.startswith("I;16"):
+        depth, white_is_zero = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0], image.tag_v2.get(PHOTOMETRIC) == 0
+        if depth < 16 or white_is_zero:
+            values = np.asarray(image).astype(np.uint32) * (2**16 - 1) // (2**depth - 1)
+            return Image.fromarray((2**16 - 1 - values if white_is_zero else values).astype(np.uint16))
+    return image
+
+
 def _upright(image: Image.Image) -> Image.Image:
-    image.load()
     try:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # the picture is good even where its EXIF block is not
         return image
+    return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -77,6 +107,8 @@ def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
 
     Floats within 0..1 fill the whole range. (Pillow opens 16-bit PNG and PGM as 16 or as 32-bit integers.)
     """
+    if pixels.dtype == np.uint16:
+        return TO_8_BITS[pixels]
     values = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0)
     depths = (1, 2**8 - 1, 2**16 - 1, 2**32 - 1) if pixels.dtype.kind == "f" else (2**16 - 1, 2**32 - 1)
     top = values.max(initial=0.0)
@@ -95,4 +127,6 @@ def _reason(path: str | os.PathLike, error: Exception) -> str:
         return "not an image in a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "refused as a decompression bomb"
+    if isinstance(error, OSError) and error.errno:
+        return error.strerror
     return " ".join(f"{type(error).__name__}: {error}".split())

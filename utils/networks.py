@@ -10,15 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import create_model, native_img_size
+from models import create_model, list_models, native_img_size
+from models.arithmetic import Cost, count
 from models.dialects import ENOUGH, FAMILIES, identify, translate
 
 from . import distributed
 from .checkpoint import is_checkpoint, read_pickle
 from .config import PredictConfig
 from .config_rules import device_problem
+from .contents import validated
 from .errors import ConfigError, WeightsError
-from .general import fill, load_weights, read_state_dict
+from .general import fill, fill_whole, load_weights, read_state_dict
 from .preprocess import Preprocess
 
 
@@ -38,6 +40,13 @@ class NetworkSpec:
         """A new network in eval mode. Raises WeightsError if there is none such."""
         try:
             return create_model(self.prefix, self.suffix, self.num_classes, img_size=self.img_size).eval()
+        except ValueError as error:
+            raise WeightsError(str(error)) from None
+
+    def cost(self) -> Cost:
+        """What it holds and computes, for one image. Raises WeightsError if there is none such."""
+        try:
+            return count(self.prefix, self.suffix, self.num_classes, self.img_size)
         except ValueError as error:
             raise WeightsError(str(error)) from None
 
@@ -65,14 +74,18 @@ class LoadedNetwork:
     told: str  # where the weights come from, in words
 
 
-def add_network_options(parser: argparse.ArgumentParser, *, device: str = "auto") -> None:
+def add_network_options(parser: argparse.ArgumentParser, *, several: bool = False, device: str = "auto") -> None:
     """The options by which every tool is told of its network: `network_options` reads them.
 
+    several: the tool takes a family or all networks, too: `several_networks` reads the options.
     device: what to take where the command line names none.
     """
-    add = parser.add_argument_group("network").add_argument
-    add("--model-prefix", metavar="P", help="family of the network, such as resnet; needs --model-suffix")
+    add = parser.add_argument_group("networks" if several else "network").add_argument
+    alone = "alone: all its variants" if several else "needs --model-suffix"
+    add("--model-prefix", metavar="P", help=f"family of the network, such as resnet; {alone}")
     add("--model-suffix", metavar="S", help="its variant, such as 18")
+    if several:
+        add("--all", action="store_true", help=f"all {len(list_models())} networks")
     add("--num-classes", type=positive, metavar="N", help="default: as in the weights, or 1000 without")
     add("--weights", type=Path, metavar="FILE", help="a checkpoint of train.py says all by itself; or other weights")
     add("--img-size", type=positive, nargs=2, metavar=("H", "W"), help="default: as trained, or the native size")
@@ -88,6 +101,25 @@ def network_options(arguments: argparse.Namespace) -> NetworkOptions:
         raise ConfigError("command line", ["expected --weights, or --model-prefix and --model-suffix"])
     size = None if given.img_size is None else tuple(given.img_size)
     return NetworkOptions(given.model_prefix, given.model_suffix, given.num_classes, given.weights, size)
+
+
+def several_networks(arguments: argparse.Namespace) -> list[NetworkOptions]:
+    """One network, as `network_options`; a family, where --model-prefix stands alone; or, with --all, all.
+
+    Raises ConfigError if the words do not go together, or say nothing, WeightsError if there is no such family.
+    """
+    given = arguments
+    if not given.all and (given.model_prefix is None or given.model_suffix is not None):
+        return [network_options(given)]
+    if given.all and (given.model_prefix or given.model_suffix):
+        raise ConfigError("command line", ["--all goes without --model-prefix and --model-suffix"])
+    if given.weights is not None:
+        raise ConfigError("command line", ["--weights belong to one network: say --model-prefix and --model-suffix"])
+    names = [name for name in list_models() if given.all or name[0] == given.model_prefix]
+    if not names:
+        _native_size(given.model_prefix, "")  # names the nearest
+    size = None if given.img_size is None else tuple(given.img_size)
+    return [NetworkOptions(*name, num_classes=given.num_classes, img_size=size) for name in names]
 
 
 def positive(text: str) -> int:
@@ -124,7 +156,10 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         preprocess = preprocess.resized(options.img_size)
     spec = NetworkSpec(*names, len(classes), preprocess.img_size)
     model, weights = spec.build(), better_weights(payload)
-    fill(model, payload[weights], str(path))
+    if options.img_size is None:
+        fill_whole(model, payload[weights], f"{path}: {weights}")
+    else:  # tables of positions change with the size
+        fill(model, payload[weights], str(path))
     kind = "averaged weights" if weights == "net_ema" else "weights"
     told = f"{spec}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
     return LoadedNetwork(spec, model.to(device), list(classes), preprocess, told)
@@ -190,13 +225,17 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
 
 
 def read_payload(path: Path) -> Any:
-    """What a file written by torch.save holds, None for .safetensors. Raises WeightsError."""
+    """What a file written by torch.save holds, a checkpoint of ours validated; None for .safetensors.
+
+    Raises WeightsError.
+    """
     if path.suffix.lower() in (".onnx", ".pt2"):
         told = "an exported graph, not weights: expected the checkpoint that it was made from"
         if path.suffix.lower() == ".pt2":
             told += " or its .onnx file (.pt2 files are not read here, as torch.export.load runs code in them)"
         raise WeightsError(f"{path}: {told}")
-    return None if path.suffix == ".safetensors" else read_pickle(path)
+    payload = None if path.suffix == ".safetensors" else read_pickle(path)
+    return validated(payload, path) if is_checkpoint(payload) else payload
 
 
 def config_of(path: Path) -> dict[str, Any] | None:
@@ -213,6 +252,9 @@ def _translated(names: Sequence[str], state: dict[str, Tensor], options: Network
         return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
     except ValueError as error:
         raise WeightsError(f"{options.weights}: {error}") from None
+    except Exception as error:  # tensors of any number of axes under names that are known
+        told = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{options.weights}: its tensors are none of {' '.join(names)}: {told}") from None
 
 
 def _head_size(prefix: str, ours: dict[str, Tensor]) -> int | None:

@@ -1,6 +1,7 @@
 """What was predicted for an image, and files of it."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def check_output(path: str | Path) -> None:
     path = Path(path)
     if path.suffix not in (".csv", ".json"):
         raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
 
 

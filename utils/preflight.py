@@ -1,5 +1,6 @@
 """Before anything is trained: which images there are, told and checked."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
     Raises DataError or ConfigError for what cannot train.
     """
     root = Path(config.img_path)
-    if not root.is_dir() and root.absolute() == Path(DIGITS_PATH).absolute():
+    if not os.path.isdir(root) and root.absolute() == Path(DIGITS_PATH).absolute():
         if distributed.is_main():
             log.info(f"making the embedded digits in {root}")
             make_digits(root)

@@ -1,6 +1,7 @@
 """The folder of one run: what is written when. On ranks other than 0 nothing is. DESIGN.md, section 4."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import distributed, tables
-from .checkpoint import save_checkpoint, write_text
+from .checkpoint import LAST, PREVIOUS, atomic_file, remove_drafts, save_checkpoint, write_text
 from .config import TrainConfig
 from .engine import Evaluation
 from .general import next_run_folder
@@ -44,8 +45,31 @@ class RunFolder:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
+    def rewind(self, history: list[dict[str, Any]]) -> None:
+        """Bring the tables back to `history`, where the run resumes from: later epochs will come again."""
+        if not self.writes:
+            return
+        tables.cut_results_text(self.path, len(history))
+        if history:
+            tables.write_results(self.path, history)
+        else:
+            (self.path / tables.RESULTS).unlink(missing_ok=True)
+
+    def clear(self, damaged: Path | None) -> None:
+        """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
+        if not self.writes:
+            return
+        remove_drafts(self.path)
+        if damaged and damaged.exists():
+            os.replace(damaged, damaged.with_suffix(".damaged"))
+
     def save(self, name: str, checkpoint: dict[str, Any]) -> None:
-        save_checkpoint(self.path / name, checkpoint)
+        """The last.pth before this one stays as previous.pth."""
+        save_checkpoint(self.path / name, checkpoint, keep=self.path / PREVIOUS if name == LAST else None)
+
+    def save_bytes(self, name: str, content: bytes) -> None:
+        with atomic_file(self.path / name) as file:
+            file.write(content)
 
     def record(self, history: list[dict[str, Any]], metrics: Metrics, classes: Sequence[str]) -> None:
         """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
@@ -53,6 +77,9 @@ class RunFolder:
             return
         tables.write_results(self.path, history)
         tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
+
+    def draw_now_and_then(self) -> None:
+        """Unless it was done a short while ago."""
         if time.monotonic() > self.next_drawing:
             self.draw()
 

@@ -1,5 +1,6 @@
 """Lines on the console and in train.log; only rank 0 speaks."""
 
+import contextlib
 import logging
 import logging.handlers
 import sys
@@ -8,8 +9,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from . import distributed
+from .text import one_line
 
 log = logging.getLogger("train")
+
+
+class _Line(logging.Formatter):
+    """A record is a line, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 class _Console(logging.Handler):
@@ -18,6 +27,17 @@ class _Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record).encode(errors="replace").decode(), file=sys.stdout)
         sys.stdout.flush()
+
+
+class _File(logging.FileHandler):
+    """To train.log; a disk that is full must not end the run, nor a line on the console be lost in complaints."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class RunLog:
@@ -31,15 +51,15 @@ class RunLog:
             [_Console(), self.early] if distributed.is_main() else [logging.NullHandler()]
         )
         for handler in self.handlers:
-            handler.setFormatter(logging.Formatter("%(message)s"))
+            handler.setFormatter(_Line("%(message)s"))
             log.addHandler(handler)
 
     def write_to(self, folder: Path) -> None:
         """Add to train.log in `folder`: all that was said so far and whatever follows."""
         if not distributed.is_main():
             return
-        file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        file = _File(folder / "train.log", encoding="utf-8", errors="backslashreplace")
+        file.setFormatter(_Line("%(asctime)s %(levelname)s %(message)s"))
         self.early.setTarget(file)
         self.early.flush()
         log.removeHandler(self.early)

@@ -8,6 +8,7 @@ from typing import Any
 from .config import ConfigError, TrainConfig, read_literals
 from .errors import DataError
 from .schema import check
+from .text import shown
 
 CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
@@ -43,8 +44,8 @@ def read_steps_per_epoch(folder: Path) -> int:
         steps = json.loads(path.read_bytes())["steps_per_epoch"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: cannot read steps_per_epoch: {type(error).__name__}: {error}") from None
-    if type(steps) is not int or steps < 0:
-        raise DataError(f"{path}: steps_per_epoch: expected an integer >= 0, got {steps!r}")
+    if type(steps) is not int or not 0 <= steps < 2**53:
+        raise DataError(f"{path}: steps_per_epoch: expected an integer >= 0, got {shown(steps)}")
     return steps
 
 

@@ -7,9 +7,12 @@ file that runs again, `markdown_table` the table for README.
 import dataclasses
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .text import shown
 
 Convert = Callable[[Any], Any]  # returns the value in its final form, raises ValueError for anything else
 
@@ -27,7 +30,12 @@ def key(default: Any, kind: Kind, meaning: str, *, group: str = "") -> Any:
 
 
 def text() -> Kind:
-    return Kind("a string", lambda value: str(value) if _is(value, str, int, float) else _refuse())
+    def convert(value: Any) -> str:
+        written = str(value) if _is(value, str, int, float) else _refuse()
+        written.encode("utf-8", "surrogateescape")  # as every text is stored; halves of characters cannot be
+        return written if "\0" not in written else _refuse()
+
+    return Kind("a string", convert)
 
 
 def flag() -> Kind:
@@ -39,9 +47,12 @@ def choice(*names: str) -> Kind:
 
 
 def integer(low: int, *, high: int | None = None) -> Kind:
+    """An integer in low..high; without `high` below 2 ** 53, which no count of anything reaches."""
+    most = 2**53 if high is None else high
+
     def convert(value: Any) -> int:
         whole = _is(value, int) or (_is(value, float) and value.is_integer())
-        return int(value) if whole and value >= low and (high is None or value <= high) else _refuse()
+        return int(value) if whole and low <= value <= most else _refuse()
 
     return Kind(f"an integer >= {low}" if high is None else f"an integer in {low}..{high}", convert)
 
@@ -50,7 +61,8 @@ def number(low: float = -math.inf, high: float = math.inf, *, above: float = -ma
     """A finite number in low..high; `above` is a bound that it must exceed."""
 
     def convert(value: Any) -> float:
-        return value if _is(value, int, float) and low <= value <= high and above < value < math.inf else _refuse()
+        inside = _is(value, int, float) and low <= value <= high and above < value <= sys.float_info.max
+        return value if inside else _refuse()
 
     bounds = f" > {above:g}" if above > -math.inf else f" in {low:g}..{high:g}" if high < math.inf else f" >= {low:g}"
     return Kind(f"a number{bounds}", convert)
@@ -106,22 +118,22 @@ def _refuse() -> Any:
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """`; nearest: 'x'` where a choice resembles `name`, else nothing."""
-    near = difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(shown(name, 60).strip("'"), list(choices), n=1, cutoff=0.5)
     return f"; nearest: {near[0]!r}" if near else ""
 
 
 def check(schema: type, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The values that are in order, defaults included, in the schema's form, and a sentence for each problem."""
     fields = {field.name: field for field in dataclasses.fields(schema)}
-    problems = [f"unknown key {name!r}{nearest(name, fields)}" for name in raw if name not in fields]
+    problems = [f"unknown key {shown(name)}{nearest(name, fields)}" for name in raw if name not in fields]
     values = {}
     for name, field in fields.items():
         kind = field.metadata["kind"]
         try:
             values[name] = kind.convert(raw.get(name, field.default))
-        except ValueError:
+        except Exception:  # a value can be of any class, and that class do anything when it is compared
             hint = nearest(raw[name], kind.choices) if isinstance(raw[name], str) else ""
-            problems.append(f"{name}: expected {kind.expects}, got {raw[name]!r}{hint}")
+            problems.append(f"{name}: expected {kind.expects}, got {shown(raw[name])}{hint}")
     return values, problems
 
 

@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,11 @@ from .config import TrainConfig, to_plain
 from .data import train_loader, val_loader, worker_count
 from .ema import ModelEma
 from .engine import Progress, Recipe, TrainState
-from .errors import WeightsError
 from .optim import make_optimizer
 from .preflight import Splits
 from .preprocess import Preprocess
 from .rng import seed_network
 from .schedulers import make_scheduler
-
-FIXED_BY_A_RUN = ("model_prefix", "model_suffix", "seed", "batch_size", "accumulate_steps", "use_ema", "optimizer_type")
 
 
 def make_recipe(config: TrainConfig, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
@@ -119,50 +116,6 @@ def pack(state: TrainState, standing: Standing, config: TrainConfig, splits: Spl
         "world_size": distributed.world_size(),
         "train_images": len(splits.train or ()),
     }
-
-
-def restore(checkpoint: dict[str, Any], state: TrainState) -> Standing:
-    """Put a checkpoint's state back; rank 0 carries on the figures of the epoch under way."""
-    state.model.load_state_dict(checkpoint["net"])
-    if state.ema is not None:
-        state.ema.model.load_state_dict(checkpoint["net_ema"])
-    state.optimizer.load_state_dict(checkpoint["optimizer"])
-    state.scheduler.load_state_dict(checkpoint["scheduler"])
-    state.scaler.load_state_dict(checkpoint["scaler"])
-    state.step = checkpoint["step"]
-    progress = Progress(**checkpoint["progress"])
-    if not distributed.is_main():
-        progress = replace(progress, loss_sum=0.0, images=0, bad=[])
-    return Standing(checkpoint["epoch"], checkpoint["history"], checkpoint["best"], progress)
-
-
-def check_resume(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits) -> None:
-    """Raises WeightsError naming what differs so much that the run could not go on as if it had not stopped."""
-    now = {name: getattr(config, name) for name in FIXED_BY_A_RUN}
-    then = {name: checkpoint["config"].get(name) for name in FIXED_BY_A_RUN}
-    now |= {
-        "processes": distributed.world_size(),
-        "train images": len(splits.train or ()),
-        "classes": list(splits.classes),
-    }
-    then |= {
-        "processes": checkpoint["world_size"],
-        "train images": checkpoint["train_images"],
-        "classes": checkpoint["classes"],
-    }
-    differing = [f"{name} was {_short(then[name])}, is {_short(now[name])}" for name in now if now[name] != then[name]]
-    if differing:
-        raise WeightsError(
-            f"{config.load_from}: cannot resume: {'; '.join(differing)}; start a new run with load_from instead"
-        )
-
-
-def _short(value: Any) -> str:
-    return (
-        f"{len(value)} classes ({', '.join(value[:5])} ...)"
-        if isinstance(value, list) and len(value) > 5
-        else repr(value)
-    )
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import contextlib
 import csv
-import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +19,52 @@ PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_c
 CONFUSED = "most_confused.csv"
 MOST_PAIRS = 100  # rows of most_confused.csv
 SCORES = ("val_loss", "accuracy", "precision", "recall", "f1")  # columns that every results.csv has
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # the wide forms count in East Asian spreadsheets
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for people, whose texts no spreadsheet takes for formulas; read_csv gives them as they were."""
+    write_rows(path, ([inert(cell) if isinstance(cell, str) else cell for cell in row] for row in (header, *rows)))
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """A table for programs: every text as it is."""
+    lines = _Lines()
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)  # so that a text with either of the two is quoted
+    write_text(path, "\n".join([*lines, ""]))
+
+
+class _Lines(list[str]):
+    """A file for csv.writer, which writes a row at a time."""
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix("\r\n"))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    header, *rows = read_rows(path) or [[]]
+    return [dict(zip(header, row)) for row in rows]
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """All rows that write_csv wrote, the header first, each text as it was."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return [[_as_it_was(cell) for cell in row] for row in csv.reader(file) if row]
 
 
 def inert(text: str) -> str:
     """`text` for a cell of a csv that people open in a spreadsheet, where it must not run as a formula.
 
-    What starts with = + - @, a tab or a carriage return gets an apostrophe in front, which spreadsheets read as "this
-    is text": https://owasp.org/www-community/attacks/CSV_Injection. Not for files that are read back by programs.
+    What begins as a formula does gets an apostrophe in front, which spreadsheets read as "this is text". So does what
+    begins with apostrophes and then so, so that the way back is unique. Numbers with a sign stay as they are.
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
     """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return list(csv.DictReader(file))
+def _as_it_was(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 @contextlib.contextmanager
@@ -87,11 +111,22 @@ def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequ
     header = [" ".join(name.split()) for name in header]  # a line stays a line, whatever a folder is called
     widths = [max(8, display_width(name)) for name in header]
     row = "  ".join([f"{epoch:{widths[0]}d}", *(f"{v:{w}.4f}" for v, w in zip(figures, widths[1:]))])
-    path = folder / RESULTS_TEXT
-    kept = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:] if path.exists() else []
-    kept = [line for line in kept if line.split() and int(line.split()[0]) < epoch]
     heading = "  ".join(" " * (w - display_width(name)) + name for name, w in zip(header, widths))
-    write_text(path, "\n".join([heading, *kept, row]) + "\n")
+    kept = _rows_of_text(folder, epoch - 1)[1:]
+    write_text(folder / RESULTS_TEXT, "\n".join([heading, *kept, row]) + "\n")
+
+
+def cut_results_text(folder: Path, epoch: int) -> None:
+    """Keep the rows up to `epoch` of results.txt."""
+    if (folder / RESULTS_TEXT).exists():
+        write_text(folder / RESULTS_TEXT, "".join(f"{line}\n" for line in _rows_of_text(folder, epoch)))
+
+
+def _rows_of_text(folder: Path, epoch: int) -> list[str]:
+    """The heading of results.txt and its rows up to `epoch`; empty if there is no such file."""
+    path = folder / RESULTS_TEXT
+    heading, *rows = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.exists() else [""]
+    return [heading, *(row for row in rows if row.split() and int(row.split()[0]) <= epoch)]
 
 
 def write_evaluation(folder: Path, confusion: np.ndarray, metrics: Metrics, classes: Sequence[str]) -> None:
@@ -127,12 +162,8 @@ def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 def read_confusion(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, K) counts)."""
-    path = folder / CONFUSION
-    with (
-        _expecting(path, "as many rows of counts as columns"),
-        open(path, encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        (_, *names), *rows = csv.reader(file)
+    with _expecting(folder / CONFUSION, "as many rows of counts as columns"):
+        (_, *names), *rows = read_rows(folder / CONFUSION)
         counts = np.array([[int(cell) for cell in row[1:]] for row in _at_least_one(rows)])
         return names, counts.reshape(len(names), len(names))
 

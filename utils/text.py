@@ -1,12 +1,44 @@
 """Names of files and classes as text for people: any name is shown, none can break a line or steer a terminal."""
 
+import reprlib
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
+
+CUT = " ... "
 
 
 def printable(text: str) -> str:
     r"""`text` with line breaks, control characters and bytes that are no text as escapes: \n, \x1b, \udcff."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def one_line(text: str, most: int = 2000) -> str:
+    """`text` as `printable` has it; longer than `most`, it loses its middle."""
+    half = (most - len(CUT)) // 2
+    return printable(text if len(text) <= most else f"{text[:half]}{CUT}{text[-half:]}")
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """repr(value) as far as it is short; where there is none, the type."""
+    try:
+        return one_line(_Short().repr(value), most)
+    except Exception:  # too deep, too many digits, or a class of the user's own
+        return f"a value of type {type(value).__name__}"
+
+
+class _Short(reprlib.Repr):
+    """repr that does not follow every branch: lists in lists that share their items have very many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict = 4, 8
+        self.maxlist = self.maxtuple = self.maxset = 12
+        self.maxstring = self.maxother = self.maxlong = 200
+
+    def repr1(self, x: Any, level: int) -> str:
+        plain = next((kind for kind in (dict, list, tuple, set) if isinstance(x, kind)), None)
+        return super().repr1(plain(x) if plain else x, level)
 
 
 def display_width(text: str) -> int:

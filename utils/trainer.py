@@ -18,6 +18,7 @@ from .preflight import Splits
 from .preprocess import Preprocess
 from .run_folder import RunFolder
 from .run_log import log
+from .saving import Saver
 from .schedulers import learning_rate
 from .session import Standing, make_mixer, pack
 from .signals import Stopped, StopRequest
@@ -61,6 +62,7 @@ class Trainer:
         self.network: nn.Module = distributed.parallel(self.state.model, self.recipe.device)
         if self.config.compile:
             self.network = torch.compile(self.network)
+        self.saver = Saver(self.folder)
         self.told: set[str] = set()  # unreadable files named already
 
     def loop(self) -> None:
@@ -68,6 +70,7 @@ class Trainer:
         with StopRequest() as stop:
             while self.standing.epoch < self.config.epochs:
                 self._epoch(stop)
+            self.saver.finish()
 
     def _epoch(self, stop: StopRequest) -> None:
         epoch, config = self.standing.epoch, self.config
@@ -91,14 +94,19 @@ class Trainer:
 
     def _after_step(self, progress: Progress, stopping: bool, stop: StopRequest) -> None:
         every = self.config.save_steps
-        if stopping or (every and self.state.step % every == 0):
-            self._save("last.pth", replace(self.standing, progress=summed(progress, self.recipe.device)))
+        if not stopping and not (every and self.state.step % every == 0):
+            return
+        standing = replace(self.standing, progress=summed(progress, self.recipe.device))
         if stopping:
-            self._leave(stop)
+            self._leave(stop, standing)
+        self.saver.last(self._pack(standing))
 
-    def _leave(self, stop: StopRequest) -> None:
+    def _leave(self, stop: StopRequest, standing: Standing) -> None:
+        """Save and end this rank, as all others do now, with the signal that came to some of them."""
+        signum = max(distributed.gather(stop.signum)) or signal.SIGTERM
+        self.saver.last(self._pack(standing), final=True)
         log.info(f"stopped at step {self.state.step}; python train.py --resume {self.folder.path} continues")
-        raise Stopped(stop.signum or signal.SIGTERM)
+        raise Stopped(signum)
 
     def _finish_epoch(self, progress: Progress, stop: StopRequest) -> None:
         start = time.perf_counter()
@@ -116,15 +124,11 @@ class Trainer:
         winner = max(scored, key=lambda item: item.rank)
         before = self.standing.best
         better = not before or winner.rank > order_of(before["accuracy"], before["val_loss"])
-        self._conclude(row, winner if better else None)
+        self._conclude(row, raw, winner if better else None)
         self._tell(row, progress, better)
-        self.folder.record(self.standing.history, raw.metrics, self.splits.classes)
-        if better:
-            self.folder.record_best(winner.evaluation, winner.metrics, self.splits.classes)
-        if self._last():
-            self.folder.draw()
+        self.saver.write("the pictures", self.folder.draw_now_and_then)
 
-    def _conclude(self, row: dict, best: Scored | None) -> None:
+    def _conclude(self, row: dict, raw: Scored, best: Scored | None) -> None:
         """Count the epoch as finished, and save it."""
         standing = self.standing
         if best is not None:
@@ -137,11 +141,8 @@ class Trainer:
         standing.history.append(row)
         standing.epoch += 1
         standing.progress = Progress(in_a_row=standing.progress.in_a_row)
-        for name in ["best.pth"] * (best is not None) + ["last.pth"]:
-            self._save(name, standing)
-
-    def _last(self) -> bool:
-        return self.standing.epoch == self.config.epochs
+        figures = None if best is None else (best.evaluation, best.metrics)
+        self.saver.epoch(self._pack(standing), raw.metrics, figures, final=standing.epoch == self.config.epochs)
 
     def _evaluate(self, stop: StopRequest) -> list[Scored]:
         """The raw weights and, where they are kept, the averaged ones."""
@@ -152,18 +153,16 @@ class Trainer:
             distributed.share_buffers(model)
 
         def stop_if_asked() -> None:
-            if stop:
-                self._save("last.pth", self.standing)
-                self._leave(stop)
+            if distributed.any_rank(bool(stop), self.recipe.device):
+                self._leave(stop, self.standing)
 
         num_classes = len(self.splits.classes)
         found = evaluate(list(models.values()), self.val_loader, self.recipe, num_classes, stop=stop_if_asked)
         self._name_bad(self.splits.val, found[0].bad)
         return [Scored(name, e, metrics_from(e.confusion.numpy())) for name, e in zip(models, found)]
 
-    def _save(self, name: str, standing: Standing) -> None:
-        if self.folder.writes:
-            self.folder.save(name, pack(self.state, standing, self.config, self.splits, self.preprocess))
+    def _pack(self, standing: Standing) -> dict:
+        return pack(self.state, standing, self.config, self.splits, self.preprocess)
 
     def _name_bad(self, images: ImageList, bad: list[tuple[int, str]]) -> None:
         for index, reason in bad:

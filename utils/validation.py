@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 
-from .checkpoint import is_checkpoint, read_pickle
+from .checkpoint import is_checkpoint
 from .config import TrainConfig
 from .engine import evaluate
 from .errors import WeightsError
-from .general import load_weights
+from .general import fill_whole, load_weights
 from .metrics import metrics_from
+from .networks import read_payload
 from .preflight import Splits, read_data
 from .preprocess import Preprocess
 from .run_folder import open_run_folder
@@ -36,7 +37,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     else:
         models += [make_model(config, device, len(splits.classes))] if payload["net_ema"] else []
         for model, name in zip(models, ("net", "net_ema")):
-            model.load_state_dict(payload[name])
+            fill_whole(model, payload[name], f"{config.load_from}: {name}")
     folder = open_run_folder(config)
     run_log.write_to(folder.path)
     folder.begin(config, splits, environment(device), 0)
@@ -57,7 +58,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
 
 def read_checkpoint(config: TrainConfig) -> dict[str, Any] | None:
     """The checkpoint config.load_from, None if it is none of ours. Raises WeightsError for another network's."""
-    payload = None if config.load_from.endswith(".safetensors") else read_pickle(config.load_from)
+    payload = read_payload(Path(config.load_from))
     if not is_checkpoint(payload):
         return None
     saved = payload["config"]["model_prefix"], payload["config"]["model_suffix"]

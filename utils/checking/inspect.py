@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from ..errors import ImageError
-from ..images import exif_orientation, read_image
+from ..images import exif_orientation, open_image, read_image
 from .fingerprint import Fingerprint, fingerprint
 
 MODES = {  # how Pillow calls them -> in words; all are turned into RGB when they are read
@@ -79,7 +79,7 @@ def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
     except OSError:
         return 0, ("", "", 0, 0, False)
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             turned = exif_orientation(image) in range(2, 9)
             return size, (image.format or "", image.mode, image.width, image.height, turned)
     except Exception:  # read_image tells the reason

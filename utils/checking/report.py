@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..checkpoint import write_text
-from ..tables import inert, write_csv
+from ..tables import write_csv
 from ..text import aligned, printable
 from .findings import Alike, File, Findings, by_weight, concerns, spoilers
 from .html import html_report
@@ -33,14 +33,14 @@ def _row(file: File) -> list[object]:
     found = file.found
     problems = "; ".join(f"{kind}: {detail}" for kind, detail in found.problems.items())
     size = [found.width, found.height, found.mode, found.format, found.bytes]
-    return [inert(file.path), inert(file.split), inert(file.label), *size, inert(problems)]
+    return [file.path, file.split, file.label, *size, problems]
 
 
 def _alike_rows(number: int, alike: Alike) -> Iterator[list[object]]:
     kind = "same" if alike.exact else "near"
     for file in alike.files:
         flags = ["yes" if flag else "no" for flag in (alike.leaks, alike.conflicts)]
-        yield [number, kind, *flags, inert(file.path), inert(file.split), inert(file.label)]
+        yield [number, kind, *flags, file.path, file.split, file.label]
 
 
 def text_report(findings: Findings) -> list[str]:

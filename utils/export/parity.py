@@ -45,7 +45,7 @@ def check_images(preprocess: Preprocess, folder: str | None) -> Tensor:
     Those of a folder are spread evenly over its sorted paths. The random ones, always the same, are of coloured cells,
     fine to coarse. Raises DataError if the folder has no image, ImageError if one cannot be read.
     """
-    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, option="--images"))
+    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, asked="--images"))
     return torch.stack([preprocess(picture) for picture in pictures])
 
 

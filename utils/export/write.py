@@ -12,7 +12,7 @@ from ..networks import LoadedNetwork
 from ..outputs import writing
 from .formats import Format
 from .metadata import Metadata
-from .parity import Parity, check_images, compare
+from .parity import check_images, compare
 
 
 def export(network: LoadedNetwork, file_format: Format, metadata: Metadata, target: Path, images: str | None) -> str:

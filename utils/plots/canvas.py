@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from ..checkpoint import atomic_file
+
 DPI = 120
 PAD = 0.1  # inches around each panel; less, and labels of a matrix that must stay square are cut at the edge
 FEW = 30  # classes up to which every bar and cell has room for text
@@ -39,7 +41,9 @@ def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, pil_kwargs={"quality": 92})
+    """As a whole or not at all: a disk that is full leaves the picture before."""
+    with atomic_file(path) as file:
+        figure.savefig(file, format=path.suffix[1:], pil_kwargs={"quality": 92})
 
 
 def curve(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, colour: str, style: str = "-") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..parallel import in_threads
-from ..tables import write_csv
+from ..tables import write_rows
 from .sources import Source
 
 
@@ -42,7 +42,7 @@ def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[in
         path = draft / f"{part}.csv"
         rows = [(_relative(source.paths[i], path.parent), source.label(i)) for i in images]
         path.parent.mkdir(exist_ok=True)
-        write_csv(path, ["path", "label"], sorted(rows))
+        write_rows(path, [("path", "label"), *sorted(rows)])
 
 
 def distinct_names(source: Source, copies: Mapping[int, str]) -> list[str]:

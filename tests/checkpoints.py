@@ -1,0 +1,36 @@
+"""A whole checkpoint without a run."""
+
+import numpy as np
+import torch
+
+from utils.config import TrainConfig
+from utils.engine import Progress
+from utils.folders import ImageList, PackedPaths
+from utils.preflight import Splits
+from utils.preprocess import Preprocess
+from utils.session import Standing, make_model, make_recipe, make_state, pack
+
+CPU = torch.device("cpu")
+
+
+def new_state(config, num_classes=3):
+    """(TrainState, Preprocess) as at the start of a run."""
+    model, preprocess = make_model(config, CPU, num_classes), Preprocess.from_config(config)
+    return make_state(config, model, make_recipe(config, model, CPU, preprocess), 5), preprocess
+
+
+def whole_checkpoint(classes=("ant", "bee", "cow"), **changes):
+    """What the smallest network leaves after a step. changes: of the config."""
+    values = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_size=(32, 32), val_resize=(36, 36), device="cpu")
+    config = TrainConfig(**{**values, "epochs": 4, "warmup_epochs": 1, "use_ema": True, **changes})
+    state, preprocess = new_state(config, len(classes))
+    for parameter in state.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    state.optimizer.step()
+    state.scheduler.step()
+    state.step = 1
+    images = ImageList("none", tuple(classes), PackedPaths(["a.png"]), np.zeros(1, dtype=np.int64))
+    row = {"epoch": 1, "train_loss": 1.0, "val_loss": float("nan"), "accuracy": 0.5}
+    best = {"epoch": 1, "accuracy": 0.5, "val_loss": 1.0, "weights": "net"}
+    standing = Standing(1, [row], best, Progress(bad=[(0, "empty")]))
+    return pack(state, standing, config, Splits(images, images), preprocess)

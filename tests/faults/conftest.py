@@ -1,0 +1,24 @@
+"""Fixtures of the tests that disturb runs."""
+
+import pytest
+
+from tests.faults.processes import Runs
+from utils import plots
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """They take half of the time of such short runs; processes.command_line leaves them out too."""
+    monkeypatch.setattr(plots, "draw_run", lambda *arguments: [])
+
+
+@pytest.fixture
+def make_runs(make_config, tmp_path):
+    """make_runs(ranks=2, epochs=3) gives Runs of a config over the few images of `data`, saved after every step."""
+
+    def make(ranks=1, **changes):
+        changes = {"epochs": 2, "save_steps": 1, **changes}
+        make_config(**changes)
+        return Runs(tmp_path, tmp_path / "config.py", changes, ranks=ranks)
+
+    return make

@@ -1,0 +1,147 @@
+"""Draw what in an image speaks for a class: grad_cam.py --weights logs/resnet_18/exp0/best.pth IMAGE
+
+Beside the picture as the network saw it stand Grad-CAM, Grad-CAM++, guided backpropagation and guided Grad-CAM, or
+those that --method names. Each network has a layer that suits, the last one that still has some rows and columns;
+--layer takes another. A checkpoint of train.py brings its classes and its preprocessing along.
+
+The drawing of cat.png is cat.jpg in the folder grad_cam beside the weights, where it replaces an older one. A folder
+keeps its arrangement. Images are never overwritten.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+import torch
+from tqdm import tqdm
+
+from utils.cli import run_command
+from utils.errors import ConfigError, DataError, ImageError
+from utils.explain.drawing import draw
+from utils.explain.layers import Layer, default_layer, named_layer
+from utils.explain.maps import METHODS, explain
+from utils.explain.outputs import drawing_paths
+from utils.folders import find_images
+from utils.images import read_image
+from utils.networks import (
+    LoadedNetwork,
+    NetworkOptions,
+    add_network_options,
+    load_network,
+    network_options,
+    pick_device,
+)
+from utils.preprocess import normalise
+from utils.schema import nearest
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    network: NetworkOptions
+    device: torch.device
+    images: str
+    output: Path | None = None
+    overwrite: bool = False
+    layer: str | None = None  # None: the network's default
+    label: str | None = None  # name or number of a class; None: the predicted one
+    methods: tuple[str, ...] = METHODS
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Explains and draws one image after the other."""
+
+    network: LoadedNetwork
+    device: torch.device
+    layer: Layer
+    target: int | None
+    methods: tuple[str, ...]
+
+    def draw(self, source: str, path: Path) -> str:
+        """Write the drawing and return what was found, in words. Raises ImageError or DataError."""
+        steps, classes = self.network.preprocess, self.network.classes
+        seen = steps(read_image(source))
+        image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
+        found = explain(self.network.model, image, self.layer, self.target, self.methods)
+        draw(path, seen.numpy(), found, classes)
+        return f"{classes[found.target]}: {found.probabilities[found.target]:.2%}"
+
+
+def run(request: Request) -> list[Path]:
+    """Draw what request.images names; the paths of the drawings, those of unreadable images left out."""
+    sources = find_images(request.images, "IMAGE")
+    weights = request.network.weights
+    default = Path("grad_cam") if weights is None else weights.parent / "grad_cam"
+    paths = drawing_paths(sources, request.images, request.output, default, overwrite=request.overwrite)
+    network = load_network(request.network, request.device)
+    size = network.preprocess.img_size
+    layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
+    target = None if request.label is None else class_number(request.label, network.classes)
+    print(f"{network.told}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)")
+    return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
+
+
+def draw_all(drawer: Drawer, sources: list[str], paths: list[Path]) -> list[Path]:
+    """Unreadable images are named and left out. Raises ImageError if none can be read."""
+    drawn, failed = [], []
+    for source, path in zip(tqdm(sources, disable=None if len(sources) > 1 else True), paths):
+        try:
+            found = drawer.draw(source, path)
+            drawn.append(path)
+        except ImageError as error:
+            failed.append(f"{source}: {error}")
+    if not drawn:
+        raise DataError("; ".join(failed[:5]))
+    print(*[f"unreadable: {told}" for told in failed], sep="\n", end="\n" if failed else "")
+    if len(sources) == 1:
+        print(f"{found}\npicture: {drawn[0]}")
+    else:
+        print(f"{len(drawn)} drawn, {len(failed)} unreadable: {drawn[0]} and so on")
+    return drawn
+
+
+def class_number(label: str, classes: list[str]) -> int:
+    """The place of a class by its name, or else by its number. Raises ConfigError."""
+    if label in classes:
+        return classes.index(label)
+    if label.isdecimal() and int(label) < len(classes):
+        return int(label)
+    told = f"--class-id: no class {label!r}{nearest(label, classes)}; expected a name or 0..{len(classes) - 1}"
+    raise ConfigError("command line", [told])
+
+
+def parse_arguments(arguments: list[str] | None = None) -> Request:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("images", metavar="IMAGE", help="an image, a folder with all below it, or a glob in quotes")
+    add("--class-id", metavar="C", help="name of the class to explain, else its number (default: the predicted class)")
+    methods = f"one of {', '.join(METHODS)}; may be repeated (default: all)"
+    add("--method", action="append", choices=METHODS, metavar="M", help=methods)
+    add("--layer", metavar="NAME", help="a module's name in named_modules(), as layer3.1 (default: the network's own)")
+    add("--output", type=Path, metavar="PATH", help="folder for the drawings; for one image also a .jpg or .png file")
+    add("--overwrite", action="store_true", help="replace what is there already under the names of --output")
+    add_network_options(parser)
+    given = parser.parse_args(arguments)
+    return Request(
+        network=network_options(given),
+        device=pick_device(given.device),
+        images=given.images,
+        output=given.output,
+        overwrite=given.overwrite,
+        layer=given.layer,
+        label=given.class_id,
+        methods=tuple(given.method or METHODS),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return run_command(lambda: run(parse_arguments(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
