@@ -329,7 +329,7 @@ def test_a_foreign_file_needs_class_names_and_runs_then(foreign, batch):
         (dict(classes=3), dict(), "gives 3 logits an image, but 2 classes are named"),
         (dict(), dict(num_classes=5), "num_classes: 5, but"),
         (dict(shape=(4, 3, 8, 6)), dict(), "takes batches of 4 images alone"),
-        (dict(shape=("n", 8, 6, 3)), dict(), "takes images of"),
+        (dict(shape=("n", 3, 6, 8)), dict(), "takes images of"),
         (dict(kind=onnx.TensorProto.FLOAT16), dict(), "expected one input, float32 images"),
         (dict(ndim=1), dict(), "expected logits"),
     ],
