@@ -122,11 +122,11 @@ def run(survey: Survey) -> list[Row]:
         rows |= measure_network(Subject(options, survey.setting), survey.batch_sizes, known)
         if survey.output is not None:
             with writing(survey.output):
-                write_rows(survey.output, list((rows | known).values()))
+                write_rows(survey.output, list((known | rows).values()))
     check_some_succeeded(list(rows.values()))
     if survey.output is not None and survey.several:
         with writing(picture_beside(survey.output)):
-            save(speed_against_arithmetic(list(rows.values())), picture_beside(survey.output))
+            save(speed_against_arithmetic(list((known | rows).values())), picture_beside(survey.output))
     return list(rows.values())
 
 
