@@ -191,6 +191,14 @@ def test_the_file_before_is_kept_under_the_name_asked_for(tmp_path):
     assert names(tmp_path) == ["last.pth", "previous.pth"]
 
 
+def test_a_kill_between_the_two_names_leaves_nothing_behind_at_the_next_save(tmp_path):
+    save_checkpoint(tmp_path / "last.pth", PAYLOAD)
+    os.link(tmp_path / "last.pth", tmp_path / "previous.pth")  # renaming one name of a file to another does nothing
+    save_checkpoint(tmp_path / "last.pth", {**PAYLOAD, "epoch": 4}, keep=tmp_path / "previous.pth")
+    assert names(tmp_path) == ["last.pth", "previous.pth"]
+    assert [load_checkpoint(tmp_path / name)["epoch"] for name in names(tmp_path)] == [4, 3]
+
+
 def test_the_file_before_is_kept_where_a_file_has_one_name_only(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("operation not permitted")

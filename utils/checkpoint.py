@@ -78,6 +78,7 @@ def _second_name(path: Path, name: Path) -> None:
         os.replace(path, name)
     else:
         os.replace(spare, name)
+        spare.unlink(missing_ok=True)  # which is left where `name` was one of the file's names already
 
 
 def remove_drafts(folder: Path) -> None:

@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.faults.injected import all_of, asked_to_stop_at_once, no_room
 from tests.faults.processes import assert_equal_to_the_end, folder_of
 from tests.runs import assert_same_run
 from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.run_folder import RunFolder
+from utils.saving import Saver
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no such limits on Windows")
 
@@ -50,6 +53,19 @@ def test_a_run_that_is_stopped_and_cannot_save_says_so(make_runs, tmp_path):
     assert "continues" not in job.said()
 
 
+def test_a_best_that_is_owed_is_kept_as_it_was(tmp_path, monkeypatch):
+    """The weights of the network move on until there is room."""
+    saver, weights = Saver(RunFolder(tmp_path)), torch.zeros(3)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        saver.best({"net": {"weight": weights}})
+    assert not (tmp_path / "best.pth").exists()
+    weights.fill_(1.0)
+    saver.last({"net": {"weight": weights}})
+    assert load_checkpoint(tmp_path / "best.pth")["net"]["weight"].tolist() == [0, 0, 0]
+    assert load_checkpoint(tmp_path / "last.pth")["net"]["weight"].tolist() == [1, 1, 1]
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """small_disk(bytes): a file system of that size, where one may be mounted."""
@@ -70,8 +86,6 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_and_no_draft(small_disk):
-    import torch
-
     folder = small_disk(3_000_000)
     save_checkpoint(folder / "last.pth", {"net": {"weight": torch.zeros(400_000)}})
     before = (folder / "last.pth").read_bytes()
