@@ -56,16 +56,6 @@ def claiming(size):
     return bytes(data)
 
 
-def rebuilt(function, *arguments):
-    """A pickle that asks for a tensor of function(*arguments)."""
-
-    class Tensor:
-        def __reduce__(self):
-            return function, arguments
-
-    return saved({"net": {"weight": Tensor()}})
-
-
 def tar():
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -95,7 +85,6 @@ def lying(offsets, shape="[1]"):
 
 
 GOOD = saved({"net": {"weight": torch.zeros(1000)}})
-PARTS = torch._utils._rebuild_tensor_v2, torch.zeros(1).untyped_storage()
 FILES = {
     "code.pth": saved({"net": Hostile()}),
     "code of old.pth": saved({"net": Hostile()}, _use_new_zipfile_serialization=False),
