@@ -97,6 +97,11 @@ def test_a_wrong_value_within_an_entry_names_the_entry_or_does_no_harm(whole, st
     assert all(entry in message and message.isprintable() for message in told if message)
 
 
+def test_columns_that_history_adds_to_a_table_have_plain_names(whole):
+    with pytest.raises(WeightsError, match="history: expected"):
+        validated(replaced(whole, ["history", 0, "=cmd()"], 1.0), "last.pth")
+
+
 def test_a_config_that_would_meet_elsewhere_meets_where_the_user_says(whole):
     payload = replaced(whole, ["config", "dist_url"], "tcp://elsewhere:1")
     assert validated(payload, "last.pth")["config"]["dist_url"] == "env://"

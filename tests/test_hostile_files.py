@@ -16,10 +16,10 @@ from torch import nn
 import train
 from tests.checkpoints import CPU
 from tools import convert_weights
-from utils.checkpoint import FORMAT
+from utils.checkpoint import FORMAT, read_pickle
 from utils.classifier import load_classifier
 from utils.config import PredictConfig, TrainConfig
-from utils.errors import UserError
+from utils.errors import UserError, WeightsError
 from utils.validation import read_checkpoint
 
 VICTIM = "hostile-code-ran-here"
@@ -56,16 +56,6 @@ def claiming(size):
     return bytes(data)
 
 
-def rebuilt(function, *arguments):
-    """A pickle that asks for a tensor of function(*arguments)."""
-
-    class Tensor:
-        def __reduce__(self):
-            return function, arguments
-
-    return saved({"net": {"weight": Tensor()}})
-
-
 def tar():
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -95,7 +85,6 @@ def lying(offsets, shape="[1]"):
 
 
 GOOD = saved({"net": {"weight": torch.zeros(1000)}})
-PARTS = torch._utils._rebuild_tensor_v2, torch.zeros(1).untyped_storage()
 FILES = {
     "code.pth": saved({"net": Hostile()}),
     "code of old.pth": saved({"net": Hostile()}, _use_new_zipfile_serialization=False),
@@ -201,3 +190,15 @@ def test_a_hostile_file_is_one_error(hostile, command):
     assert message.isprintable()
     assert len(message) < 3000
     assert time.monotonic() - start < 20
+
+
+SIZES = dict.fromkeys(("bomb", "pickle bomb", "terabytes", "gigabyte"), "claim to hold")
+SIZES |= dict.fromkeys(("sparse", "no values", "complex"), "of a kind") | {"repeating": "repeating a few"}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_file_that_lies_about_sizes_is_told_for_that(tmp_path, name):
+    path = tmp_path / f"{name}.pth"
+    path.write_bytes(FILES[path.name])
+    with pytest.raises(WeightsError, match=SIZES[name]):
+        read_pickle(path)

@@ -20,7 +20,6 @@ CONFUSED = "most_confused.csv"
 MOST_PAIRS = 100  # rows of most_confused.csv
 SCORES = ("val_loss", "accuracy", "precision", "recall", "f1")  # columns that every results.csv has
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # the wide forms count in East Asian spreadsheets
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -57,10 +56,10 @@ def inert(text: str) -> str:
     """`text` for a cell of a csv that people open in a spreadsheet, where it must not run as a formula.
 
     What begins as a formula does gets an apostrophe in front, which spreadsheets read as "this is text". So does what
-    begins with apostrophes and then so, so that the way back is unique. Numbers with a sign stay as they are.
+    begins with apostrophes and then so, so that the way back is unique.
     Source: https://owasp.org/www-community/attacks/CSV_Injection
     """
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _as_it_was(cell: str) -> str:
