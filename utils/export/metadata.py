@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config_rules import LARGEST_SIDE
+from ..contents import are_classes
 from ..errors import WeightsError
 from ..preprocess import INTERPOLATION, Preprocess
 from ..schema import choice, integer, number, sequence
 
 FORMAT = "image-classification-export/1"
-LARGEST_SIDE = 2**14  # pixels: what is larger comes from a damaged or hostile file
 SIDES = sequence(integer(1, high=LARGEST_SIDE), length=2)
 STEPS = {
     "img_size": SIDES,
@@ -47,8 +48,8 @@ class Metadata:
         if strings.get("format") != FORMAT:
             return None
         classes = _json(strings, "classes", path)
-        if not _are_names(classes):
-            raise WeightsError(f"{path}: metadata 'classes': expected a list of different names")
+        if not are_classes(classes):
+            raise WeightsError(f"{path}: metadata 'classes': expected a list of different names that folders can have")
         preprocess = _preprocess(_json(strings, "preprocess", path), path)
         return cls(strings.get("network", ""), strings.get("source", ""), classes, preprocess)
 
@@ -60,15 +61,6 @@ def _json(strings: Mapping[str, str], name: str, path: str | Path) -> Any:
         raise WeightsError(f"{path}: metadata {name!r} is missing") from None
     except (ValueError, RecursionError):
         raise WeightsError(f"{path}: metadata {name!r} is no JSON") from None
-
-
-def _are_names(classes: Any) -> bool:
-    return (
-        isinstance(classes, list)
-        and bool(classes)
-        and all(isinstance(name, str) and name for name in classes)
-        and len(set(classes)) == len(classes)
-    )
 
 
 def _preprocess(plain: Any, path: str | Path) -> Preprocess:
