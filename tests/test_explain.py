@@ -23,6 +23,7 @@ from utils.explain.maps import (
 
 SIZE = (64, 96)
 SMALL = {"vit": dict(dim=48, depth=2, heads=3), "swint": dict(dim=24, depths=(1, 1, 1, 1))}
+SMALL |= {"addernet": dict(depths=(1, 1, 1, 1))}
 SMALL |= {"convnext": dict(depths=(1, 1, 1, 1), dims=(8, 16, 24, 32)), "densenet": dict(depths=(2, 2, 2, 2))}
 
 
@@ -78,6 +79,24 @@ def test_guided_gradients_pass_a_rectifier_only_where_positive(activation):
     [slope] = torch.autograd.grad(activation()(inner).sum(), inner)
     expected = (slope * second.weight[1].clamp(min=0)) @ first.weight
     torch.testing.assert_close(guided_gradients(model, images, 1).flatten(1), expected)
+
+
+def test_the_map_of_a_class_that_reads_one_channel_is_that_channel():
+    model, image = network("addernet", "50")
+    for module in (model.fc.weight, model.fc.bias, model.bn2.bias):
+        module.data.zero_()
+    model.fc.weight.data[2, 7] = 1.0
+    with torch.no_grad():
+        for module in model.layer4[-1].modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+    layer = named_layer(model, "layer4", SIZE)
+    _, activations, gradients = activations_and_gradients(model, image[None], layer, 2)
+    assert activations[0, 7].std() > 0
+    expected = enlarge(activations[:, 7], SIZE)[0]
+    torch.testing.assert_close(explain(model, image, layer, 2, CAMS).pictures["grad_cam"], expected)
+    assert gradients[:, 7].min() == gradients.max() > 0
+    assert not explain(model, image, layer, 1, CAMS).pictures["grad_cam"].any()  # nothing speaks for it
 
 
 # --- hooks
