@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from models import create_model
+from tests.checkpoints import whole_checkpoint
 from tests.references import randomise
 from tools.grad_cam import main
 from utils.checkpoint import save_checkpoint
@@ -23,20 +24,10 @@ CLASSES = ["1", "10", "cat", "naïve $5\nand more"]
 @pytest.fixture
 def weights(tmp_path):
     """A checkpoint of a network for images of 48 x 80, which it crops from 60 x 100."""
+    payload = whole_checkpoint(CLASSES, img_size=(48, 80), val_resize=(60, 100), use_ema=False)
     model = create_model("shufflenetv2", "0.5", len(CLASSES))
     randomise(model, seed=0)
-    preprocess = {"img_size": [48, 80], "val_resize": [60, 100], "mean": [0.5] * 3, "std": [0.5] * 3}
-    save_checkpoint(
-        tmp_path / "run.pth",
-        {
-            "net": model.state_dict(),
-            "config": {"model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": [48, 80]},
-            "classes": CLASSES,
-            "preprocess": {**preprocess, "interpolation": "bilinear"},
-            "epoch": 3,
-            "best": {},
-        },
-    )
+    save_checkpoint(tmp_path / "run.pth", {**payload, "net": model.state_dict()})
     return tmp_path / "run.pth"
 
 

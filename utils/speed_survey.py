@@ -122,12 +122,17 @@ def run(survey: Survey) -> list[Row]:
         rows |= measure_network(Subject(options, survey.setting), survey.batch_sizes, known)
         if survey.output is not None:
             with writing(survey.output):
-                write_rows(survey.output, list((known | rows).values()))
+                write_rows(survey.output, together(rows, known))
     check_some_succeeded(list(rows.values()))
     if survey.output is not None and survey.several:
         with writing(picture_beside(survey.output)):
-            save(speed_against_arithmetic(list((known | rows).values())), picture_beside(survey.output))
+            save(speed_against_arithmetic(together(rows, known)), picture_beside(survey.output))
     return list(rows.values())
+
+
+def together(rows: dict[tuple, Row], known: dict[tuple, Row]) -> list[Row]:
+    """The rows of this survey in its order, then those of earlier ones that it does not ask for, or has not come to."""
+    return [*rows.values(), *(row for key, row in known.items() if key not in rows)]
 
 
 def earlier_rows(survey: Survey) -> dict[tuple, Row]:
