@@ -23,7 +23,6 @@ from utils.explain.maps import (
 
 SIZE = (64, 96)
 SMALL = {"vit": dict(dim=48, depth=2, heads=3), "swint": dict(dim=24, depths=(1, 1, 1, 1))}
-SMALL |= {"addernet": dict(depths=(1, 1, 1, 1))}
 SMALL |= {"convnext": dict(depths=(1, 1, 1, 1), dims=(8, 16, 24, 32)), "densenet": dict(depths=(2, 2, 2, 2))}
 
 
