@@ -1,28 +1,28 @@
 """Every family learns in mixed precision, compiles into one graph, exports; weights made for another BatchNorm eps."""
 
-from functools import cache, partial
+import shutil
+from functools import partial
 
+import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
+import train
 from models import create_model, list_models
 from tests.references import PARAMETERS, SkipRandomFill, damp, randomise
-from utils.data import Batch
-from utils.engine import Recipe, TrainState, train_step
+from utils.config import train_config_from
 from utils.general import load_weights
+from utils.tables import read_csv
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
 SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]
 QUICK_TO_TRAIN = {"squeezenet", "shufflenetv2", "mobilenetv2", "regnetx"}
 QUICK_TO_COMPILE = {"squeezenet"}
 QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
-SLIM = {"vit": dict(depth=2), "swint": dict(depths=(1, 1, 1, 1)), "convnext": dict(depths=(1, 1, 1, 1))}
-SLIM |= {"resnext": dict(depths=(1, 1, 1, 1)), "addernet": dict(depths=(1, 1, 1, 1))}  # the others learn as they are
 WITHOUT_NORMS = {"vgg", "squeezenet"}  # learn slowly at first
 
 
@@ -37,36 +37,31 @@ def smallest(*, quick: set[str], without: tuple[str, ...] = ()) -> list:
 # --- training
 
 
-@cache
-def digits(number: int, side: int) -> Batch:
-    """The first images of 0, 1 and 2."""
+@pytest.fixture
+def three_digits(tmp_path):
+    """A folder of the embedded digits 0, 1 and 2: 48 images in train, 12 in val; gone after the test, its runs too."""
     data = load_digits(n_class=3)
-    grey = torch.from_numpy(data.images[:number]).float()[:, None] * (255 / 16)
-    images = functional.interpolate(grey, size=side, mode="nearest").expand(-1, 3, -1, -1).byte()
-    boxes = torch.zeros(number, 4, dtype=torch.long)
-    return Batch(
-        images.permute(0, 2, 3, 1).contiguous(), torch.from_numpy(data.target[:number]), boxes, boxes[:, 0], []
-    )
+    for index in range(60):
+        label, split = data.target[index], "train" if index < 48 else "val"
+        folder = tmp_path / "digits" / split / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.uint8(data.images[index] * (255 / 16))).save(folder / f"{index}.png")
+    yield tmp_path / "digits"
+    shutil.rmtree(tmp_path)  # the checkpoints of the largest weigh gigabytes
 
 
-# The smallest vgg and xception take minutes for these steps on a CPU, so their learning is not tested here.
-@pytest.mark.parametrize(("prefix", "suffix"), smallest(quick=QUICK_TO_TRAIN, without=("vgg", "xception")))
-def test_loss_falls_in_bfloat16_and_channels_last(prefix, suffix):
-    torch.manual_seed(0)
-    model = create_model(prefix, suffix, 3, img_size=32, **SLIM.get(prefix, {})).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4 if prefix in WITHOUT_NORMS else 1e-3)
-    state = TrainState(
-        model, optimizer, LambdaLR(optimizer, lambda step: 1.0), torch.amp.GradScaler("cpu", enabled=False)
-    )
-    recipe = Recipe(torch.device("cpu"), (0.5,) * 3, (0.5,) * 3, amp_dtype=torch.bfloat16, channels_last=True)
-    model.train()
-    losses = []
-    for _ in range(40 if prefix == "squeezenet" else 8):
-        result = train_step(state, model, [digits(16, 32)], recipe, None)
-        assert result.finite
-        losses.append(result.losses.item())
-    assert min(losses[-2:]) < 0.8 * losses[0], losses
-    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+@pytest.mark.parametrize(("prefix", "suffix"), smallest(quick=QUICK_TO_TRAIN))
+def test_a_run_learns_in_bfloat16_and_channels_last(prefix, suffix, three_digits):
+    changes = dict(img_path=str(three_digits), log_root=str(three_digits.parent / "logs"), num_workers=0, device="cpu")
+    changes |= dict(model_prefix=prefix, model_suffix=suffix, img_size=[32, 32], val_resize=[32, 32], batch_size=8)
+    changes |= dict(optimizer_type="adamw", init_lr=3e-4 if prefix in WITHOUT_NORMS else 1e-3, warmup_epochs=0)
+    changes |= dict(epochs=8 if prefix == "squeezenet" else 2, augment="simple", horizontal_flip=0.0)
+    changes |= dict(use_apex=True, amp_dtype="bfloat16", channels_last=True)
+    folder = train.run(train_config_from(changes, "test"))
+    losses = [float(row["train_loss"]) for row in read_csv(folder / "results.csv")]
+    assert losses[-1] < 0.9 * losses[0], losses
+    weights = torch.load(folder / "last.pth", weights_only=True)["net"]
+    assert all(value.dtype in (torch.float32, torch.int64) for value in weights.values())
 
 
 # --- compilation and export
