@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torchvision.transforms import v2
 
 import train
 from models import create_model, list_models
@@ -23,43 +24,53 @@ SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get
 QUICK_TO_TRAIN = {"squeezenet", "shufflenetv2", "mobilenetv2", "regnetx"}
 QUICK_TO_COMPILE = {"squeezenet"}
 QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
-WITHOUT_NORMS = {"vgg", "squeezenet"}  # learn slowly at first
 
 
-def smallest(*, quick: set[str], without: tuple[str, ...] = ()) -> list:
+def smallest(*, quick: set[str]) -> list:
     return [
         pytest.param(prefix, suffix, id=prefix, marks=() if prefix in quick else pytest.mark.slow)
         for prefix, suffix in SMALLEST
-        if prefix not in without
     ]
 
 
 # --- training
 
 
+# Epochs of 3 steps; vgg and vit have the most weights, and most CPUs emulate bfloat16.
+EPOCHS = {"vgg": 2, "vit": 2, "mobilenetv2": 6, "squeezenet": 8}
+
+
 @pytest.fixture
-def three_digits(tmp_path):
-    """A folder of the embedded digits 0, 1 and 2: 48 images in train, 12 in val; gone after the test, its runs too."""
-    data = load_digits(n_class=3)
+def ring_and_bar(tmp_path):
+    """A folder of the embedded digits 0 and 1, the ones in negative: 48 images in train, 12 in val; gone afterwards."""
+    data = load_digits(n_class=2)
     for index in range(60):
         label, split = data.target[index], "train" if index < 48 else "val"
         folder = tmp_path / "digits" / split / str(label)
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.uint8(data.images[index] * (255 / 16))).save(folder / f"{index}.png")
+        grey = np.uint8(data.images[index] * (255 / 16))
+        Image.fromarray(255 - grey if label else grey).save(folder / f"{index}.png")
     yield tmp_path / "digits"
     shutil.rmtree(tmp_path)  # the checkpoints of the largest weigh gigabytes
 
 
+@pytest.fixture
+def whole_images(monkeypatch):
+    """Training without random crops, which few steps do not get over."""
+    monkeypatch.setattr(v2, "RandomResizedCrop", v2.Resize)
+
+
+@pytest.mark.usefixtures("whole_images")
 @pytest.mark.parametrize(("prefix", "suffix"), smallest(quick=QUICK_TO_TRAIN))
-def test_a_run_learns_in_bfloat16_and_channels_last(prefix, suffix, three_digits):
-    changes = dict(img_path=str(three_digits), log_root=str(three_digits.parent / "logs"), num_workers=0, device="cpu")
-    changes |= dict(model_prefix=prefix, model_suffix=suffix, img_size=[32, 32], val_resize=[32, 32], batch_size=8)
-    changes |= dict(optimizer_type="adamw", init_lr=3e-4 if prefix in WITHOUT_NORMS else 1e-3, warmup_epochs=0)
-    changes |= dict(epochs=8 if prefix == "squeezenet" else 2, augment="simple", horizontal_flip=0.0)
+def test_a_run_learns_in_bfloat16_and_channels_last(prefix, suffix, ring_and_bar):
+    changes = dict(img_path=str(ring_and_bar), log_root=str(ring_and_bar.parent / "logs"), num_workers=0, device="cpu")
+    changes |= dict(model_prefix=prefix, model_suffix=suffix, img_size=[32, 32], val_resize=[32, 32], batch_size=16)
+    changes |= dict(init_lr=3e-4 if prefix == "vgg" else 1e-3, warmup_epochs=0, epochs=EPOCHS.get(prefix, 4))
+    changes |= dict(augment="simple", horizontal_flip=0.0, optimizer_type="adamw", use_ema=False)
     changes |= dict(use_apex=True, amp_dtype="bfloat16", channels_last=True)
     folder = train.run(train_config_from(changes, "test"))
     losses = [float(row["train_loss"]) for row in read_csv(folder / "results.csv")]
-    assert losses[-1] < 0.9 * losses[0], losses
+    assert losses[-1] < 0.8 * losses[0], losses
     weights = torch.load(folder / "last.pth", weights_only=True)["net"]
     assert all(value.dtype in (torch.float32, torch.int64) for value in weights.values())
 
