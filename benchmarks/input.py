@@ -1,7 +1,7 @@
 """Photographs to batches ready for a network, ours beside torchvision's references and timm, on one thread.
 
 A round is all photographs once: read, cropped at random, resized to 224, flipped, with or without TrivialAugmentWide,
-collated, normalised, erased with chance 0.25. Theirs: ImageFolder (Pillow), torchvision's transforms as its
+collated to batches of 32, normalised, erased with chance 0.25. Theirs: ImageFolder (Pillow), torchvision's transforms as its
 references/classification compose them, or timm's create_transform(color_jitter=None). Bare decoding is Pillow's, whole,
 and at 1/8 scale. Figures are medians of alternating rounds with their 10th and 90th percentile.
 """
@@ -37,6 +37,7 @@ from utils.images import open_image, read_image
 from utils.timing import Spread, interleaved, ratios, threads
 
 SIDE, MEAN, STD, ERASE = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 0.25
+BATCH = 32
 BILINEAR = transforms.InterpolationMode.BILINEAR
 Round = Callable[[], None]
 
@@ -56,12 +57,17 @@ def timm_transform() -> Callable:
     )
 
 
+def in_batches(count: int) -> list[range]:
+    return [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+
+
 class Theirs:
     def __init__(self, folder: Path, transform: Callable) -> None:
         self.images = ImageFolder(folder, transform)
 
     def __call__(self) -> None:
-        default_collate([self.images[i] for i in range(len(self.images))])
+        for indices in in_batches(len(self.images)):
+            default_collate([self.images[i] for i in indices])
 
 
 class Ours:
@@ -74,8 +80,9 @@ class Ours:
         self.recipe = Recipe(torch.device("cpu"), MEAN, STD, channels_last=True)
 
     def __call__(self) -> None:
-        batch = self.images.__getitems__([(self.epoch, i) for i in range(len(self.images))])
-        training_input(batch, self.recipe, None, step=0, part=0)
+        for indices in in_batches(len(self.images)):
+            batch = self.images.__getitems__([(self.epoch, i) for i in indices])
+            training_input(batch, self.recipe, None, step=0, part=0)
         self.epoch += 1
 
 
@@ -117,7 +124,13 @@ def compare(size: tuple[int, int], count: int, rounds: int) -> None:
     for one, other in COMPARED:
         ratio = Spread.of(ratios(seconds[other], seconds[one]))
         speeds = [f"{count / Spread.of(seconds[name]).median:.0f}" for name in (other, one)]
-        cells = [f"{size[0]}x{size[1]}", one, other, *speeds, f"{ratio.median:.2f} [{ratio.low:.2f} .. {ratio.high:.2f}]"]
+        cells = [
+            f"{size[0]}x{size[1]}",
+            one,
+            other,
+            *speeds,
+            f"{ratio.median:.2f} [{ratio.low:.2f} .. {ratio.high:.2f}]",
+        ]
         print("| " + " | ".join(cells) + " |", flush=True)
     print(f"\nCrops of {size[0]}x{size[1]} beside those of the whole decoded photograph: {told}\n", flush=True)
 
@@ -135,7 +148,9 @@ def difference(paths: list[Path], draws: int = 10) -> str:
 def run(arguments: argparse.Namespace) -> None:
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}"
     print(f"{versions}, 1 thread, no workers, {arguments.rounds} rounds\n", flush=True)
-    print("| photographs | ours | beside | images/s beside | images/s ours | ratio |\n" + "| --- " * 6 + "|", flush=True)
+    print(
+        "| photographs | ours | beside | images/s beside | images/s ours | ratio |\n" + "| --- " * 6 + "|", flush=True
+    )
     with threads(1):
         for size, count in (((500, 375), arguments.photographs), ((4032, 3024), max(2, arguments.photographs // 16))):
             compare(size, count, arguments.rounds)

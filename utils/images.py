@@ -44,15 +44,15 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
     EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; integers of
     12, 16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted. Colour
     profiles are not applied.
-    reduction: 1, 2, 4 or 8; a JPEG in colour or grey is decoded to so much smaller sides, rounded up, by fewer
-    frequencies of its cosine transform. Every other picture stays as large as it is.
+    reduction: 1, 2, 4 or 8; where `is_reducible` allows it, a JPEG is decoded to so much smaller sides, rounded up,
+    by fewer frequencies of its cosine transform. Every other picture stays as large as it is.
     Raises ImageError as `read_image`.
     """
     try:
         with picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ImageError(f"{picture.width}x{picture.height} pixels: refused as a decompression bomb")
-            if reduction > 1 and picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+            if reduction > 1 and is_reducible(picture, reduction):
                 picture.draft(None, (picture.width // reduction, picture.height // reduction))
             picture.load()
             return _to_rgb(_unfold(_upright(picture)))
@@ -60,6 +60,16 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
         raise
     except Exception as error:  # decoders raise whatever a damaged file drives them to
         raise ImageError(_reason(getattr(picture, "filename", ""), error)) from error
+
+
+def is_reducible(picture: Image.Image, reduction: int) -> bool:
+    """Whether `decode` gives an opened picture at sides divided by `reduction`, which is 2, 4 or 8.
+
+    Of a picture still to be turned it must divide both sides: the rest of a pixel would move from the end to the start.
+    """
+    divides = picture.width % reduction == picture.height % reduction == 0
+    known = picture.format == "JPEG" and picture.mode in ("RGB", "L")
+    return known and (divides or exif_orientation(picture) == 1)
 
 
 def reduction_to(size: tuple[int, int], needed: tuple[int, int]) -> int:

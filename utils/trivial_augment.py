@@ -21,8 +21,8 @@ BILINEAR = Image.Resampling.BILINEAR
 
 def trivial_augment(pixels: Tensor, random: Random) -> Tensor:
     """One operation of OPERATIONS, each as likely, on (H, W, 3) uint8; the result may share the memory of `pixels`."""
-    function, (low, high), signed = OPERATIONS[random.randrange(len(OPERATIONS))]
-    strength = low + (high - low) * random.randrange(BINS) / (BINS - 1)
+    function, choices, signed = OPERATIONS[random.randrange(len(OPERATIONS))]
+    strength = choices[random.randrange(BINS)]
     return function(pixels, -strength if signed and random.random() <= 0.5 else strength)
 
 
@@ -44,9 +44,9 @@ def posterize(pixels: Tensor, strength: float) -> Tensor:
 
 
 def solarize(pixels: Tensor, strength: float) -> Tensor:
-    """Invert what is no darker than the threshold `strength`."""
+    """Invert what is no darker than `strength`, a share of white."""
     values = np.arange(256)
-    return _by_table(pixels, np.where(values >= strength, 255 - values, values))
+    return _by_table(pixels, np.where(values >= 255 * strength, 255 - values, values))
 
 
 def brightness(pixels: Tensor, strength: float) -> Tensor:
@@ -85,10 +85,8 @@ def enhance(picture: Image.Image, strength: float, *, kind: type) -> Image.Image
 
 
 def shear(picture: Image.Image, strength: float, *, horizontal: bool) -> Image.Image:
-    """Shift each row by `strength` times its height, or each column so; the corner at the top left stays."""
-    # A point of the result, from the middle of its pixel, comes from where the matrix sends it.
-    offset = strength * 0.5
-    matrix = (1, strength, -offset, 0, 1, 0) if horizontal else (1, 0, 0, strength, 1, -offset)
+    """Shift each row by `strength` times its distance from the top, or each column from the left."""
+    matrix = (1, strength, 0, 0, 1, 0) if horizontal else (1, 0, 0, strength, 1, 0)  # from the result to the picture
     return picture.transform(picture.size, Image.Transform.AFFINE, matrix, BILINEAR)
 
 
@@ -105,20 +103,25 @@ def equalize(picture: Image.Image, strength: float) -> Image.Image:
     return ImageOps.equalize(picture)
 
 
-OPERATIONS: list[tuple[Callable[[Tensor, float], Tensor], tuple[float, float], bool]] = [
-    # (operation, weakest and strongest, whether the sign is drawn too), in torchvision's order
-    (identity, (0, 0), False),
-    (on_picture(partial(shear, horizontal=True)), (0, 0.99), True),
-    (on_picture(partial(shear, horizontal=False)), (0, 0.99), True),
-    (partial(translate, axis=1), (0, 32), True),
-    (partial(translate, axis=0), (0, 32), True),
-    (on_picture(rotate), (0, 135), True),
-    (brightness, (0, 0.99), True),
-    (on_picture(partial(enhance, kind=ImageEnhance.Color)), (0, 0.99), True),
-    (contrast, (0, 0.99), True),
-    (on_picture(partial(enhance, kind=ImageEnhance.Sharpness)), (0, 0.99), True),
-    (posterize, (0, 6), False),
-    (solarize, (255, 0), False),
-    (on_picture(autocontrast), (0, 0), False),
-    (on_picture(equalize), (0, 0), False),
+def strengths(weakest: float, strongest: float) -> list[float]:
+    """Evenly spaced in float32, as torchvision's are: some lie on the edge of an integer."""
+    return torch.linspace(weakest, strongest, BINS).tolist()
+
+
+OPERATIONS: list[tuple[Callable[[Tensor, float], Tensor], list[float], bool]] = [
+    # (operation, its strengths, whether the sign is drawn too), in torchvision's order
+    (identity, strengths(0, 0), False),
+    (on_picture(partial(shear, horizontal=True)), strengths(0, 0.99), True),
+    (on_picture(partial(shear, horizontal=False)), strengths(0, 0.99), True),
+    (partial(translate, axis=1), strengths(0, 32), True),
+    (partial(translate, axis=0), strengths(0, 32), True),
+    (on_picture(rotate), strengths(0, 135), True),
+    (brightness, strengths(0, 0.99), True),
+    (on_picture(partial(enhance, kind=ImageEnhance.Color)), strengths(0, 0.99), True),
+    (contrast, strengths(0, 0.99), True),
+    (on_picture(partial(enhance, kind=ImageEnhance.Sharpness)), strengths(0, 0.99), True),
+    (posterize, strengths(0, 6), False),
+    (solarize, strengths(1, 0), False),
+    (on_picture(autocontrast), strengths(0, 0), False),
+    (on_picture(equalize), strengths(0, 0), False),
 ]
