@@ -1,4 +1,4 @@
-"""Crops: torchvision's distribution; a JPEG decoded small gives nearly the crop of the whole one, however it is turned."""
+"""Crops: torchvision's distribution; a JPEG decoded small gives nearly the crop of the whole, however turned."""
 
 import math
 from random import Random

@@ -1,8 +1,8 @@
 """A random crop of a picture, decoded no further than it needs, and resized once.
 
 The crop is chosen from the size in the header. A JPEG is then decoded at the smallest scale (1, 1/2, 1/4 or 1/8) at
-which the crop still covers what is asked for; corners of crops of large pictures lie on the grid of that scale, whatever
-the format, so that a picture from memory gives the same part.
+which the crop still covers what is asked for; corners of crops of large pictures lie on the grid of that scale,
+whatever the format, so that a picture from memory gives the same part.
 """
 
 import math

@@ -40,7 +40,7 @@ class ImageDataset(Dataset):
     def __init__(
         self, images: ImageList, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
     ) -> None:
-        """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: whether `read` lets unreadable files pass."""
+        """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: `read` lets unreadable files pass."""
         self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
 
     def __len__(self) -> int:

@@ -5,7 +5,6 @@ level. Each operation takes the fastest way there is on a CPU: a shift is a copy
 table, the rest is Pillow's.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from random import Random
