@@ -1,9 +1,9 @@
 """Photographs to batches ready for a network, ours beside torchvision's references and timm, on one thread.
 
 A round is all photographs once: read, cropped at random, resized to 224, flipped, with or without TrivialAugmentWide,
-collated to batches of 32, normalised, erased with chance 0.25. Theirs: ImageFolder (Pillow), torchvision's transforms
-as its references/classification compose them, or timm's create_transform(color_jitter=None). Bare decoding is Pillow's, whole,
-and at 1/8 scale. Figures are medians of alternating rounds with their 10th and 90th percentile.
+collated to batches of 32, normalised, erased with chance 0.25. Theirs: ImageFolder (Pillow) and torchvision's
+transforms as its references/classification compose them, or timm's create_transform(color_jitter=None). Decoding alone
+is Pillow's, whole and at 1/8 scale. Figures are medians of alternating rounds with their 10th and 90th percentile.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Crops: torchvision's distribution; a JPEG decoded small gives nearly the crop of the whole, however turned."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -12,11 +13,14 @@ from torchvision.transforms import v2
 
 from utils import crops
 from utils.cache import ImageCache
+from utils.config import TrainConfig
 from utils.crops import random_box, random_crop, resized
 from utils.errors import ImageError
 from utils.folders import scan
 from utils.images import decode, open_image, read_image
+from utils.preflight import Splits
 from utils.preprocess import Preprocess
+from utils.session import make_loaders
 
 PHOTOGRAPH = Image.fromarray(load_sample_images().images[0])
 TO_STORED = [None, 0, 3, 1, 5, 2, 6, 4]  # Image.Transpose of a picture as EXIF orientation 1..8 stores it
@@ -142,3 +146,18 @@ def test_a_cache_for_validation_gives_the_pixels_of_the_files(tmp_path):
     for index in range(len(images)):
         assert torch.equal(steps(cache[index]), steps(open_image(images.path(index))))
     assert max(cache[images.paths.index("a/large.jpg")].size) == math.ceil(1000 / 8)
+
+
+def test_a_run_validates_on_the_same_pixels_with_and_without_cache(tmp_path):
+    (tmp_path / "val" / "a").mkdir(parents=True)
+    jpeg(tmp_path / "val" / "a" / "large.jpg")
+    splits = Splits(None, scan(tmp_path / "val"))
+    config = TrainConfig(img_size=(56, 64), val_resize=(64, 72), num_workers=0, cache="ram")
+    steps = Preprocess.from_config(config)
+    seen = [
+        next(iter(make_loaders(replace(config, cache=cache), splits, steps, torch.device("cpu"))[1])).images
+        for cache in ("ram", "none")
+    ]
+    assert torch.equal(*seen)
+    assert torch.equal(seen[0][0], steps(open_image(splits.val.path(0))))
+    assert not torch.equal(seen[0][0], steps(read_image(splits.val.path(0))))  # it was read small
