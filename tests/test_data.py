@@ -302,5 +302,5 @@ def test_preprocessing_goes_through_plain_types_and_back():
     preprocess = Preprocess((24, 20), (30, 28), MEAN, STD, "nearest")
     plain = preprocess.to_plain()
     assert plain["mean"] == list(MEAN)
-    assert set(plain) == {"img_size", "val_resize", "mean", "std", "interpolation"}
+    assert set(plain) == {"img_size", "val_resize", "mean", "std", "interpolation", "dct_scaling"}
     assert Preprocess.from_plain(plain) == preprocess

@@ -25,7 +25,7 @@ from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
 from utils.explain.outputs import drawing_paths
 from utils.folders import find_images
-from utils.images import read_image
+from utils.images import open_image
 from utils.networks import (
     LoadedNetwork,
     NetworkOptions,
@@ -65,7 +65,7 @@ class Drawer:
     def draw(self, source: str, path: Path) -> str:
         """Write the drawing and return what was found, in words. Raises ImageError or DataError."""
         steps, classes = self.network.preprocess, self.network.classes
-        seen = steps(read_image(source))
+        seen = steps(open_image(source))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
         found = explain(self.network.model, image, self.layer, self.target, self.methods)
         draw(path, seen.numpy(), found, classes)

@@ -4,29 +4,46 @@ Each image draws from a seed of (run, epoch, its index) and each batch from (run
 workers nor a resume changes what is drawn.
 """
 
+import math
+from collections.abc import Callable
+from random import Random
+
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, RandomErasing, v2
+from torchvision.transforms import InterpolationMode, v2
 
+from .crops import TRIES, random_crop
 from .preprocess import to_tensor
-from .rng import generator, seed_cpu
+from .rng import derive_seed, generator, seed_cpu
+from .trivial_augment import trivial_augment
 
 MIXUP_ALPHA, CUTMIX_ALPHA = 0.2, 1.0  # as the recipes of torchvision's references
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
 
 
-def policy(name: str) -> list[v2.Transform]:
-    """The policy of the config's `augment`: [] for 'simple', else one of torchvision's. Papers: arXiv 1909.13719 (ra),
-    2103.10158 (tawide), 1805.09501 (imagenet, cifar10, svhn)."""
+def policy(name: str) -> Callable[[Tensor, Random], Tensor] | None:
+    """The policy of the config's `augment`: None for 'simple', else one of torchvision's. Papers: arXiv 1909.13719
+    (ra), 2103.10158 (tawide), 1805.09501 (imagenet, cifar10, svhn)."""
     if name == "simple":
-        return []
+        return None
+    if name == "tawide":
+        return trivial_augment
     bilinear = InterpolationMode.BILINEAR
     if name == "ra":
-        return [v2.RandAugment(interpolation=bilinear)]
-    if name == "tawide":
-        return [v2.TrivialAugmentWide(interpolation=bilinear)]
-    return [v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=bilinear)]
+        return OnPicture(v2.RandAugment(interpolation=bilinear))
+    return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=bilinear))
+
+
+class OnPicture:
+    """A transform of torchvision's, which draws from torch's default generator, in the form of ours."""
+
+    def __init__(self, transform: v2.Transform) -> None:
+        self.transform = transform
+
+    def __call__(self, pixels: Tensor, random: Random) -> Tensor:
+        torch.default_generator.manual_seed(random.getrandbits(63))
+        return to_tensor(self.transform(Image.fromarray(pixels.numpy())))
 
 
 class TrainTransform:
@@ -35,42 +52,46 @@ class TrainTransform:
     def __init__(
         self, img_size: tuple[int, int], *, augment: str, horizontal_flip: float, random_erase_prob: float, seed: int
     ) -> None:
-        self.random_erase_prob, self.seed = random_erase_prob, seed
-        steps = [v2.RandomResizedCrop(img_size, antialias=True)]
-        if horizontal_flip > 0:
-            steps.append(v2.RandomHorizontalFlip(horizontal_flip))
-        self.steps = [*steps, *policy(augment)]
+        self.img_size, self.horizontal_flip, self.random_erase_prob = img_size, horizontal_flip, random_erase_prob
+        self.augment, self.seed = policy(augment), seed
 
-    def __call__(self, image: Image.Image, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        """An RGB picture -> (H, W, 3) uint8 and an erase box (top, left, height, width), int64, zeros for none."""
-        seed_cpu("augment", self.seed, epoch, index)
-        for step in self.steps:
-            image = step(image)
-        pixels = to_tensor(image)
-        return pixels, self._erase_box(pixels)
+    def __call__(self, picture: Image.Image, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        """A picture, opened or decoded, -> (H, W, 3) uint8 and an erase box (top, left, height, width), int64, zeros
+        for none. Raises ImageError where it cannot be decoded."""
+        seed = derive_seed("augment", self.seed, epoch, index)
+        random = Random(seed)
+        pixels = random_crop(picture, self.img_size, random)
+        if random.random() < self.horizontal_flip:
+            pixels = pixels.flip(1)
+        if self.augment is not None:
+            pixels = self.augment(pixels, random)
+        return pixels, self._erase_box(random)
 
-    def _erase_box(self, pixels: Tensor) -> Tensor:
-        if self.random_erase_prob == 0 or torch.rand(()) >= self.random_erase_prob:
-            return torch.zeros(4, dtype=torch.int64)
-        view = pixels.permute(2, 0, 1)
-        *box, _ = RandomErasing.get_params(view, scale=ERASE_SCALE, ratio=ERASE_RATIO, value=[0.0])
-        whole = box[2:] == list(view.shape[1:])  # what get_params returns when no box fits
-        return torch.zeros(4, dtype=torch.int64) if whole else torch.tensor(box)
+    def _erase_box(self, random: Random) -> Tensor:
+        """As torchvision's RandomErasing draws it: no box where ten tries find none that fits."""
+        if random.random() < self.random_erase_prob:
+            height, width = self.img_size
+            for _ in range(TRIES):
+                area = height * width * random.uniform(*ERASE_SCALE)
+                aspect = math.exp(random.uniform(math.log(ERASE_RATIO[0]), math.log(ERASE_RATIO[1])))
+                rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+                if rows < height and columns < width:
+                    top, left = random.randint(0, height - rows), random.randint(0, width - columns)
+                    return torch.tensor((top, left, rows, columns))
+        return torch.zeros(4, dtype=torch.int64)
 
 
 def erase(images: Tensor, boxes: Tensor) -> Tensor:
-    """Set a rectangle of each image to 0, the mean colour of normalised images.
+    """Set a rectangle of each image to 0, the mean colour of normalised images, in place; returns `images`.
 
-    images: (N, 3, H, W) float.  boxes: (N, 4) int64 (top, left, height, width); an empty box leaves its image alone.
+    images: (N, 3, H, W) float.  boxes: (N, 4) int64 (top, left, height, width) on the CPU; an empty box leaves
+    its image alone.
     Paper: "Random Erasing Data Augmentation", https://arxiv.org/abs/1708.04896.
     """
-    top, left, height, width = boxes[:, :, None].unbind(1)  # each (N, 1)
-    rows = torch.arange(images.shape[2], device=images.device)
-    columns = torch.arange(images.shape[3], device=images.device)
-    inside_rows = (rows >= top) & (rows < top + height)  # (N, H)
-    inside_columns = (columns >= left) & (columns < left + width)  # (N, W)
-    inside = inside_rows[:, :, None] & inside_columns[:, None, :]  # (N, H, W)
-    return images.clone().masked_fill_(inside[:, None], 0.0)  # a clone keeps the memory format
+    for image, (top, left, height, width) in zip(images, boxes.tolist()):
+        if height:
+            image[:, top : top + height, left : left + width] = 0.0
+    return images
 
 
 class Mixer:

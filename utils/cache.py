@@ -1,7 +1,9 @@
 """cache = 'ram': decoded pictures in one block of memory that all workers share."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,29 @@ from tqdm import tqdm
 
 from .errors import DataError, ImageError
 from .folders import ImageList
-from .images import image_size, read_image
+from .images import decode, is_reducible, open_image, upright_size
 
+Size = tuple[int, int]  # (height, width)
 SHARE = 0.8  # of the free memory that a cache may take
 
 
 class ImageCache:
-    """`cache[i]` is picture i of the list as read_image would give it; unreadable ones raise their ImageError again.
+    """`cache[i]` is picture i of the list as `decode` would give it; unreadable ones raise their ImageError again.
 
     The pixels are one uint8 tensor: forked workers see the parent's pages, spawned ones get them as shared memory.
     """
 
-    def __init__(self, images: ImageList, *, budget: int) -> None:
-        """Decode everything. budget: bytes that may be taken; DataError with both figures if that is too little."""
+    def __init__(self, images: ImageList, *, budget: int, reduction: Callable[[Size], int] = lambda size: 1) -> None:
+        """Decode everything. budget: bytes that may be taken; DataError with both figures if that is too little.
+
+        reduction: (height, width) of an upright picture -> how much smaller it is kept, if it is a JPEG: 1, 2, 4 or 8.
+        Validation reads such pictures so; training, whose crops differ, needs them whole.
+        """
         self.reasons: dict[int, str] = {}
         paths = [images.path(i) for i in range(len(images))]
         with ThreadPoolExecutor() as pool:
-            self.sizes = np.array(list(pool.map(_size_or_nothing, paths)), dtype=np.int64).reshape(-1, 2)
+            found = list(pool.map(partial(_size_or_nothing, reduction=reduction), paths))
+            self.sizes = np.array([size for size, _ in found], dtype=np.int64).reshape(-1, 2)
             lengths = self.sizes.prod(axis=1) * 3
             if lengths.sum() > budget:
                 raise DataError(
@@ -36,7 +44,7 @@ class ImageCache:
                 )
             self.offsets = np.concatenate([[0], lengths.cumsum()])
             self.pixels = torch.empty(int(self.offsets[-1]), dtype=torch.uint8)
-            work = pool.map(self._fill, range(len(images)), paths)
+            work = pool.map(self._fill, range(len(images)), paths, [factor for _, factor in found])
             for _ in tqdm(work, total=len(images), desc=f"caching {images.root}", disable=None, leave=False):
                 pass
 
@@ -50,9 +58,9 @@ class ImageCache:
         start, stop = self.offsets[index : index + 2]
         return self.pixels.numpy()[start:stop].reshape(*self.sizes[index], 3)
 
-    def _fill(self, index: int, path: str) -> None:
+    def _fill(self, index: int, path: str, reduction: int) -> None:
         try:
-            picture = np.asarray(read_image(path))
+            picture = np.asarray(decode(open_image(path), reduction))
             if picture.shape[:2] != tuple(self.sizes[index]):
                 if picture[..., 0].size != self.sizes[index].prod():
                     raise ImageError("changed while it was read")
@@ -62,11 +70,16 @@ class ImageCache:
             self.reasons[index] = str(error)
 
 
-def _size_or_nothing(path: str) -> tuple[int, int]:
+def _size_or_nothing(path: str, reduction: Callable[[Size], int]) -> tuple[Size, int]:
+    """((height, width) as it is kept, how much smaller than the file's that is)."""
     try:
-        return image_size(path)
+        with open_image(path) as picture:
+            height, width = upright_size(picture)
+            factor = reduction((height, width))
+            factor = factor if is_reducible(picture, factor) else 1
+            return (-(-height // factor), -(-width // factor)), factor
     except ImageError:
-        return 0, 0  # read_image gives the reason later
+        return (0, 0), 1  # decoding gives the reason later
 
 
 def free_memory() -> int:

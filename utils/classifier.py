@@ -17,7 +17,7 @@ from .errors import ImageError, WeightsError
 from .export.metadata import Metadata
 from .export.runtime import OnnxNetwork
 from .general import newest_checkpoint
-from .images import read_image
+from .images import open_image
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
@@ -58,7 +58,7 @@ class Classifier:
 
     def _read(self, path: str) -> Tensor | ImageError:
         try:
-            return self.preprocess(read_image(path))
+            return self.preprocess(open_image(path))
         except ImageError as error:
             return error
 

@@ -15,7 +15,7 @@ from .config_rules import LARGEST_SIDE
 from .errors import WeightsError
 from .general import check_fit
 from .preprocess import INTERPOLATION, Preprocess
-from .schema import Kind, check, choice, integer, number, sequence
+from .schema import Kind, check, choice, flag, integer, number, sequence
 from .text import shown
 
 LARGE_SIDE = 1024  # pixels
@@ -205,6 +205,7 @@ def _is_preprocess(plain: Any) -> bool:
     for size in (steps.img_size, steps.val_resize):
         sequence(integer(1, high=LARGEST_SIDE), length=2).convert(size)
     THREE.convert(steps.mean), sequence(number(above=0), length=3).convert(steps.std)
+    flag().convert(steps.dct_scaling)
     fits = all(crop <= side for crop, side in zip(PAIR.convert(steps.img_size), steps.val_resize))
     return fits and choice(*INTERPOLATION).convert(steps.interpolation) and all(
         isinstance(size, tuple) for size in (steps.img_size, steps.val_resize, steps.mean, steps.std)

@@ -15,7 +15,7 @@ from .augment import TrainTransform
 from .cache import ImageCache
 from .errors import ImageError, UnreadableError
 from .folders import ImageList
-from .images import read_image
+from .images import open_image
 from .preprocess import Preprocess
 from .rng import generator
 from .signals import leave_signals_to_parent
@@ -35,12 +35,12 @@ NO_IMAGES = Batch(*(torch.empty(0, dtype=torch.int64) for _ in range(4)), [])
 
 
 class ImageDataset(Dataset):
-    """Decoded, augmented, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
+    """Opened, transformed, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
 
     def __init__(
         self, images: ImageList, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
     ) -> None:
-        """transform: (picture, epoch, index) -> (pixels, box).  skip_bad: whether `read` lets unreadable files pass."""
+        """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: `read` lets unreadable files pass."""
         self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
 
     def __len__(self) -> int:
@@ -53,11 +53,10 @@ class ImageDataset(Dataset):
         pixels, boxes, indices, bad = [], [], [], []
         for epoch, index in keys:
             try:
-                picture = self._read(index)
+                image, box = self.transform(self._open(index), epoch, index)
             except ImageError as error:
                 bad.append((index, str(error)))
                 continue
-            image, box = self.transform(picture, epoch, index)
             pixels.append(image)
             boxes.append(box)
             indices.append(index)
@@ -66,8 +65,8 @@ class ImageDataset(Dataset):
         targets = torch.from_numpy(self.images.targets[indices])
         return Batch(torch.stack(pixels), targets, torch.stack(boxes), torch.tensor(indices), bad)
 
-    def _read(self, index: int) -> Any:
-        return self.cache[index] if self.cache is not None else read_image(self.images.path(index))
+    def _open(self, index: int) -> Any:
+        return self.cache[index] if self.cache is not None else open_image(self.images.path(index))
 
 
 class EvalTransform:

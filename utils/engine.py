@@ -144,7 +144,7 @@ def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: i
     part: the place of the batch within optimizer step `step`.  Targets are (N,) classes, (N, K) shares where mixed.
     """
     images, targets = recipe.to_device(batch)
-    images = erase(images, batch.boxes.to(recipe.device, non_blocking=True))
+    images = erase(images, batch.boxes)
     return (images, targets) if mixer is None else mixer(images, targets, step=step, part=part, rank=distributed.rank())
 
 

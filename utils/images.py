@@ -19,48 +19,83 @@ BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
-    """The picture in `path` as mode RGB, upright, fully decoded.
+    """The picture in `path` as mode RGB, upright, fully decoded; see `decode`.
 
-    EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; integers of
-    12, 16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted. Colour
-    profiles are not applied.
     Raises ImageError with the reason if the file is missing, empty, damaged, cut short, or a decompression bomb.
     """
-    try:
-        with open_image(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"{image.width}x{image.height} pixels: refused as a decompression bomb")
-            image.load()
-            return _to_rgb(_unfold(_upright(image)))
-    except ImageError:
-        raise
-    except Exception as error:  # decoders raise whatever a damaged file drives them to
-        raise ImageError(_reason(path, error)) from error
+    return decode(open_image(path))
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header alone. Raises ImageError."""
+def open_image(path: str | os.PathLike) -> Image.Image:
+    """The picture by its header, still to be decoded. Raises ImageError, for a pipe or a device too."""
     try:
-        with open_image(path) as image:
-            turned = exif_orientation(image) in (5, 6, 7, 8)
-            return (image.width, image.height) if turned else (image.height, image.width)
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer, reading a device never end
+            raise ImageError("a folder, no image" if os.path.isdir(path) else "no regular file, but a pipe or a device")
+        return Image.open(path, formats=FORMATS)
     except ImageError:
         raise
     except Exception as error:
         raise ImageError(_reason(path, error)) from error
 
 
+def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
+    """An opened picture as mode RGB, upright, decoded; its file is closed.
+
+    EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; integers of
+    12, 16 or 32 bits are scaled by their depth; CMYK, LAB, palette, grey and float pictures are converted. Colour
+    profiles are not applied.
+    reduction: 1, 2, 4 or 8; where `is_reducible` allows it, a JPEG is decoded to so much smaller sides, rounded up,
+    by fewer frequencies of its cosine transform. Every other picture stays as large as it is.
+    Raises ImageError as `read_image`.
+    """
+    try:
+        with picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ImageError(f"{picture.width}x{picture.height} pixels: refused as a decompression bomb")
+            if reduction > 1 and is_reducible(picture, reduction):
+                picture.draft(None, (picture.width // reduction, picture.height // reduction))
+            picture.load()
+            return _to_rgb(_unfold(_upright(picture)))
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file drives them to
+        raise ImageError(_reason(getattr(picture, "filename", ""), error)) from error
+
+
+def is_reducible(picture: Image.Image, reduction: int) -> bool:
+    """Whether `decode` gives an opened picture at sides divided by `reduction`, which is 2, 4 or 8.
+
+    Of a picture still to be turned it must divide both sides: the rest of a pixel would move from the end to the start.
+    """
+    divides = picture.width % reduction == picture.height % reduction == 0
+    known = picture.format == "JPEG" and picture.mode in ("RGB", "L")
+    return known and (divides or exif_orientation(picture) == 1)
+
+
+def reduction_to(size: tuple[int, int], needed: tuple[int, int]) -> int:
+    """The largest reduction, 1, 2, 4 or 8, that leaves `needed` of `size`; both (height, width)."""
+    return next((r for r in (8, 4, 2) if all(side // r >= least for side, least in zip(size, needed))), 1)
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(height, width) of the upright picture, from its header alone. Raises ImageError."""
+    with open_image(path) as picture:
+        return upright_size(picture)
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """(height, width) that an opened picture has once it is decoded. Raises ImageError."""
+    try:
+        turned = exif_orientation(picture) in (5, 6, 7, 8)
+    except Exception as error:
+        raise ImageError(_reason(getattr(picture, "filename", ""), error)) from error
+    return (picture.width, picture.height) if turned else (picture.height, picture.width)
+
+
 def exif_orientation(image: Image.Image) -> int:
     """How an opened picture is still to be turned, from its header: 1 not at all, 2..8 as EXIF has it."""
     # The base class's getexif: that of PNG would decode the picture. Pillow turns TIFF by itself.
     return 1 if image.format == "TIFF" else Image.Image.getexif(image).get(0x0112, 1)
-
-
-def open_image(path: str | os.PathLike) -> Image.Image:
-    """The picture by its header, still to be decoded. Raises ImageError for a pipe or a device, else as Pillow."""
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer, reading a device never end
-        raise ImageError("a folder, no image" if os.path.isdir(path) else "no regular file, but a pipe or a device")
-    return Image.open(path, formats=FORMATS)
 
 
 def _unfold(image: Image.Image) -> Image.Image:

@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .images import decode, reduction_to, upright_size
+
 INTERPOLATION = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
 
 
@@ -20,15 +22,19 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bilinear"  # antialiased
+    dct_scaling: bool = (
+        False  # large JPEGs are decoded at the smallest scale that covers val_resize; older runs did not
+    )
 
     @classmethod
     def from_config(cls, config: Any) -> "Preprocess":
-        return cls(config.img_size, config.val_resize, config.mean, config.std)
+        return cls(config.img_size, config.val_resize, config.mean, config.std, dct_scaling=True)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Preprocess":
-        """The inverse of `to_plain`; raises KeyError where an entry is missing."""
-        values = {field.name: plain[field.name] for field in fields(cls)}
+        """The inverse of `to_plain`; raises KeyError where an entry is missing. (The first runs had no dct_scaling.)"""
+        values = {field.name: plain[field.name] for field in fields(cls) if field.name != "dct_scaling"}
+        values["dct_scaling"] = plain.get("dct_scaling", False)
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
     def resized(self, img_size: tuple[int, int]) -> "Preprocess":
@@ -39,12 +45,17 @@ class Preprocess:
     def to_plain(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """An RGB picture -> (H, W, 3) uint8."""
+    def __call__(self, picture: Image.Image) -> Tensor:
+        """A picture, opened or decoded, -> (H, W, 3) uint8. Raises ImageError where it cannot be decoded."""
+        image = decode(picture, self.reduction(upright_size(picture)))
         (height, width), (crop_height, crop_width) = self.val_resize, self.img_size
         image = image.resize((width, height), INTERPOLATION[self.interpolation])
         top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
         return to_tensor(image.crop((left, top, left + crop_width, top + crop_height)))
+
+    def reduction(self, size: tuple[int, int]) -> int:
+        """By how much a picture of (height, width) `size` is reduced when it is decoded, if it can be."""
+        return reduction_to(size, self.val_resize) if self.dct_scaling else 1
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -60,9 +71,9 @@ def normalise(
     Batches travel as N, H, W, C because that is how pictures lie in memory and, seen as N, C, H, W, is the
     channels_last format already.
     """
-    shift = torch.tensor(mean, device=images.device) * 255
-    scale = torch.tensor(std, device=images.device) * 255
-    normalised = ((images - shift) / scale).permute(0, 3, 1, 2)
+    rows, width = images.flatten(2), images.shape[2]  # (N, H, 3W): long rows are what vector instructions like
+    shift, scale = ((torch.tensor(values, device=images.device) * 255).repeat(width) for values in (mean, std))
+    normalised = rows.to(torch.float32).sub_(shift).div_(scale).view(images.shape).permute(0, 3, 1, 2)
     return normalised if channels_last else normalised.contiguous()
 
 

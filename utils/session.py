@@ -82,7 +82,7 @@ def make_loaders(config: TrainConfig, splits: Splits, preprocess: Preprocess, de
     train_cache = val_cache = None
     if config.cache == "ram":
         train_cache = ImageCache(splits.train, budget=cache_budget(local)) if splits.train else None
-        val_cache = ImageCache(splits.val, budget=cache_budget(local))
+        val_cache = ImageCache(splits.val, budget=cache_budget(local), reduction=preprocess.reduction)
     train = train_loader(config, splits.train, **common, cache=train_cache) if splits.train else None
     return train, val_loader(config, splits.val, preprocess, **common, cache=val_cache)
 

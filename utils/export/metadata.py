@@ -11,7 +11,7 @@ from ..config_rules import LARGEST_SIDE
 from ..contents import are_classes
 from ..errors import WeightsError
 from ..preprocess import INTERPOLATION, Preprocess
-from ..schema import choice, integer, number, sequence
+from ..schema import choice, flag, integer, number, sequence
 
 FORMAT = "image-classification-export/1"
 SIDES = sequence(integer(1, high=LARGEST_SIDE), length=2)
@@ -21,6 +21,7 @@ STEPS = {
     "mean": sequence(number(0, 1), length=3),
     "std": sequence(number(above=0), length=3),
     "interpolation": choice(*INTERPOLATION),
+    "dct_scaling": flag(),
 }
 
 
@@ -64,7 +65,7 @@ def _json(strings: Mapping[str, str], name: str, path: str | Path) -> Any:
 
 
 def _preprocess(plain: Any, path: str | Path) -> Preprocess:
-    values = {}
+    values, plain = {}, {"dct_scaling": False, **plain} if isinstance(plain, dict) else plain
     for name, kind in STEPS.items():
         try:
             values[name] = kind.convert(plain[name])

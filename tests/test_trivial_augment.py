@@ -1,0 +1,63 @@
+"""TrivialAugmentWide: torchvision's operations, strengths and chances, and its pixels within a level."""
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torchvision.transforms import InterpolationMode, v2
+
+from utils import trivial_augment
+from utils.trivial_augment import BINS, OPERATIONS
+
+PICTURE = Image.fromarray(load_sample_images().images[0][100:300, 100:340]).resize((72, 56))
+PIXELS = torch.from_numpy(np.array(PICTURE))
+REFERENCE = v2.TrivialAugmentWide(interpolation=InterpolationMode.BILINEAR)
+SPACE = list(REFERENCE._AUGMENTATION_SPACE.items())
+
+
+def theirs(name, magnitude):
+    options = dict(interpolation=InterpolationMode.BILINEAR, fill=REFERENCE._fill)
+    return np.asarray(REFERENCE._apply_image_or_video_transform(PICTURE, name, magnitude, **options)).astype(int)
+
+
+@pytest.mark.parametrize("place", range(len(SPACE)), ids=[name for name, _ in SPACE])
+def test_each_operation_gives_torchvisions_pixels_at_every_strength(place):
+    (name, (magnitudes, is_signed)), (function, ours, signed) = SPACE[place], OPERATIONS[place]
+    assert signed == is_signed
+    strengths = magnitudes(BINS, *PIXELS.shape[:2])
+    for step in range(1 if strengths is None else BINS):
+        magnitude = 0.0 if strengths is None else float(strengths[step])
+        for sign in (1, -1) if signed else (1,):
+            before = PIXELS.clone()
+            difference = np.abs(function(PIXELS, sign * ours[step]).numpy() - theirs(name, sign * magnitude))
+            assert difference.max() <= 1, (name, step, sign)
+            assert torch.equal(PIXELS, before)
+
+
+@pytest.mark.parametrize("shift", [-9, -3, 3, 9])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_shift_beyond_the_picture_leaves_it_black(shift, axis):
+    moved = trivial_augment.translate(torch.full((5, 5, 3), 9, dtype=torch.uint8), shift, axis=axis)
+    assert (moved != 0).sum() == max(0, 5 - abs(shift)) * 15
+
+
+def test_operations_strengths_and_signs_are_as_likely_as_torchvisions(monkeypatch):
+    drawn = Counter()
+    kept = [
+        (lambda pixels, strength, place=place: drawn.update([(place, strength)]), strengths, signed)
+        for place, (_, strengths, signed) in enumerate(OPERATIONS)
+    ]
+    monkeypatch.setattr(trivial_augment, "OPERATIONS", kept)
+    random = Random(0)
+    for _ in range(28_000):
+        trivial_augment.trivial_augment(PIXELS, random)
+    for place, (_, strengths, signed) in enumerate(OPERATIONS):
+        found = {strength: count for (at, strength), count in drawn.items() if at == place}
+        assert sum(found.values()) == pytest.approx(2000, abs=200)
+        assert len(found) == (2 * BINS - 1 if signed else len(set(strengths)))  # 0 has no sign
+        negative = sum(count for strength, count in found.items() if strength < 0)
+        assert negative == pytest.approx(1000 * (BINS - 1) / BINS if signed else 0, abs=120)

@@ -1,0 +1,91 @@
+"""A random crop of a picture, decoded no further than it needs, and resized once.
+
+The crop is chosen from the size in the header. A JPEG is then decoded at the smallest scale (1, 1/2, 1/4 or 1/8) at
+which the crop still covers what is asked for; corners of crops of large pictures lie on the grid of that scale,
+whatever the format, so that a picture from memory gives the same part.
+"""
+
+import math
+from random import Random
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.io import ImageReadMode
+
+from .images import decode, exif_orientation, reduction_to, upright_size
+from .preprocess import to_tensor
+
+AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)  # of "Going deeper with convolutions", https://arxiv.org/abs/1409.4842
+TRIES = 10
+# torchvision 0.29 announces that its decoder will go; until then, and where it was built with one, it is faster.
+DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)
+
+
+class Box(NamedTuple):
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def divided(self, factor: int) -> "Box":
+        return Box(*(value // factor for value in self))
+
+
+def random_box(size: tuple[int, int], random: Random) -> Box:
+    """A part of a picture of (height, width) `size` that torchvision's RandomResizedCrop could draw as likely."""
+    height, width = size
+    for _ in range(TRIES):
+        area = height * width * random.uniform(*AREA)
+        aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        rows, columns = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < rows <= height and 0 < columns <= width:
+            return Box(random.randint(0, height - rows), random.randint(0, width - columns), rows, columns)
+    aspect = min(max(width / height, ASPECT[0]), ASPECT[1])  # the largest part in the middle that is no narrower
+    rows, columns = min(height, round(width / aspect)), min(width, round(height * aspect))
+    return Box((height - rows) // 2, (width - columns) // 2, rows, columns)
+
+
+def random_crop(picture: Image.Image, size: tuple[int, int], random: Random) -> Tensor:
+    """A random part of a picture, opened or decoded, resized to (height, width) `size`: (*size, 3) uint8.
+
+    Raises ImageError where the picture cannot be decoded.
+    """
+    if picture.format != "JPEG":  # nothing to save, and a PNG may tell behind its pixels that it is to be turned
+        picture = decode(picture)
+    size_told = upright_size(picture)
+    box = random_box(size_told, random)
+    reduction = reduction_to(box[2:], size)
+    if reduction == 1 and (pixels := _decoded_at_once(picture)) is not None:
+        return resized(pixels[box.top : box.top + box.height, box.left : box.left + box.width], size)
+    image, part = decode(picture, reduction), box.divided(reduction)
+    if image.size == size_told[::-1]:  # not reduced
+        part = Box(*(reduction * value for value in part))
+    return resized(to_tensor(image.crop((part.left, part.top, part.left + part.width, part.top + part.height))), size)
+
+
+def _decoded_at_once(picture: Image.Image) -> Tensor | None:
+    """(H, W, 3) uint8 of a JPEG file that needs neither turning nor converting; None where Pillow is to decode it.
+
+    The same library's pixels, a quarter sooner than through Pillow's rows of four bytes a pixel.
+    """
+    file = getattr(picture, "fp", None)  # None once the picture is decoded
+    plain = picture.format == "JPEG" and picture.mode == "RGB" and exif_orientation(picture) == 1
+    if DECODE_JPEG is None or file is None or not plain:
+        return None
+    try:
+        file.seek(0)
+        data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+        pixels = DECODE_JPEG(data, ImageReadMode.RGB.value).permute(1, 2, 0)
+    except (RuntimeError, OSError):  # Pillow reads it after all, or has the reason in words
+        return None
+    picture.close()
+    return pixels
+
+
+def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """(H, W, 3) uint8 -> (*size, 3) uint8: bilinear, antialiased, within a level of what Pillow gives."""
+    images = pixels[None].permute(0, 3, 1, 2)  # seen so, the memory is channels_last, for which torch is fastest
+    return interpolate(images, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0)
