@@ -45,6 +45,7 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
     prediction.check()
     for name, probability in prediction.ranked:
         print(one_line(f"{probability:8.2%}  {name}"))
+    sys.stdout.flush()  # the answer need not wait for its picture
     from utils.plots import draw_prediction  # matplotlib takes a second to import
 
     target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"
