@@ -1,18 +1,20 @@
 """What the benchmarks share: sides that run in processes of their own, and tables."""
 
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from utils.timing import Spread, interleaved, ratios
 
+ROOT = Path(__file__).resolve().parent.parent
 Build = Callable[[], Callable[[], Any]]
 
 
@@ -57,15 +59,22 @@ def _serve(connection: Connection, build: Build, threads: int) -> None:
         connection.send(True)
 
 
-def run_quietly(command: Sequence[str], **environment: str) -> str:
-    """What a command prints. Raises CalledProcessError, after showing its complaints."""
-    result = subprocess.run(
-        [sys.executable, *command], env={**os.environ, **environment}, capture_output=True, encoding="utf-8"
-    )
-    if result.returncode:
-        print(result.stderr, file=sys.stderr)
-    result.check_returncode()
-    return result.stdout
+def moments(command: Sequence[str], marker: str) -> list[float]:
+    """Seconds since a new Python was started with `command`, for each line it prints that holds `marker`; then its end.
+
+    Raises CalledProcessError, after showing what it printed, if it fails.
+    """
+    found, lines, start = [], [], time.perf_counter()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen([sys.executable, *command], **streams, encoding="utf-8", cwd=ROOT) as process:
+        for line in process.stdout:
+            lines.append(line)
+            if marker in line:
+                found.append(time.perf_counter() - start)
+    if process.returncode:
+        print("".join(lines), file=sys.stderr)
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return [*found, time.perf_counter() - start]
 
 
 def gain(seconds: dict[str, list[float]]) -> Spread:
