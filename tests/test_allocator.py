@@ -12,10 +12,11 @@ from utils.allocator import keep_freed_memory
 assert keep_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.zeros(2**24).add_(1)
+for _ in range(8):
+    torch.ones(2**24).add_(1)
 before = faults()
 for _ in range(3):
-    torch.zeros(2**24).add_(1)
+    torch.ones(2**24).add_(1)
 print(faults() - before)
 """
 
