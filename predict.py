@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils import distributed
+from utils.allocator import keep_freed_memory
 from utils.classifier import Classifier, load_classifier
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
@@ -22,7 +23,10 @@ def run(config: PredictConfig) -> list[Prediction]:
         check_output(config.output)
     single = os.path.isfile(config.predict_img_path)
     paths = find_images(config.predict_img_path)
-    classifier = load_classifier(config, distributed.pick_device(config.device))
+    device = distributed.pick_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    classifier = load_classifier(config, device)
     print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
     batches = range(0, len(paths), config.batch_size)
     predictions = [
@@ -45,6 +49,7 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
     prediction.check()
     for name, probability in prediction.ranked:
         print(one_line(f"{probability:8.2%}  {name}"))
+    sys.stdout.flush()  # the answer need not wait for its picture
     from utils.plots import draw_prediction  # matplotlib takes a second to import
 
     target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"

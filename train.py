@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from utils import distributed, elastic
+from utils.allocator import keep_freed_memory
 from utils.checkpoint import BEST, LAST, PREVIOUS
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
@@ -41,6 +42,8 @@ def run(config: TrainConfig, *, force: bool = False) -> Path:
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
+    if device.type == "cpu":
+        keep_freed_memory()
     with RunLog() as run_log:
         if config.only_val:
             return validate(config, device, run_log)

@@ -18,6 +18,7 @@ from .export.metadata import Metadata
 from .export.runtime import OnnxNetwork
 from .general import newest_checkpoint
 from .images import open_image
+from .inference import prepare_for_inference
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
@@ -74,6 +75,8 @@ def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
         return _from_onnx(path, config, device)
     payload = read_payload(path)
     found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
+    if found.amp_dtype is None:  # else folding would round the filters otherwise than validation did
+        prepare_for_inference(found.model)
     if found.channels_last:
         found.model.to(memory_format=torch.channels_last)
     return found
