@@ -32,7 +32,7 @@ def compare(sides: dict[str, Build], *, rounds: int, threads: int, warmup: int =
 def elsewhere(build: Build, threads: int) -> Iterator[Callable[[], None]]:
     """Within: a function that calls what `build` returns in a new process, which waits in between."""
     ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, build, threads), daemon=True)
+    process = get_context("spawn").Process(target=_serve, args=(theirs, build, threads))
     process.start()
     theirs.close()
 

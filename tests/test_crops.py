@@ -145,7 +145,7 @@ def test_a_cache_for_validation_gives_the_pixels_of_the_files(tmp_path):
     cache = ImageCache(images, budget=10**9, reduction=steps.reduction)
     for index in range(len(images)):
         assert torch.equal(steps(cache[index]), steps(open_image(images.path(index))))
-    assert max(cache[images.paths.index("a/large.jpg")].size) == math.ceil(1000 / 8)
+    assert max(cache[images.paths.index("a/large.jpg")].shape) == math.ceil(1000 / 8)
 
 
 def test_a_run_validates_on_the_same_pixels_with_and_without_cache(tmp_path):

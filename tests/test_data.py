@@ -241,7 +241,7 @@ def test_a_cache_keeps_turned_pictures(image_folder):
         Image.new("RGB", (9, 5), "red").save(root / "a" / f"turned.{ending}", exif=exif)
     images = scan(root)
     cache = ImageCache(images, budget=10**9)
-    assert [cache[i].size for i in range(len(images))] == [(40, 32), *[(5, 9)] * 4]
+    assert [cache[i].shape for i in range(len(images))] == [(32, 40, 3), *[(9, 5, 3)] * 4]
 
 
 def test_a_cache_over_its_budget_is_refused_with_both_figures(images):

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 import train
 from models import create_model, list_models
 from tests.references import PARAMETERS, SkipRandomFill, damp, randomise
+from utils import crops
 from utils.config import train_config_from
 from utils.general import load_weights
 from utils.tables import read_csv
@@ -57,7 +57,7 @@ def ring_and_bar(tmp_path):
 @pytest.fixture
 def whole_images(monkeypatch):
     """Training without random crops, which few steps do not get over."""
-    monkeypatch.setattr(v2, "RandomResizedCrop", v2.Resize)
+    monkeypatch.setattr(crops, "random_box", lambda size, random: crops.Box(0, 0, *size))
 
 
 @pytest.mark.usefixtures("whole_images")

@@ -20,6 +20,7 @@ from .trivial_augment import trivial_augment
 
 MIXUP_ALPHA, CUTMIX_ALPHA = 0.2, 1.0  # as the recipes of torchvision's references
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
+NO_BOX = torch.zeros(4, dtype=torch.int64)
 
 
 def policy(name: str) -> Callable[[Tensor, Random], Tensor] | None:
@@ -78,7 +79,7 @@ class TrainTransform:
                 if rows < height and columns < width:
                     top, left = random.randint(0, height - rows), random.randint(0, width - columns)
                     return torch.tensor((top, left, rows, columns))
-        return torch.zeros(4, dtype=torch.int64)
+        return NO_BOX
 
 
 def erase(images: Tensor, boxes: Tensor) -> Tensor:

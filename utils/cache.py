@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from .errors import DataError, ImageError
@@ -20,7 +20,7 @@ SHARE = 0.8  # of the free memory that a cache may take
 
 
 class ImageCache:
-    """`cache[i]` is picture i of the list as `decode` would give it; unreadable ones raise their ImageError again.
+    """`cache[i]` is picture i as `decode` gives it, (H, W, 3) uint8; unreadable ones raise their ImageError again.
 
     The pixels are one uint8 tensor: forked workers see the parent's pages, spawned ones get them as shared memory.
     """
@@ -48,15 +48,12 @@ class ImageCache:
             for _ in tqdm(work, total=len(images), desc=f"caching {images.root}", disable=None, leave=False):
                 pass
 
-    def __getitem__(self, index: int) -> Image.Image:
+    def __getitem__(self, index: int) -> Tensor:
+        """A view into the block."""
         if index in self.reasons:
             raise ImageError(self.reasons[index])
-        return Image.fromarray(self._slot(index))
-
-    def _slot(self, index: int) -> np.ndarray:
-        """(H, W, 3) view into the block."""
-        start, stop = self.offsets[index : index + 2]
-        return self.pixels.numpy()[start:stop].reshape(*self.sizes[index], 3)
+        height, width = self.sizes[index].tolist()
+        return self.pixels.as_strided((height, width, 3), (3 * width, 3, 1), int(self.offsets[index]))
 
     def _fill(self, index: int, path: str, reduction: int) -> None:
         try:
@@ -65,7 +62,7 @@ class ImageCache:
                 if picture[..., 0].size != self.sizes[index].prod():
                     raise ImageError("changed while it was read")
                 self.sizes[index] = picture.shape[:2]  # turned by a tag that stands behind the pixels
-            self._slot(index)[:] = picture
+            self[index].numpy()[:] = picture
         except ImageError as error:
             self.reasons[index] = str(error)
 

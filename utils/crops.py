@@ -33,6 +33,10 @@ class Box(NamedTuple):
     def divided(self, factor: int) -> "Box":
         return Box(*(value // factor for value in self))
 
+    def on_grid(self, step: int) -> "Box":
+        """Sides and corner rounded down to multiples of `step`."""
+        return self if step == 1 else Box(*(value // step * step for value in self))
+
 
 def random_box(size: tuple[int, int], random: Random) -> Box:
     """A part of a picture of (height, width) `size` that torchvision's RandomResizedCrop could draw as likely."""
@@ -48,22 +52,28 @@ def random_box(size: tuple[int, int], random: Random) -> Box:
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns)
 
 
-def random_crop(picture: Image.Image, size: tuple[int, int], random: Random) -> Tensor:
-    """A random part of a picture, opened or decoded, resized to (height, width) `size`: (*size, 3) uint8.
+def random_crop(picture: Image.Image | Tensor, size: tuple[int, int], random: Random) -> Tensor:
+    """A random part of a picture, resized to (height, width) `size`: (*size, 3) uint8.
 
-    Raises ImageError where the picture cannot be decoded.
+    picture: opened, decoded, or (H, W, 3) uint8. Raises ImageError where it cannot be decoded.
     """
-    if picture.format != "JPEG":  # nothing to save, and a PNG may tell behind its pixels that it is to be turned
-        picture = decode(picture)
-    size_told = upright_size(picture)
-    box = random_box(size_told, random)
+    if isinstance(picture, Image.Image) and picture.format != "JPEG":
+        picture = to_tensor(decode(picture))  # nothing to save, and a PNG may tell behind its pixels that it is turned
+    if isinstance(picture, Tensor):
+        box = random_box(picture.shape[:2], random)
+        return resized(cut(picture, box.on_grid(reduction_to(box[2:], size))), size)
+    upright = upright_size(picture)
+    box = random_box(upright, random)
     reduction = reduction_to(box[2:], size)
     if reduction == 1 and (pixels := _decoded_at_once(picture)) is not None:
-        return resized(pixels[box.top : box.top + box.height, box.left : box.left + box.width], size)
-    image, part = decode(picture, reduction), box.divided(reduction)
-    if image.size == size_told[::-1]:  # not reduced
-        part = Box(*(reduction * value for value in part))
-    return resized(to_tensor(image.crop((part.left, part.top, part.left + part.width, part.top + part.height))), size)
+        return resized(cut(pixels, box), size)
+    pixels = to_tensor(decode(picture, reduction))
+    is_reduced = tuple(pixels.shape[:2]) != upright
+    return resized(cut(pixels, box.divided(reduction) if is_reduced else box.on_grid(reduction)), size)
+
+
+def cut(pixels: Tensor, box: Box) -> Tensor:
+    return pixels[box.top : box.top + box.height, box.left : box.left + box.width]
 
 
 def _decoded_at_once(picture: Image.Image) -> Tensor | None:

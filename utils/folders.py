@@ -17,18 +17,29 @@ from .walk import AGAIN, EXTENSIONS, NO_FILE, holds, images_below, left_out, mat
 class PackedPaths(Sequence[str]):
     """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        encoded = [os.fsencode(path) for path in paths]
-        self._offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(path) for path in encoded], out=self._offsets[1:])
-        self._bytes = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    def __init__(self, paths: Iterable[str], *, below: str = "") -> None:
+        """below: a folder that all paths are put behind."""
+        paths, prefix = list(paths), os.path.join(below, "")
+        self._hold(os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0" if paths else ""))
+
+    @classmethod
+    def chained(cls, parts: Iterable["PackedPaths"]) -> "PackedPaths":
+        packed = cls.__new__(cls)
+        packed._hold(b"".join(part._bytes for part in parts))
+        return packed
+
+    def _hold(self, encoded: bytes) -> None:
+        """encoded: each path followed by a zero, which no path holds."""
+        self._bytes = np.frombuffer(encoded, dtype=np.uint8)
+        self._ends = np.flatnonzero(self._bytes == 0)
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self._ends)
 
     def __getitem__(self, index: int) -> str:
         index = range(len(self))[index]
-        return os.fsdecode(self._bytes[self._offsets[index] : self._offsets[index + 1]].tobytes())
+        start = self._ends[index - 1] + 1 if index else 0
+        return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     names, hidden = _folders(root)
     others: Counter[str] = Counter()
     below = {name: images_below(os.path.join(root, name), others) for name in names}
-    found = {name: [os.path.join(name, rest) for rest in images] for name, images in below.items()}
+    found = {name: PackedPaths(images, below=name) for name, images in below.items()}
     empty = [name for name in names if not found[name]]
     present = [name for name in names if found[name]]
     fixed = tuple(present if classes is None else classes)
@@ -79,7 +90,7 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
         )
     place = {name: i for i, name in enumerate(fixed)}
     targets = np.repeat([place[name] for name in present], [len(found[name]) for name in present]).astype(np.int64)
-    paths = PackedPaths(path for name in present for path in found[name])
+    paths = PackedPaths.chained(found.values())
     return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
 
 

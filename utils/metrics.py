@@ -42,7 +42,7 @@ def metrics_from(confusion: np.ndarray) -> Metrics:
     f1 = _ratio(2 * hits, support + predicted)
     occurs = support + predicted > 0
     macro = [float(values[occurs].mean()) if occurs.any() else 0.0 for values in (precision, recall, f1)]
-    accuracy = float(hits.sum() / max(1, confusion.sum()))
+    accuracy = float(hits.sum() / max(1, support.sum()))
     return Metrics(accuracy, *macro, precision, recall, f1, support)
 
 

@@ -45,8 +45,9 @@ class Preprocess:
     def to_plain(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        """A picture, opened or decoded, -> (H, W, 3) uint8. Raises ImageError where it cannot be decoded."""
+    def __call__(self, picture: Image.Image | Tensor) -> Tensor:
+        """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged."""
+        picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
         image = decode(picture, self.reduction(upright_size(picture)))
         (height, width), (crop_height, crop_width) = self.val_resize, self.img_size
         image = image.resize((width, height), INTERPOLATION[self.interpolation])

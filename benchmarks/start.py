@@ -1,0 +1,90 @@
+"""Time from the folders of a data set to the request for the first batch, against torchvision's ImageFolder.
+
+Empty files in folders of a thousand classes. Ours: listing, checks of the list, the loader's order of the first epoch.
+Theirs: ImageFolder and a shuffling DataLoader. Neither reads a file. Each round lists anew; the system's own cache of
+folders is warm on both sides. Also: how much memory a process of each kind takes more, at its peak, for a file. Listing
+alone, without looking at what was found, shows how little of the time is left to save.
+
+python benchmarks/start.py --files 1000000 --rounds 5
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+
+from benchmarks.common import compare, comparison, print_header, print_row
+from utils.config import train_config_from
+from utils.data import train_loader
+from utils.folders import scan
+from utils.memory import peak_growth
+from utils.timing import Spread
+
+CLASSES = 1000
+
+
+def write_files(root: Path, count: int) -> None:
+    for label in range(CLASSES):
+        folder = root / f"n{label:08d}"
+        folder.mkdir()
+        for number in range(label, count, CLASSES):
+            (folder / f"n{label:08d}_{number}.JPEG").touch()
+
+
+def ours(root: str) -> list:
+    images = scan(root)
+    images.counts()
+    config = train_config_from({"batch_size": 256, "device": "cpu"}, "benchmark")
+    loader = train_loader(config, images, rank=0, world_size=1, workers=0, pin=False)
+    return [loader, next(iter(loader.batch_sampler))]
+
+
+def theirs(root: str) -> list:
+    loader = DataLoader(ImageFolder(root), 256, shuffle=True)
+    return [loader, next(iter(loader.batch_sampler))]
+
+
+def listing(root: str) -> list:
+    return [os.listdir(os.path.join(root, name)) for name in os.listdir(root)]
+
+
+def building(function: Callable[[str], list], root: str) -> Callable[[], list]:
+    """What `compare` wants: something that gives the call."""
+    return partial(function, root)
+
+
+def growth(function: Callable[[str], list], root: str) -> int | None:
+    return peak_growth(partial(function, root))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        write_files(Path(root), given.files)
+        functions = {"theirs": theirs, "ours": ours, "listing": listing}
+        sides = {name: partial(building, function, root) for name, function in functions.items()}
+        seconds = compare(sides, rounds=given.rounds, threads=1, warmup=1)
+        with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            grown = {name: pool.apply(growth, (functions[name], root)) for name in ("theirs", "ours")}
+    print_header(f"{given.files} files", "torchvision", threads=1, rounds=given.rounds)
+    print_row(comparison("until the first batch is asked for", seconds))
+    print(f"\nlisting alone: {Spread.of(seconds['listing'])}")
+    for name, size in grown.items():
+        if size is not None:
+            print(f"memory, {name}: {size / given.files:.0f} bytes a file at the peak")
+
+
+if __name__ == "__main__":
+    main()
