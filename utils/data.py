@@ -165,8 +165,12 @@ def worker_count(num_workers: int | str, device: torch.device, local_world_size:
     """'auto': the cores of this process, at most 8; on a CPU, which trains with the same cores, at most 2."""
     if num_workers != "auto":
         return num_workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8 if device.type != "cpu" else 2, cores // local_world_size))
+    return max(1, min(8 if device.type != "cpu" else 2, available_cores() // local_world_size))
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, workers: int, pin: bool) -> DataLoader:

@@ -13,6 +13,7 @@ from . import distributed
 from .config import TrainConfig
 from .engine import Evaluation, Progress, Recipe, TrainState, evaluate, summed, train_one_epoch
 from .folders import ImageList
+from .hints import waiting_hint
 from .metrics import Metrics, metrics_from
 from .preflight import Splits
 from .preprocess import Preprocess
@@ -64,6 +65,7 @@ class Trainer:
             self.network = torch.compile(self.network)
         self.saver = Saver(self.folder)
         self.told: set[str] = set()  # unreadable files named already
+        self.epochs_told, self.hinted = 0, False
 
     def loop(self) -> None:
         """All epochs that are left. Raises Stopped, with last.pth written, when a signal asks for it."""
@@ -183,3 +185,14 @@ class Trainer:
         if progress.bad:
             parts.append(f"{len(progress.bad)} unreadable")
         log.info("  ".join(parts) + ("  * best" if best else ""))
+        self._hint(row["data_wait"])
+
+    def _hint(self, waited: float) -> None:
+        """Once a run, and not after its first epoch, in which the loading processes start."""
+        self.epochs_told += 1
+        config, local = self.config, distributed.local_world_size()
+        workers = self.train_loader.num_workers
+        options = {"local_world_size": local, "cache": config.cache, "img_size": config.img_size}
+        if not self.hinted and self.epochs_told > 1 and (hint := waiting_hint(waited, workers=workers, **options)):
+            self.hinted = True
+            log.warning(hint)

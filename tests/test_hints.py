@@ -1,0 +1,43 @@
+"""Which key a run that waits for its data is told to turn, and that it is told once."""
+
+import pytest
+
+import train
+from utils import hints
+from utils.config import train_config_from
+from utils.hints import waiting_hint
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(hints, "available_cores", lambda: 4)
+
+
+@pytest.mark.usefixtures("four_cores")
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (dict(workers=0), "num_workers = 4 would"),
+        (dict(workers=2, local_world_size=2), "cache = 'ram'"),
+        (dict(workers=1, local_world_size=2), "num_workers = 2 would"),
+        (dict(workers=4, cache="ram"), "--max-side 448"),
+    ],
+)
+def test_the_key_that_helps_most(options, advice):
+    given = {"local_world_size": 1, "cache": "none", "img_size": (160, 224), **options}
+    told = waiting_hint(0.31, **given)
+    assert "31%" in told
+    assert advice in told
+    assert waiting_hint(0.2, **given) == ""
+
+
+def test_a_run_tells_it_once(image_folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(hints, "LARGEST_WAIT", -1.0)
+    monkeypatch.setattr(hints, "available_cores", lambda: 4)
+    root = image_folder({"train": {"cat": 3, "dog": 3}, "val": {"cat": 1, "dog": 1}})
+    changes = dict(img_path=str(root), log_root=str(tmp_path / "logs"), num_workers=0, device="cpu", epochs=3, warmup_epochs=0)
+    changes |= dict(model_prefix="shufflenetv2", model_suffix="0.5", img_size=[32, 32], val_resize=[32, 32])
+    train.run(train_config_from(changes, "test"))
+    hinted = [at for at, record in enumerate(caplog.records) if "num_workers = 4" in record.getMessage()]
+    assert len(hinted) == 1
+    assert "epoch 2/3" in caplog.records[hinted[0] - 1].getMessage()
