@@ -31,8 +31,8 @@ def recipe(**values):
     return Recipe(CPU, HALF, HALF, **values)
 
 
-def make_state(model, *, lr=0.1, scaler=None):
-    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9)
+def make_state(model, *, lr=0.1, scaler=None, fused=True):
+    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, fused=fused)
     scaler = torch.amp.GradScaler("cpu", enabled=False) if scaler is None else scaler
     return TrainState(model, optimizer, LambdaLR(optimizer, lambda step: 1.0), scaler, ModelEma(model, decay=0.5))
 
@@ -170,9 +170,10 @@ class Steep(nn.Module):
         return self.inner(100 * x)
 
 
-def test_an_overflow_lowers_the_scale_and_moves_neither_weights_nor_schedule_nor_average():
+@pytest.mark.parametrize("fused", [True, None])  # as on a CPU, and as elsewhere
+def test_an_overflow_lowers_the_scale_and_moves_neither_weights_nor_schedule_nor_average(fused):
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**124, backoff_factor=2.0**-114)
-    state = make_state(Steep(), scaler=scaler)
+    state = make_state(Steep(), scaler=scaler, fused=fused)
     before = frozen(state)
     result = train_step(state, state.model, [batch()], recipe(), None)
     assert torch.isfinite(result.losses).all()

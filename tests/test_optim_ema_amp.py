@@ -56,6 +56,25 @@ def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected)
         assert {name: group[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("optimizer_type", ["sgd", "adam", "adamw"])
+def test_steps_on_a_cpu_are_those_of_the_plain_optimizer(optimizer_type):
+    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8, weight_decay=0.02)
+    models = [nn.Sequential(nn.Flatten(), nn.Linear(27, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    ours, plain = (make_optimizer(model, config) for model in models)
+    assert ours.param_groups[0]["fused"]
+    for group in plain.param_groups:
+        group["fused"] = False
+    for step in range(5):
+        images = torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(step))
+        for model, optimizer in zip(models, (ours, plain)):
+            optimizer.zero_grad()
+            model(images).square().sum().backward()
+            optimizer.step()
+    for one, other in zip(*(model.parameters() for model in models)):
+        torch.testing.assert_close(one, other)
+
+
 def number(value):
     """A network of one weight, one running mean and one counter."""
     model = nn.Module()
