@@ -33,9 +33,9 @@ def theirs(given: argparse.Namespace, data: Path, folder: Path) -> list[str]:
     return ["benchmarks/peers/train_references.py", *map(str, words), "--workers", str(given.workers)]
 
 
-def speeds(command: list[str], images: int) -> list[float]:
-    """Images a second of each epoch after the first."""
-    *epochs, _ = moments(command, "epoch ")
+def speeds(command: list[str], marker: str, images: int) -> list[float]:
+    """Images a second of each epoch after the first; marker: what stands in the line of each."""
+    *epochs, _ = moments(command, marker)
     return [images / (end - start) for start, end in pairwise(epochs)]
 
 
@@ -51,8 +51,8 @@ def main() -> None:
         make_digits(data)
         images = len(list(data.glob("train/*/*")))
         for _ in range(given.rounds):
-            found["theirs"] += speeds(theirs(given, data, folder), images)
-            found["ours"] += speeds(ours(given, data, folder), images)
+            found["theirs"] += speeds(theirs(given, data, folder), "acc1", images)
+            found["ours"] += speeds(ours(given, data, folder), "images/s", images)
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, {given.workers} workers, {given.rounds} runs\n"
     )
