@@ -26,6 +26,7 @@ from torch.utils.data import default_collate
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.common import print_row
 from benchmarks.photographs import write_photographs
 from utils.augment import TrainTransform
 from utils.cli import run_command
@@ -131,7 +132,7 @@ def compare(size: tuple[int, int], count: int, rounds: int) -> None:
             *speeds,
             f"{ratio.median:.2f} [{ratio.low:.2f} .. {ratio.high:.2f}]",
         ]
-        print("| " + " | ".join(cells) + " |", flush=True)
+        print_row(cells)
     print(f"\nCrops of {size[0]}x{size[1]} beside those of the whole decoded photograph: {told}\n", flush=True)
 
 

@@ -13,8 +13,9 @@ from sklearn.metrics import classification_report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.common import comparison, print_header, print_row
 from utils.metrics import confusion_counts, metrics_from
-from utils.timing import Spread, interleaved, ratios, threads
+from utils.timing import interleaved, threads
 
 
 def main() -> None:
@@ -38,12 +39,9 @@ def main() -> None:
     np.testing.assert_allclose(metrics.f1, report["macro avg"]["f1-score"], atol=1e-12)
     np.testing.assert_allclose(metrics.accuracy, report["accuracy"], atol=1e-12)
     with threads(1):
-        seconds = interleaved({"scikit-learn": theirs, "ours": ours}, rounds=given.rounds)
-    ratio = Spread.of(ratios(seconds["scikit-learn"], seconds["ours"]))
-    print(f"{given.images} predictions, {given.classes} classes; 1 thread, {given.rounds} rounds")
-    for name, values in seconds.items():
-        print(f"{name:16}{Spread.of(values)}")
-    print(f"times faster    {ratio.median:.1f} [{ratio.low:.1f} .. {ratio.high:.1f}]")
+        seconds = interleaved({"theirs": theirs, "ours": ours}, rounds=given.rounds)
+    print_header("all metrics", "scikit-learn", threads=1, rounds=given.rounds)
+    print_row(comparison(f"{given.images} predictions, {given.classes} classes", seconds))
 
 
 if __name__ == "__main__":

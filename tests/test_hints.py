@@ -9,18 +9,19 @@ from utils.hints import waiting_hint
 
 
 @pytest.fixture
-def four_cores(monkeypatch):
-    monkeypatch.setattr(hints, "available_cores", lambda: 4)
+def twelve_cores(monkeypatch):
+    monkeypatch.setattr(hints, "available_cores", lambda: 12)
 
 
-@pytest.mark.usefixtures("four_cores")
+@pytest.mark.usefixtures("twelve_cores")
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
         (dict(workers=0), "num_workers = 4 would"),
-        (dict(workers=2, local_world_size=2), "cache = 'ram'"),
-        (dict(workers=1, local_world_size=2), "num_workers = 2 would"),
-        (dict(workers=4, cache="ram"), "--max-side 448"),
+        (dict(workers=4), "num_workers = 8 would"),
+        (dict(workers=4, local_world_size=2), "num_workers = 6 would"),
+        (dict(workers=6, local_world_size=2), "cache = 'ram'"),
+        (dict(workers=12, cache="ram"), "--max-side 448"),
     ],
 )
 def test_the_key_that_helps_most(options, advice):
@@ -39,5 +40,5 @@ def test_a_run_tells_it_once(image_folder, tmp_path, monkeypatch, capsys):
     changes |= dict(model_prefix="shufflenetv2", model_suffix="0.5", warmup_epochs=0)
     train.run(train_config_from(changes, "test"))
     _, _, after_second = capsys.readouterr().out.partition("epoch 2/3")
-    assert after_second.splitlines()[1].endswith("num_workers = 4 would use the cores that are there (now 0)")
+    assert after_second.splitlines()[1].endswith("num_workers = 4 would use cores that are there (now 0)")
     assert after_second.count("num_workers") == 1

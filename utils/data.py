@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .augment import TrainTransform
+from .augment import NO_BOX, TrainTransform
 from .cache import ImageCache
 from .errors import ImageError, UnreadableError
 from .folders import ImageList
@@ -76,7 +76,7 @@ class EvalTransform:
         self.preprocess = preprocess
 
     def __call__(self, picture: Any, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        return self.preprocess(picture), torch.zeros(4, dtype=torch.int64)
+        return self.preprocess(picture), NO_BOX
 
 
 def batches_in_epoch(count: int, batch_size: int, world_size: int) -> int:

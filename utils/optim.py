@@ -22,7 +22,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
     """The optimizer that the config names, over the model's parameter groups."""
     groups, lr = parameter_groups(model, config.weight_decay), config.init_lr
-    # in one pass over memory: on a CPU a fifth of the time of one operation after another; elsewhere torch chooses
+    # one pass over memory takes AdamW on a CPU a sixth of the time, SGD two thirds; elsewhere torch chooses
     on_cpu = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"])
     fused = True if on_cpu else None
     if config.optimizer_type == "sgd":
