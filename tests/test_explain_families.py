@@ -13,16 +13,17 @@ from utils.explain.layers import default_layer
 from utils.explain.maps import CAMS, explain
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
-PREFIXES.remove("addernet")  # learns too slowly; test_explain_layers.py sees that its map varies
 SMALLEST = {prefix: min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES}
 SMALLEST["vgg"] = ("vgg", "bn11")  # learns sooner
 SLIM = {"vit": dict(depth=3), "swint": dict(depths=(1, 1, 2, 1)), "convnext": dict(depths=(1, 1, 2, 1))}
 SLIM |= {"resnext": dict(depths=(1, 1, 1, 1)), "resmlp-mixer": dict(depth=4)}
+SLIM |= {"addernet": dict(depths=(1, 1, 1, 1))}
 RATES = {"vgg": 1e-4, "squeezenet": 3e-4, "vit": 3e-4, "swint": 3e-4}
 QUICK = {"resnet", "shufflenetv2", "squeezenet", "regnetx"}
 SIZE, PATCH = (64, 96), 20  # not square, so that rows taken for columns are found out
 LEAST = {"grad_cam": 1.75, "grad_cam++": 1.35}  # shares of a map in the patch, over the patch's share of the area
 LARGER = {"mobilenetv2", "mobilenetv3", "mnasnet", "efficientnetv1", "efficientnetv2", "shufflenetv2", "xception"}
+LARGER |= {"addernet"}
 COLOURS = torch.tensor([[1.0, -0.5, -0.5], [-0.5, 1.0, -0.5], [-0.5, -0.5, 1.0]])
 
 
@@ -56,7 +57,7 @@ def taught(prefix: str) -> nn.Module:
             module.p = 0.0
     if prefix == "squeezenet":
         nn.init.ones_(model.classifier[1].bias)  # or the ReLU behind it would silence a class for good
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATES.get(prefix, 1e-3))
+    optimizer = optimizer_of(prefix, model)
     recent = 1.0
     for step in range(150):
         images, labels, _ = patches(16, 1000 + step, scale(prefix))
@@ -69,6 +70,12 @@ def taught(prefix: str) -> nn.Module:
             break
     measure_norms(model, scale(prefix))
     return model.eval()
+
+
+def optimizer_of(prefix: str, model: nn.Module) -> torch.optim.Optimizer:
+    if prefix == "addernet":  # whose layers scale their gradients for it
+        return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    return torch.optim.AdamW(model.parameters(), lr=RATES.get(prefix, 1e-3))
 
 
 @torch.no_grad()
