@@ -18,21 +18,25 @@ ROOT = Path(__file__).resolve().parent.parent
 Build = Callable[[], Callable[[], Any]]
 
 
-def compare(sides: dict[str, Build], *, rounds: int, threads: int, warmup: int = 2) -> dict[str, list[float]]:
+def compare(
+    sides: dict[str, Build], *, rounds: int, threads: int, warmup: int = 2, calls: int = 1
+) -> dict[str, list[float]]:
     """Seconds of one call of what each of `sides` builds, `rounds` times in turn, each in a new process of its own.
 
     So that neither gains or loses by what the other changes: the C library's memory, torch's settings, its caches.
+    calls: in each turn, of which the mean counts; for work so short that a process's waking up would show.
     """
     with ExitStack() as stack:
-        calls = {name: stack.enter_context(elsewhere(build, threads)) for name, build in sides.items()}
-        return interleaved(calls, rounds=rounds, warmup=warmup)
+        turns = {name: stack.enter_context(elsewhere(build, threads, calls)) for name, build in sides.items()}
+        measured = interleaved(turns, rounds=rounds, warmup=warmup)
+    return {name: [second / calls for second in seconds] for name, seconds in measured.items()}
 
 
 @contextmanager
-def elsewhere(build: Build, threads: int) -> Iterator[Callable[[], None]]:
-    """Within: a function that calls what `build` returns in a new process, which waits in between."""
+def elsewhere(build: Build, threads: int, calls: int) -> Iterator[Callable[[], None]]:
+    """Within: a function that makes so many calls of what `build` returns in a new process, which waits in between."""
     ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, build, threads))
+    process = get_context("spawn").Process(target=_serve, args=(theirs, build, threads, calls))
     process.start()
     theirs.close()
 
@@ -47,7 +51,7 @@ def elsewhere(build: Build, threads: int) -> Iterator[Callable[[], None]]:
         process.join()
 
 
-def _serve(connection: Connection, build: Build, threads: int) -> None:
+def _serve(connection: Connection, build: Build, threads: int, calls: int) -> None:
     torch.set_num_threads(threads)
     function = build()
     while True:
@@ -55,7 +59,8 @@ def _serve(connection: Connection, build: Build, threads: int) -> None:
             connection.recv()
         except EOFError:
             return
-        function()
+        for _ in range(calls):
+            function()
         connection.send(True)
 
 

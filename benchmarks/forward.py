@@ -47,6 +47,7 @@ NETWORKS = [
     "swint:tiny-224",
     "convnext:tiny",
 ]
+PICTURES_A_TURN = 16
 
 
 def theirs(names: tuple[str, str], batch: int) -> Callable[[], Tensor]:
@@ -91,7 +92,8 @@ def main() -> None:
         names = tuple(network.split(":"))
         for batch in given.batches:
             sides = {side.__name__: partial(side, names, batch) for side in (theirs, ours)}
-            seconds = compare(sides, rounds=given.rounds, threads=given.threads)
+            calls = max(1, PICTURES_A_TURN // batch)
+            seconds = compare(sides, rounds=given.rounds, threads=given.threads, calls=calls)
             gains.append(gain(seconds).median)
             print_row(comparison(f"{' '.join(names)}, batch {batch}", seconds))
     print_mean(gains)

@@ -6,11 +6,14 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .packing import pack_convolutions
+
 
 def prepare_for_inference(model: nn.Module) -> nn.Module:
     """`model` in eval mode, changed in place: afterwards it neither trains nor has its checkpoint's keys."""
     model.eval()
     fold_norms(model)
+    pack_convolutions(model)
     return model
 
 

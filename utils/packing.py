@@ -1,0 +1,71 @@
+"""Convolutions for prediction on a CPU, their filters in the order oneDNN wants, the next activation built in.
+
+torch.nn.Conv2d brings its filters into that order at every call; at batch 1 this takes as long as a small layer.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+# our activations under the names of oneDNN's, with the numbers each takes
+ACTIVATIONS = {
+    nn.ReLU: ("relu", []),
+    nn.ReLU6: ("hardtanh", [0.0, 6.0]),
+    nn.SiLU: ("swish", []),
+    nn.Hardswish: ("hardswish", []),
+}
+
+
+class PackedConv2d(nn.Module):
+    """(N, C, H, W) -> (N, C', H', W') as `conv` in float32, without gradients.
+
+    The best order of filters depends on the input's shape, so they are brought into it anew whenever that changes.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+        self.layout = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        self.activation, self.numbers = "none", []
+        self._shape, self._filters = None, None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape != self._shape:
+            self._filters = torch.ops.mkldnn._reorder_convolution_weight(self.conv.weight, *self.layout, x.shape)
+            self._shape = x.shape
+        rest = *self.layout, self.activation, self.numbers, ""
+        return torch.ops.mkldnn._convolution_pointwise(x, self._filters, self.conv.bias, *rest)
+
+
+def pack_convolutions(model: nn.Module) -> None:
+    """Replace each float32 convolution of `model` in place, if it is on a CPU whose build of torch can do so."""
+    if not can_pack():
+        return
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if is_packable(child):
+                setattr(parent, name, PackedConv2d(child))
+        if isinstance(parent, nn.Sequential):
+            _build_in_activations(parent)
+
+
+def can_pack() -> bool:
+    """Whether this torch has oneDNN with the operators that torch.compile uses; they are not public."""
+    names = "_convolution_pointwise", "_reorder_convolution_weight"
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+def is_packable(module: nn.Module) -> bool:
+    if type(module) is not nn.Conv2d or isinstance(module.padding, str) or module.padding_mode != "zeros":
+        return False
+    return module.weight.device.type == "cpu" and module.weight.dtype == torch.float32
+
+
+def _build_in_activations(layers: nn.Sequential) -> None:
+    """Move each activation right behind a packed convolution into it. Identities between them are what norms left."""
+    present = [(place, layer) for place, layer in enumerate(layers) if type(layer) is not nn.Identity]
+    for (_, conv), (place, activation) in pairwise(present):
+        if isinstance(conv, PackedConv2d) and type(activation) in ACTIVATIONS:
+            conv.activation, conv.numbers = ACTIVATIONS[type(activation)]
+            layers[place] = nn.Identity()
