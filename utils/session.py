@@ -26,6 +26,7 @@ from .preflight import Splits
 from .preprocess import Preprocess
 from .rng import seed_network
 from .schedulers import make_scheduler
+from .small_maps import speed_up_small_maps
 
 
 def make_recipe(config: TrainConfig, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
@@ -48,7 +49,7 @@ def make_model(config: TrainConfig, device: torch.device, num_classes: int) -> n
     model = create_model(config.model_prefix, config.model_suffix, num_classes, img_size=config.img_size)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    return model.to(device)
+    return speed_up_small_maps(model.to(device))
 
 
 def make_state(config: TrainConfig, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> TrainState:
