@@ -1,5 +1,7 @@
 """Optimizers and their groups, averaged weights, precision: each as the config says."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 from utils.amp import amp_dtype, make_scaler
 from utils.config import TrainConfig
 from utils.ema import ModelEma
-from utils.optim import make_optimizer, parameter_groups
+from utils.optim import load_optimizer, make_optimizer, parameter_groups
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -73,6 +75,29 @@ def test_steps_on_a_cpu_are_those_of_the_plain_optimizer(optimizer_type):
             optimizer.step()
     for one, other in zip(*(model.parameters() for model in models)):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("optimizer_type", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("turn", [1, -1], ids=["to_channels_last", "from_channels_last"])
+def test_a_run_goes_on_as_before_in_another_memory_format(optimizer_type, turn):
+    formats = (torch.contiguous_format, torch.channels_last)[::turn]
+    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8)
+    first, same, other = (nn.Sequential(nn.Conv2d(3, 4, 3)).to(memory_format=formats[0]) for _ in range(3))
+
+    def learn(model, optimizer, seed):
+        optimizer.zero_grad()
+        model(torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed))).square().sum().backward()
+        optimizer.step()
+
+    before = make_optimizer(first, config)
+    learn(first, before, 0)
+    saved = before.state_dict()
+    for model, memory_format in ((same, formats[0]), (other, formats[1])):
+        model.load_state_dict(first.state_dict())
+        optimizer = make_optimizer(model.to(memory_format=memory_format), config)
+        load_optimizer(optimizer, copy.deepcopy(saved))
+        learn(model, optimizer, 1)
+    torch.testing.assert_close(other[0].weight, same[0].weight)
 
 
 def number(value):

@@ -31,3 +31,15 @@ def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(groups, lr, momentum=config.momentum, eps=config.eps)
     adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer_type]
     return adam(groups, lr, betas=config.betas, eps=config.eps, fused=fused)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """`load_state_dict`, and what is remembered of a parameter laid out in memory as it is itself.
+
+    The fused optimizers walk through both by address: after a change of channels_last they would mix up the numbers.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

@@ -11,6 +11,7 @@ from .contents import check_state, validated
 from .data import steps_in_epoch
 from .engine import Progress, TrainState
 from .errors import WeightsError
+from .optim import load_optimizer
 from .preflight import Splits
 from .run_folder import RunFolder
 from .run_log import log
@@ -131,7 +132,7 @@ def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> Standi
     state.model.load_state_dict(checkpoint["net"])
     if state.ema is not None:
         state.ema.model.load_state_dict(checkpoint["net_ema"])
-    state.optimizer.load_state_dict(checkpoint["optimizer"])
+    load_optimizer(state.optimizer, checkpoint["optimizer"])
     state.scheduler.load_state_dict(checkpoint["scheduler"])
     if checkpoint["scaler"]:  # empty without mixed precision
         state.scaler.load_state_dict(checkpoint["scaler"])
