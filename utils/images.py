@@ -74,7 +74,10 @@ def is_reducible(picture: Image.Image, reduction: int) -> bool:
 
 def reduction_to(size: tuple[int, int], needed: tuple[int, int]) -> int:
     """The largest reduction, 1, 2, 4 or 8, that leaves `needed` of `size`; both (height, width)."""
-    return next((r for r in (8, 4, 2) if all(side // r >= least for side, least in zip(size, needed))), 1)
+    for reduction in (8, 4, 2):
+        if size[0] // reduction >= needed[0] and size[1] // reduction >= needed[1]:
+            return reduction
+    return 1
 
 
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
