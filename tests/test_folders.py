@@ -60,7 +60,7 @@ def test_other_endings_are_left_out_and_counted(touch):
 
 def test_endings_count_in_any_case(touch):
     endings = "jpg jpeg jfif png bmp webp tif tiff gif ppm pgm".split()
-    assert {f".{ending}" for ending in endings} == EXTENSIONS
+    assert {f".{ending}" for ending in endings} == set(EXTENSIONS)
     names = [f"cat/{form.__name__}.{form(e)}" for e in endings for form in (str.lower, str.upper, str.title)]
     assert relative(scan(touch(*names))) == sorted(names)
 

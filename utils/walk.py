@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import DataError
 
-EXTENSIONS = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"])
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
 
@@ -42,13 +42,22 @@ def _only_images(folder: str) -> list[str] | None:
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
-            names = sorted(entry.name for entry in found if entry.is_file(follow_symlinks=False))
+            names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
     except OSError:  # told by whoever asks each
         return None
-    endings = {name[name.rfind(".") :] for name in names}
-    hidden = "/." in "/" + "/".join(names)
-    is_plain = len(names) == len(found) and not hidden and EXTENSIONS.issuperset(map(str.lower, endings))
+    names.sort()
+    together = "/" + "/".join(names) + "/"  # no name holds a slash
+    is_plain = len(names) == len(found) and "/." not in together and _have_endings(together.lower(), len(names))
     return names if is_plain else None
+
+
+def _have_endings(together: str, count: int) -> bool:
+    """Whether all of `count` names, each followed by a slash, end as images do."""
+    for ending in EXTENSIONS:
+        count -= together.count(ending + "/")
+        if not count:
+            return True
+    return False
 
 
 def matches(pattern: str) -> set[str]:
