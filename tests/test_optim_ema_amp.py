@@ -1,15 +1,19 @@
 """Optimizers and their groups, averaged weights, precision: each as the config says."""
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from tests.checkpoints import new_state, whole_checkpoint
 from utils.amp import amp_dtype, make_scaler
 from utils.config import TrainConfig
 from utils.ema import ModelEma
 from utils.optim import load_optimizer, make_optimizer, parameter_groups
+from utils.resume import restore
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -98,6 +102,15 @@ def test_a_run_goes_on_as_before_in_another_memory_format(optimizer_type, turn):
         load_optimizer(optimizer, copy.deepcopy(saved))
         learn(model, optimizer, 1)
     torch.testing.assert_close(other[0].weight, same[0].weight)
+
+
+def test_a_resumed_run_has_its_memory_in_the_order_of_its_weights():
+    checkpoint = whole_checkpoint(optimizer_type="adamw", channels_last=True)
+    config = replace(TrainConfig(**checkpoint["config"]), channels_last=False)
+    state, _ = new_state(config)
+    restore(checkpoint, state, Path("last.pth"))
+    for parameter, values in state.optimizer.state.items():
+        assert values["exp_avg"].stride() == parameter.stride()
 
 
 def number(value):

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from models import create_model
+from tests.checkpoints import new_state
 from utils import small_maps
+from utils.config import TrainConfig
 from utils.small_maps import SmallMapConv2d, speed_up_small_maps
 
 
@@ -103,3 +105,8 @@ def test_a_network_learns_as_before(prefix, suffix):
     x = numbers(2, 3, 32, 32)
     for seen, wanted in zip(gradients(ours, x)[2], gradients(theirs, x)[2], strict=True):
         torch.testing.assert_close(seen, wanted, rtol=1e-8, atol=1e-9 * wanted.abs().max().item())
+
+
+def test_a_run_on_a_cpu_trains_with_such_layers():
+    state, _ = new_state(TrainConfig(model_prefix="resnet", model_suffix="18", img_size=(32, 32)))
+    assert isinstance(state.model.conv1, SmallMapConv2d)

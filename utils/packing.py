@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .convolutions import replace_convolutions
+
 # our activations under the names of oneDNN's, with the numbers each takes
 ACTIVATIONS = {
     nn.ReLU: ("relu", []),
@@ -42,24 +44,16 @@ def pack_convolutions(model: nn.Module) -> None:
     """Replace each float32 convolution of `model` in place, if it is on a CPU whose build of torch can do so."""
     if not can_pack():
         return
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if is_packable(child):
-                setattr(parent, name, PackedConv2d(child))
-        if isinstance(parent, nn.Sequential):
-            _build_in_activations(parent)
+    replace_convolutions(model, lambda conv: conv.weight.dtype == torch.float32, PackedConv2d)
+    for module in model.modules():
+        if isinstance(module, nn.Sequential):
+            _build_in_activations(module)
 
 
 def can_pack() -> bool:
     """Whether this torch has oneDNN with the operators that torch.compile uses; they are not public."""
     names = "_convolution_pointwise", "_reorder_convolution_weight"
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
-
-
-def is_packable(module: nn.Module) -> bool:
-    if type(module) is not nn.Conv2d or isinstance(module.padding, str) or module.padding_mode != "zeros":
-        return False
-    return module.weight.device.type == "cpu" and module.weight.dtype == torch.float32
 
 
 def _build_in_activations(layers: nn.Sequential) -> None:
