@@ -55,7 +55,7 @@ def test_frozen_parameters_are_in_no_group_and_empty_groups_do_not_exist():
 def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected):
     config = TrainConfig(**values, init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
     optimizer = make_optimizer(network(), config)
-    assert type(optimizer) is kind
+    assert isinstance(optimizer, kind)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0.0]
     for group in optimizer.param_groups:
         assert group["lr"] == 0.3
@@ -79,6 +79,29 @@ def test_steps_on_a_cpu_are_those_of_the_plain_optimizer(optimizer_type):
             optimizer.step()
     for one, other in zip(*(model.parameters() for model in models)):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("optimizer_type", "plain"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+def test_kernels_in_channels_last_take_the_same_steps_and_are_not_copied(optimizer_type, plain):
+    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, weight_decay=0.02)
+    models = [nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)]
+    models.append(copy.deepcopy(models[0]))
+    groups = parameter_groups(models[1], config.weight_decay)
+    optimizers = make_optimizer(models[0], config), plain(groups, 0.01, betas=config.betas, eps=config.eps)
+    for step in range(3):
+        images = torch.randn(8, 3, 5, 5, generator=torch.Generator().manual_seed(step))
+        for model, optimizer in zip(models, optimizers):
+            optimizer.zero_grad()
+            model(images).square().sum().backward()
+            with torch.profiler.profile() as profile:
+                optimizer.step()
+            if optimizer is optimizers[0]:
+                assert "aten::clone" not in {event.key for event in profile.key_averages()}
+    for one, other in zip(*(model.parameters() for model in models)):
+        torch.testing.assert_close(one, other)
+        state = [optimizer.state[parameter]["exp_avg"] for optimizer, parameter in zip(optimizers, (one, other))]
+        assert state[0].shape == one.shape
+        torch.testing.assert_close(*state)
 
 
 @pytest.mark.parametrize("optimizer_type", ["sgd", "adam", "adamw"])

@@ -1,6 +1,7 @@
 """Convolutions whose filters' gradient is a matrix product: the gradients of torch's own, and the same layers."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from models import create_model
 from tests.checkpoints import new_state
 from utils import small_maps
 from utils.config import TrainConfig
-from utils.small_maps import SmallMapConv2d, speed_up_small_maps
+from utils.small_maps import SmallMapConv2d, seen_taps, speed_up_small_maps
 
 
 def numbers(*shape, dtype=torch.float64):
@@ -34,6 +35,8 @@ def gradients(model, x, *, channels_last=False):
         {"kernel_size": 3, "padding": 1},
         {"kernel_size": 1},
         {"kernel_size": 3, "padding": 2, "stride": 2},
+        {"kernel_size": 5, "padding": 2},
+        {"kernel_size": 5, "padding": 2, "stride": 2},
         {"kernel_size": (1, 3), "padding": (0, 1), "stride": (2, 1)},
         {"kernel_size": 3, "padding": 1, "bias": False},
     ],
@@ -64,6 +67,28 @@ def test_only_small_maps_take_the_product(size, times, monkeypatch):
     calls = calls_of_product(monkeypatch)
     gradients(SmallMapConv2d(2, 2, 3, padding=1), numbers(2, 2, size, size, dtype=torch.float32))
     assert len(calls) == times
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5, 7])
+def test_taps_that_are_left_out_see_nothing_but_padding(kernel, stride):
+    for size, padding in itertools.product(range(1, 9), range(5)):
+        if size + 2 * padding < kernel:
+            continue
+        taps, needed = seen_taps(size, kernel, stride, padding)
+        pixels, filters = torch.eye(size)[:, None], torch.eye(kernel)[:, None]  # (N, 1, size), (taps, 1, kernel)
+        whole = F.conv1d(pixels, filters, stride=stride, padding=padding)
+        left = F.conv1d(pixels, filters[..., taps], stride=stride, padding=needed)
+        assert torch.equal(left, whole)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "seen"),
+    [(1, 3, 1, 1, (1, 2)), (2, 3, 2, 1, (1, 3)), (2, 3, 1, 1, (0, 3)), (2, 5, 1, 2, (1, 4)), (7, 3, 1, 1, (0, 3))],
+)
+def test_no_other_taps_are_summed(size, kernel, stride, padding, seen):
+    taps, _ = seen_taps(size, kernel, stride, padding)
+    assert (taps.start, taps.stop) == seen
 
 
 def test_autocast_is_left_to_torch(monkeypatch):

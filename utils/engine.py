@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
@@ -21,6 +20,7 @@ from .ema import ModelEma
 from .errors import DataError, DivergedError, UnreadableError
 from .folders import ImageList
 from .metrics import confusion_counts
+from .optim import clipped_norm
 from .preprocess import normalise
 from .rng import seed_network
 from .run_log import log
@@ -105,7 +105,7 @@ def train_step(
     before = torch._foreach_add(buffers, 0) if buffers else []  # copies: a bad batch spoils BatchNorm's statistics
     losses = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
-    norm = clip_grad_norm_(state.model.parameters(), recipe.clip_norm)  # inf never clips
+    norm = clipped_norm(state.model, recipe.clip_norm)
     loss_ok = torch.isfinite(losses).all()
     flags = torch.stack((~loss_ok, torch.tensor(stop(), device=loss_ok.device))).long()
     bad_losses, stops = distributed.all_reduce_sum(flags).tolist()  # the step's one wait

@@ -1,9 +1,11 @@
-"""Optimizers and their parameter groups."""
+"""Optimizers, their parameter groups, and the norm of gradients."""
 
+import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -19,6 +21,31 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [group for group in groups if group["params"]]
 
 
+class _InMemoryOrder:
+    """Lets the fused kernels of Adam on a CPU see every tensor as it lies in memory.
+
+    They copy each gradient that is not contiguous, as those of channels_last kernels, and leave the copy unused.
+    """
+
+    def _init_group(self, group: dict[str, Any], params: list[Tensor], *others: list[Tensor]) -> Any:
+        found = super()._init_group(group, params, *others)
+        for tensors in (params, *others):
+            tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
+        return found
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+class _Adam(_InMemoryOrder, torch.optim.Adam):
+    pass
+
+
+class _AdamW(_InMemoryOrder, torch.optim.AdamW):
+    pass
+
+
 def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
     """The optimizer that the config names, over the model's parameter groups."""
     groups, lr = parameter_groups(model, config.weight_decay), config.init_lr
@@ -29,7 +56,8 @@ def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
         return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
     if config.optimizer_type == "rmsprop":
         return torch.optim.RMSprop(groups, lr, momentum=config.momentum, eps=config.eps)
-    adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer_type]
+    ours, torchs = {"adam": (_Adam, torch.optim.Adam), "adamw": (_AdamW, torch.optim.AdamW)}[config.optimizer_type]
+    adam = ours if on_cpu else torchs
     return adam(groups, lr, betas=config.betas, eps=config.eps, fused=fused)
 
 
@@ -43,3 +71,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
         for name, value in values.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
+def clipped_norm(model: nn.Module, limit: float) -> Tensor:
+    """The norm of all gradients of `model` together, which are scaled down where it is greater than `limit`."""
+    if math.isfinite(limit):
+        return clip_grad_norm_(model.parameters(), limit)
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # and no pass that multiplies by 1
