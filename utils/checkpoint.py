@@ -7,6 +7,7 @@ they are the digests that a checkpoint is checked by, which costs nothing when i
 import os
 import pickle
 import re
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -36,6 +37,13 @@ def write_checkpoint(file: IO[bytes], payload: dict[str, Any]) -> None:
         torch.save({"format": FORMAT, **payload}, file)
     except RuntimeError as error:  # torch's complaint about its own place in a file that takes no more
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+def copy_file(source: str | Path, path: str | Path, *, keep: str | Path | None = None) -> None:
+    """The content of `source` in a file of its own, which comes to `path` as `save_checkpoint` says."""
+    to = atomic_file(path, keep=keep)
+    with to:
+        shutil.copyfile(source, to.draft)  # by name, for the system's own way of copying
 
 
 class atomic_file:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import distributed, tables
-from .checkpoint import LAST, PREVIOUS, atomic_file, remove_drafts, save_checkpoint, write_text
+from .checkpoint import LAST, PREVIOUS, atomic_file, copy_file, remove_drafts, save_checkpoint, write_text
 from .config import TrainConfig
 from .engine import Evaluation
 from .general import next_run_folder
@@ -65,7 +65,14 @@ class RunFolder:
 
     def save(self, name: str, checkpoint: dict[str, Any]) -> None:
         """The last.pth before this one stays as previous.pth."""
-        save_checkpoint(self.path / name, checkpoint, keep=self.path / PREVIOUS if name == LAST else None)
+        save_checkpoint(self.path / name, checkpoint, keep=self._kept(name))
+
+    def copy(self, source: str, name: str) -> None:
+        """As `save`, of what `source` holds already."""
+        copy_file(self.path / source, self.path / name, keep=self._kept(name))
+
+    def _kept(self, name: str) -> Path | None:
+        return self.path / PREVIOUS if name == LAST else None
 
     def save_bytes(self, name: str, content: bytes) -> None:
         with atomic_file(self.path / name) as file:

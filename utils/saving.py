@@ -40,10 +40,14 @@ class Saver:
             write_checkpoint(content, checkpoint)
             self.owed[BEST] = lambda: self.folder.save_bytes(BEST, content.getvalue())
 
-    def last(self, checkpoint: dict[str, Any], *, final: bool = False) -> None:
-        """last.pth. final: no later one will make up for it if it fails, which raises SaveError then."""
+    def last(self, checkpoint: dict[str, Any], *, final: bool = False, is_best: bool = False) -> None:
+        """last.pth. final: no later one will make up for it if it fails, which raises SaveError then.
+
+        is_best: best.pth holds the same, and to copy a file takes less than half the time of writing a checkpoint.
+        """
         self._settle()
-        done = self._done(LAST, lambda: self.folder.save(LAST, checkpoint), quiet=final)
+        write = (lambda: self.folder.copy(BEST, LAST)) if is_best else (lambda: self.folder.save(LAST, checkpoint))
+        done = self._done(LAST, write, quiet=final)
         if final and not done:
             rest = "that of the save before is intact" if (self.folder.path / LAST).exists() else "there is none before"
             raise SaveError(f"{self.complaints[LAST]}; {rest}")
@@ -60,7 +64,7 @@ class Saver:
             self.best(checkpoint)
             self.write("the tables of best.pth", lambda: self.folder.record_best(*best, classes))
         self.write(f"the row of epoch {len(history)}", lambda: self.folder.record(history, metrics, classes))
-        self.last(checkpoint, final=final)
+        self.last(checkpoint, final=final, is_best=best is not None and BEST not in self.owed)
 
     def finish(self) -> None:
         """The pictures of the whole run. Raises SaveError if they or something else cannot be written."""

@@ -66,6 +66,19 @@ def test_a_best_that_is_owed_is_kept_as_it_was(tmp_path, monkeypatch):
     assert load_checkpoint(tmp_path / "last.pth")["net"]["weight"].tolist() == [1, 1, 1]
 
 
+def test_a_best_epoch_leaves_two_files_of_the_same_content(tmp_path):
+    saver = Saver(RunFolder(tmp_path))
+    saver.last({"net": {"weight": torch.zeros(3)}})
+    checkpoint = {"net": {"weight": torch.ones(3)}}
+    saver.best(checkpoint)
+    saver.last(checkpoint, is_best=True)
+    best, last = tmp_path / "best.pth", tmp_path / "last.pth"
+    assert last.read_bytes() == best.read_bytes()
+    assert not last.samefile(best)  # one may be written to without the other
+    assert last.stat().st_mode == best.stat().st_mode
+    assert load_checkpoint(tmp_path / "previous.pth")["net"]["weight"].tolist() == [0, 0, 0]
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """small_disk(bytes): a file system of that size, where one may be mounted."""
