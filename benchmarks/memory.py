@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from utils.config import TrainConfig
 from utils.data import ImageDataset, TrainBatches, make_loader
-from utils.folders import ImageList, PackedPaths
+from utils.folders import ImageList, PackedPaths, pack_paths
 
 ALLOWED = 0.05  # growth from the first epoch to the last
 CLASSES = 1000
@@ -64,7 +64,7 @@ def make_images(count: int) -> ImageList:
     targets = np.sort(np.arange(count) % CLASSES)
     names = (f"n{target:08d}/n{target:08d}_{index:07d}.jpg" for index, target in enumerate(targets.tolist()))
     classes = tuple(f"n{target:08d}" for target in range(CLASSES))
-    return ImageList("/data/train", classes, PackedPaths(names), targets)
+    return ImageList("/data/train", classes, PackedPaths(pack_paths(names)), targets)
 
 
 def make_train_loader(count: int, batch_size: int, workers: int) -> DataLoader:

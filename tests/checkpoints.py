@@ -5,7 +5,7 @@ import torch
 
 from utils.config import TrainConfig
 from utils.engine import Progress
-from utils.folders import ImageList, PackedPaths
+from utils.folders import ImageList, PackedPaths, pack_paths
 from utils.preflight import Splits
 from utils.preprocess import Preprocess
 from utils.session import Standing, make_model, make_recipe, make_state, pack
@@ -29,7 +29,7 @@ def whole_checkpoint(classes=("ant", "bee", "cow"), **changes):
     state.optimizer.step()
     state.scheduler.step()
     state.step = 1
-    images = ImageList("none", tuple(classes), PackedPaths(["a.png"]), np.zeros(1, dtype=np.int64))
+    images = ImageList("none", tuple(classes), PackedPaths(pack_paths(["a.png"])), np.zeros(1, dtype=np.int64))
     row = {"epoch": 1, "train_loss": 1.0, "val_loss": float("nan"), "accuracy": 0.5}
     best = {"epoch": 1, "accuracy": 0.5, "val_loss": 1.0, "weights": "net"}
     standing = Standing(1, [row], best, Progress(bad=[(0, "empty")]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils.errors import DataError
-from utils.folders import EXTENSIONS, PackedPaths, find_images, list_classes, scan
+from utils.folders import EXTENSIONS, PackedPaths, find_images, list_classes, pack_paths, scan
 
 
 @pytest.fixture
@@ -147,18 +147,18 @@ def test_names_that_are_no_utf8_are_kept(touch):
 
 def test_packed_paths_are_the_list_they_were_made_from():
     paths = ["a/b.png", "", "猫/ü.png", "x" * 300, "\udcff"]
-    packed = PackedPaths(iter(paths))
+    packed = PackedPaths(pack_paths(iter(paths)))
     assert len(packed) == 5
     assert list(packed) == paths
     assert packed[-1] == "\udcff"
     assert paths[2] in packed
     with pytest.raises(IndexError):
         packed[5]
-    assert list(PackedPaths([])) == []
+    assert list(PackedPaths(pack_paths([]))) == []
 
 
 def test_packed_paths_hold_their_characters_in_arrays_alone():
-    packed = PackedPaths(f"class/{i:08d}.png" for i in range(1000))
+    packed = PackedPaths(pack_paths(f"class/{i:08d}.png" for i in range(1000)))
     arrays = [value for value in vars(packed).values() if isinstance(value, np.ndarray)]
     assert len(arrays) == len(vars(packed))
     assert sum(array.nbytes for array in arrays) <= 1000 * (len("class/00000000.png") + 1 + 8)

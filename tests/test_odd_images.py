@@ -22,7 +22,7 @@ from utils.checking.inspect import UNREADABLE, Limits, inspect
 from utils.classifier import Classifier
 from utils.data import EvalTransform, ImageDataset
 from utils.errors import DataError
-from utils.folders import ImageList, PackedPaths
+from utils.folders import ImageList, PackedPaths, pack_paths
 from utils.images import image_size, read_image
 from utils.preprocess import Preprocess
 
@@ -273,7 +273,8 @@ def by_predicting(path, case):
 
 
 def image_list(path):
-    return ImageList(os.path.dirname(path), ("a",), PackedPaths([os.path.basename(path)]), np.zeros(1, dtype=np.int64))
+    folder, name = os.path.split(path)
+    return ImageList(folder, ("a",), PackedPaths(pack_paths([name])), np.zeros(1, dtype=np.int64))
 
 
 def by_loading(path, case, cached=False):

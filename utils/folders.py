@@ -17,20 +17,9 @@ from .walk import AGAIN, EXTENSIONS, NO_FILE, holds, images_below, left_out, mat
 class PackedPaths(Sequence[str]):
     """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
 
-    def __init__(self, paths: Iterable[str], *, below: str = "") -> None:
-        """below: a folder that all paths are put behind."""
-        paths, prefix = list(paths), os.path.join(below, "")
-        self._hold(os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0" if paths else ""))
-
-    @classmethod
-    def chained(cls, parts: Iterable["PackedPaths"]) -> "PackedPaths":
-        packed = cls.__new__(cls)
-        packed._hold(b"".join(part._bytes for part in parts))
-        return packed
-
-    def _hold(self, encoded: bytes) -> None:
-        """encoded: each path followed by a zero, which no path holds."""
-        self._bytes = np.frombuffer(encoded, dtype=np.uint8)
+    def __init__(self, packed: bytes) -> None:
+        """packed: what `pack_paths` gave, of several folders in a row as it may be."""
+        self._bytes = np.frombuffer(packed, dtype=np.uint8)
         self._ends = np.flatnonzero(self._bytes == 0)
 
     def __len__(self) -> int:
@@ -40,6 +29,12 @@ class PackedPaths(Sequence[str]):
         index = range(len(self))[index]
         start = self._ends[index - 1] + 1 if index else 0
         return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
+
+
+def pack_paths(paths: Iterable[str], *, below: str = "") -> bytes:
+    """Each path behind the folder `below` and followed by a zero, which no path holds."""
+    paths, prefix = list(paths), os.path.join(below, "")
+    return os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0") if paths else b""
 
 
 @dataclass(frozen=True)
@@ -65,8 +60,8 @@ class ImageList:
 
 def list_classes(root: str | Path) -> list[str]:
     """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
-    found = {name: images_below(os.path.join(root, name), Counter()) for name in _folders(root)[0]}
-    return [name for name, images in found.items() if next(images, None) is not None]
+    names, _ = _folders(root)
+    return [name for name in names if any(images_below(os.path.join(root, name), Counter()))]
 
 
 def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
@@ -78,19 +73,18 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     """
     names, hidden = _folders(root)
     others: Counter[str] = Counter()
-    below = {name: images_below(os.path.join(root, name), others) for name in names}
-    found = {name: PackedPaths(images, below=name) for name, images in below.items()}
+    found = {name: pack_paths(images_below(os.path.join(root, name), others), below=name) for name in names}
     empty = [name for name in names if not found[name]]
     present = [name for name in names if found[name]]
     fixed = tuple(present if classes is None else classes)
-    if strangers := [name for name in present if name not in set(fixed)]:
+    place = {name: i for i, name in enumerate(fixed)}
+    if strangers := [name for name in present if name not in place]:
         raise DataError(
             f"{root}: class {listed(strangers)} is not among the {len(fixed)} classes of train"
             f"{nearest(strangers[0], fixed)}; rename or remove the folder"
         )
-    place = {name: i for i, name in enumerate(fixed)}
-    targets = np.repeat([place[name] for name in present], [len(found[name]) for name in present]).astype(np.int64)
-    paths = PackedPaths.chained(found.values())
+    targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
+    paths = PackedPaths(b"".join(found.values()))
     return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
 
 

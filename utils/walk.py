@@ -2,8 +2,9 @@
 
 import glob
 import os
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +15,17 @@ AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
 
 
-def images_below(folder: str, others: Counter) -> Iterator[str]:
+def images_below(folder: str, others: Counter) -> Iterable[str]:
     """Image files below `folder` in sorted order, relative to it. `others` counts what is none, by its ending.
 
     Raises DataError for a folder that cannot be read.
     """
-    if (names := _only_images(folder)) is not None:
-        yield from names
-        return
-    for name, entry in _below(folder, others):
+    names = _only_images(folder)
+    return _images_among(_below(folder, others), others) if names is None else names
+
+
+def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> Iterator[str]:
+    for name, entry in files:
         ending = os.path.splitext(name)[1].lower()
         if holds(entry.is_dir):
             continue
@@ -42,17 +45,18 @@ def _only_images(folder: str) -> list[str] | None:
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
-            names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
+            names = sorted([entry.name for entry in found if entry.is_file()])
     except OSError:  # told by whoever asks each
         return None
-    names.sort()
-    together = "/" + "/".join(names) + "/"  # no name holds a slash
-    is_plain = len(names) == len(found) and "/." not in together and _have_endings(together.lower(), len(names))
+    first_hidden = bisect_left(names, ".")
+    are_hidden = any(name.startswith(".") for name in names[first_hidden : first_hidden + 1])
+    is_plain = len(names) == len(found) and not are_hidden and _have_endings(names)
     return names if is_plain else None
 
 
-def _have_endings(together: str, count: int) -> bool:
-    """Whether all of `count` names, each followed by a slash, end as images do."""
+def _have_endings(names: list[str]) -> bool:
+    """Whether all names end as images do."""
+    together, count = "/".join([*names, ""]).lower(), len(names)  # no name holds a slash
     for ending in EXTENSIONS:
         count -= together.count(ending + "/")
         if not count:
