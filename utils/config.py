@@ -204,8 +204,9 @@ def read_literals(path: str | Path) -> dict[str, Any]:
     """
     if not os.path.isfile(path):
         raise ConfigError(str(path), ["no such config file"])
+    source = Path(path).read_bytes()
     try:
-        statements = ast.parse(Path(path).read_bytes()).body
+        statements = ast.parse(source).body
     except SyntaxError as error:
         raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from None
     except (ValueError, MemoryError, RecursionError) as error:
@@ -216,7 +217,7 @@ def read_literals(path: str | Path) -> dict[str, Any]:
             [target] = statement.targets
             values[target.id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError, TypeError, MemoryError, RecursionError):
-            found = ast.unparse(statement).splitlines()[0][:80]
+            found = source.splitlines()[statement.lineno - 1].decode("utf-8", "replace")[:80]
             problem = f"line {statement.lineno}: expected name = value with a literal value, got {found!r}"
             raise ConfigError(str(path), [problem]) from None
     return values
