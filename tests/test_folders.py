@@ -145,6 +145,11 @@ def test_names_that_are_no_utf8_are_kept(touch):
     assert os.path.exists(images.path(0))
 
 
+def test_a_hidden_image_among_images_is_left_out(touch):
+    images = scan(touch("a/!first.png", "a/.hidden.png", "a/last.png"))
+    assert list(images.paths) == [os.path.join("a", name) for name in ("!first.png", "last.png")]
+
+
 def test_packed_paths_are_the_list_they_were_made_from():
     paths = ["a/b.png", "", "猫/ü.png", "x" * 300, "\udcff"]
     packed = PackedPaths(pack_paths(iter(paths)))

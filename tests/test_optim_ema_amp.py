@@ -12,7 +12,7 @@ from tests.checkpoints import new_state, whole_checkpoint
 from utils.amp import amp_dtype, make_scaler
 from utils.config import TrainConfig
 from utils.ema import ModelEma
-from utils.optim import load_optimizer, make_optimizer, parameter_groups
+from utils.optim import InMemoryOrder, load_optimizer, make_optimizer, parameter_groups
 from utils.resume import restore
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -101,6 +101,23 @@ def test_kernels_in_channels_last_take_the_same_steps_and_are_not_copied(optimiz
         state = [optimizer.state[parameter]["exp_avg"] for optimizer, parameter in zip(optimizers, (one, other))]
         assert state[0].shape == one.shape
         torch.testing.assert_close(*state)
+
+
+def test_a_flag_among_the_lists_is_handed_on():
+    """Some versions of torch give amsgrad between the gradients and the averages."""
+
+    class WithFlag:
+        def _init_group(self, group, params, grads, amsgrad, exp_avgs):
+            for found in (params, grads, exp_avgs):
+                found.append(torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last))
+            return amsgrad
+
+    class Optimizer(InMemoryOrder, WithFlag):
+        pass
+
+    found = [], [], True, []
+    assert Optimizer()._init_group({}, *found)
+    assert all(tensor.is_contiguous() for tensors in found if tensors is not True for tensor in tensors)
 
 
 @pytest.mark.parametrize("optimizer_type", ["sgd", "adam", "adamw"])

@@ -21,28 +21,30 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [group for group in groups if group["params"]]
 
 
-class _InMemoryOrder:
+class InMemoryOrder:
     """Lets the fused kernels of Adam on a CPU see every tensor as it lies in memory.
 
     They copy each gradient that is not contiguous, as those of channels_last kernels, and leave the copy unused.
     """
 
-    def _init_group(self, group: dict[str, Any], params: list[Tensor], *others: list[Tensor]) -> Any:
-        found = super()._init_group(group, params, *others)
-        for tensors in (params, *others):
-            tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
-        return found
+    def _init_group(self, group: dict[str, Any], *found: list[Tensor] | bool) -> Any:
+        """found: lists that the optimizer fills, and in some versions of torch a flag among them."""
+        has_complex = super()._init_group(group, *found)
+        for tensors in found:
+            if isinstance(tensors, list):
+                tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
+        return has_complex
 
 
 def _is_channels_last(tensor: Tensor) -> bool:
     return tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
 
 
-class _Adam(_InMemoryOrder, torch.optim.Adam):
+class AdamInMemoryOrder(InMemoryOrder, torch.optim.Adam):
     pass
 
 
-class _AdamW(_InMemoryOrder, torch.optim.AdamW):
+class AdamWInMemoryOrder(InMemoryOrder, torch.optim.AdamW):
     pass
 
 
@@ -56,9 +58,9 @@ def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
         return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
     if config.optimizer_type == "rmsprop":
         return torch.optim.RMSprop(groups, lr, momentum=config.momentum, eps=config.eps)
-    ours, torchs = {"adam": (_Adam, torch.optim.Adam), "adamw": (_AdamW, torch.optim.AdamW)}[config.optimizer_type]
-    adam = ours if on_cpu else torchs
-    return adam(groups, lr, betas=config.betas, eps=config.eps, fused=fused)
+    plain = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    adams = {"adam": AdamInMemoryOrder, "adamw": AdamWInMemoryOrder} if on_cpu else plain
+    return adams[config.optimizer_type](groups, lr, betas=config.betas, eps=config.eps, fused=fused)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -79,6 +79,33 @@ def test_a_best_epoch_leaves_two_files_of_the_same_content(tmp_path):
     assert load_checkpoint(tmp_path / "previous.pth")["net"]["weight"].tolist() == [0, 0, 0]
 
 
+def test_no_older_best_is_taken_for_the_last_state(tmp_path):
+    """best.pth of this epoch cannot be written: last.pth holds this epoch all the same."""
+    saver = Saver(Full(tmp_path))
+    save_checkpoint(tmp_path / "best.pth", {"net": {"weight": torch.zeros(3)}})
+    checkpoint = {"net": {"weight": torch.ones(3)}, "history": [{}], "classes": []}
+    saver.epoch(checkpoint, metrics=None, best=(None, None), final=False)
+    assert load_checkpoint(tmp_path / "best.pth")["net"]["weight"].tolist() == [0, 0, 0]
+    assert load_checkpoint(tmp_path / "last.pth")["net"]["weight"].tolist() == [1, 1, 1]
+
+
+class Full(RunFolder):
+    """A folder with room for everything but best.pth; tables are none of its business."""
+
+    def save(self, name, checkpoint):
+        if name == "best.pth":
+            raise OSError(28, "No space left on device")
+        super().save(name, checkpoint)
+
+    def save_bytes(self, name, content):
+        raise OSError(28, "No space left on device")
+
+    def record(self, *_):
+        pass
+
+    record_best = record
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """small_disk(bytes): a file system of that size, where one may be mounted."""
