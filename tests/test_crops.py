@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from utils import crops
 from utils.cache import ImageCache
 from utils.config import TrainConfig
-from utils.crops import random_box, random_crop, resized
+from utils.crops import Box, cut, random_box, random_crop, resized
 from utils.errors import ImageError
 from utils.folders import scan
 from utils.images import decode, open_image, read_image
@@ -117,9 +117,17 @@ def test_half_a_jpeg_is_refused_with_the_reason(tmp_path):
 
 @pytest.mark.parametrize("size", [(224, 224), (40, 300), (33, 17)])
 def test_resizing_is_pillows_within_a_level(size):
-    part = PHOTOGRAPH.crop((40, 30, 340, 290))
-    theirs = np.asarray(part.resize(size[::-1], Image.Resampling.BILINEAR)).astype(int)
-    assert np.abs(resized(torch.from_numpy(np.array(part)), size).numpy() - theirs).max() <= 1
+    theirs = PHOTOGRAPH.crop((40, 30, 340, 290)).resize(size[::-1], Image.Resampling.BILINEAR)
+    ours = resized(cut(torch.from_numpy(np.array(PHOTOGRAPH)), Box(30, 40, 260, 300)), size)
+    assert np.abs(ours.numpy() - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_a_part_lies_where_slices_say_and_ends_with_the_picture():
+    block = torch.arange(2 * 20 * 30 * 3).view(2, 20, 30, 3)
+    for pixels in (block[1], block[1].permute(2, 0, 1).contiguous().permute(1, 2, 0)):  # rows first, channels first
+        for top, left, height, width in ((0, 0, 20, 30), (3, 7, 5, 11), (15, 20, 9, 40)):
+            sliced = pixels[top : top + height, left : left + width]
+            assert torch.equal(cut(pixels, Box(top, left, height, width))[0].permute(1, 2, 0), sliced)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +23,26 @@ ROOT = Path(__file__).parent.parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def launch(*arguments):
-    line = [*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=200, env=ENVIRONMENT)
+    return outcome_of([*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments])
+
+
+def outcome_of(line, seconds=200):
+    """What a command returned and said. If it hangs, the failure tells where each of its processes stands."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, **streams, env=ENVIRONMENT) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            for pid in reversed([process.pid, *descendants(process.pid)]):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGABRT)  # upon which the fault handler prints the stacks
+            stdout, stderr = process.communicate()
+            pytest.fail(f"hangs: {' '.join(line)}\n{stdout}\n{stderr}")
+    return subprocess.CompletedProcess(line, process.returncode, stdout, stderr)
 
 
 @pytest.fixture
@@ -58,7 +73,7 @@ def test_two_processes_train_write_once_and_agree_with_their_checkpoint(make_con
     config = make_config(epochs=2)
     line = [sys.executable, "-m", "torch.distributed.launch", "--nproc_per_node=2", "--use_env"]
     line += [f"--master_port={free_port()}", str(ROOT / "train_multi_gpu.py"), "--config", str(tmp_path / "config.py")]
-    outcome = subprocess.run(line, capture_output=True, text=True, timeout=200, env=ENVIRONMENT)
+    outcome = outcome_of(line)
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.count("epoch 1/2") == 1  # rank 0 alone speaks
     folders = list((tmp_path / "logs" / "shufflenetv2_0.5").iterdir())

@@ -89,9 +89,9 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
     its image alone.
     Paper: "Random Erasing Data Augmentation", https://arxiv.org/abs/1708.04896.
     """
-    for image, (top, left, height, width) in zip(images, boxes.tolist()):
+    for number, (top, left, height, width) in enumerate(boxes.tolist()):
         if height:
-            image[:, top : top + height, left : left + width] = 0.0
+            images[number, :, top : top + height, left : left + width] = 0.0
     return images
 
 

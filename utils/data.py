@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from .augment import NO_BOX, TrainTransform
 from .cache import ImageCache
@@ -73,7 +73,8 @@ class ImageDataset(Dataset):
         if not indices:
             return NO_IMAGES._replace(bad=bad)
         targets = torch.from_numpy(self.images.targets[indices])
-        return Batch(torch.stack(pixels), targets, torch.stack(boxes), torch.tensor(indices), bad)
+        images = default_collate(pixels)  # a stack; in a worker in shared memory, so that nothing is copied to send it
+        return Batch(images, targets, torch.stack(boxes), torch.tensor(indices), bad)
 
     def _open(self, index: int) -> Any:
         return self.cache[index] if self.cache is not None else open_image(self.images.path(index))
