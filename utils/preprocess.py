@@ -22,9 +22,7 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bilinear"  # antialiased
-    dct_scaling: bool = (
-        False  # large JPEGs are decoded at the smallest scale that covers val_resize; older runs did not
-    )
+    dct_scaling: bool = False  # decode large JPEGs at the smallest scale that covers val_resize; older runs did not
 
     @classmethod
     def from_config(cls, config: Any) -> "Preprocess":
