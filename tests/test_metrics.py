@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from utils.metrics import confusion_counts, metrics_from
+from utils.metrics import add_counts, metrics_from, no_counts
 
 EXACT = dict(rtol=0, atol=1e-12)
 RNG = np.random.default_rng(0)
@@ -21,18 +21,27 @@ CASES = {  # true classes, predicted classes, number of classes
 }
 
 
+def counts(true, predicted, classes):
+    return add_counts(no_counts(classes), torch.from_numpy(predicted), torch.from_numpy(true))
+
+
 def figures(true, predicted, classes):
-    counts = confusion_counts(torch.from_numpy(predicted), torch.from_numpy(true), classes)
-    return metrics_from(counts.numpy())
+    return metrics_from(counts(true, predicted, classes).numpy())
 
 
 @pytest.mark.filterwarnings("ignore:A single label")
 @pytest.mark.parametrize("case", CASES)
 def test_counts_are_scikit_learns_matrix(case):
     true, predicted, classes = CASES[case]
-    counts = confusion_counts(torch.from_numpy(predicted), torch.from_numpy(true), classes)
-    assert counts.dtype == torch.int64
-    assert np.array_equal(counts.numpy(), confusion_matrix(true, predicted, labels=range(classes)))
+    found = counts(true, predicted, classes)
+    assert found.dtype == torch.int64
+    assert np.array_equal(found.numpy(), confusion_matrix(true, predicted, labels=range(classes)))
+
+
+@pytest.mark.parametrize(("predicted", "true"), [([0], [3]), ([3], [2]), ([0], [-1])])
+def test_classes_out_of_range_are_refused(predicted, true):
+    with pytest.raises((IndexError, RuntimeError), match="out of|range"):
+        counts(np.array(true), np.array(predicted), 3)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -62,9 +71,7 @@ def test_no_images_give_zeros():
 
 def test_shards_of_counts_add_up_to_the_whole():
     true, predicted, classes = CASES["random"]
-    shards = [
-        confusion_counts(torch.from_numpy(predicted[r::3]), torch.from_numpy(true[r::3]), classes) for r in range(3)
-    ]
+    shards = [counts(true[r::3], predicted[r::3], classes) for r in range(3)]
     whole, summed = figures(true, predicted, classes), metrics_from(sum(shards).numpy())
     assert whole.summary(0.5) == summed.summary(0.5)
     assert list(whole.summary(0.5)) == ["val_loss", "accuracy", "precision", "recall", "f1"]

@@ -19,7 +19,7 @@ from .data import NO_IMAGES, Batch, read
 from .ema import ModelEma
 from .errors import DataError, DivergedError, UnreadableError
 from .folders import ImageList
-from .metrics import confusion_counts
+from .metrics import add_counts, no_counts
 from .optim import clipped_norm
 from .preprocess import normalise
 from .rng import seed_network
@@ -306,8 +306,9 @@ def evaluate(
     stop: called after every batch, and equally often on every rank; it may raise on all of them.
     """
     device = recipe.device
-    confusions = [torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device) for _ in models]
-    losses, images_seen, bad = [0.0] * len(models), 0, []
+    confusions = [no_counts(num_classes, device) for _ in models]
+    losses: list[list[Tensor]] = [[] for _ in models]  # left on the device: reading one is waiting for it
+    images_seen, bad = 0, []
     for model in models:
         model.eval()
     rounds = max(distributed.gather(len(loader)))
@@ -321,10 +322,11 @@ def evaluate(
                 for i, model in enumerate(models):
                     with recipe.autocast():
                         logits = model(images).float()
-                    confusions[i] += confusion_counts(logits.argmax(1), targets, num_classes)
-                    losses[i] += nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+                    add_counts(confusions[i], logits.argmax(1), targets)
+                    losses[i].append(nn.functional.cross_entropy(logits, targets, reduction="sum"))
             stop()
-    sums = distributed.all_reduce_sum(_on(torch.tensor([*losses, images_seen], dtype=torch.float64), device)).tolist()
+    totals = [sum(torch.stack(parts).tolist()) if parts else 0.0 for parts in losses]
+    sums = distributed.all_reduce_sum(_on(torch.tensor([*totals, images_seen], dtype=torch.float64), device)).tolist()
     bad = sorted(item for items in distributed.gather(bad) for item in items)
     means = [loss / sums[-1] if sums[-1] else float("nan") for loss in sums[:-1]]
     return [Evaluation(mean, distributed.all_reduce_sum(counts).cpu(), bad) for mean, counts in zip(means, confusions)]

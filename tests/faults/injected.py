@@ -54,7 +54,7 @@ def count_calls(name: str, path: Path) -> None:
 
 def signalled_in_evaluation(batch: int, signum: int, rank: int) -> None:
     """The signal comes to one rank while it evaluates its batch number `batch` of all evaluations."""
-    at_call(engine, "confusion_counts", batch, lambda: os.kill(os.getpid(), signum), rank)
+    at_call(engine, "add_counts", batch, lambda: os.kill(os.getpid(), signum), rank)
 
 
 def raises_in_step(step: int, rank: int) -> None:
