@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from utils.augment import Mixer
 from utils.config import TrainConfig
@@ -343,6 +344,27 @@ def test_evaluation_counts_each_image_once_and_equals_a_plain_loop(data, batch_s
         assert evaluation.confusion.sum() == 7
         assert evaluation.loss == pytest.approx(nn.functional.cross_entropy(logits, targets).item(), rel=1e-6)
         assert evaluation.bad == []
+
+
+class ReadsBack(TorchDispatchMode):
+    """Counts how often a number of a tensor is asked for, for which a GPU would have to finish all it has to do."""
+
+    operators = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)  # in inference mode; else
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function in self.operators
+        return function(*args, **(kwargs or {}))
+
+
+def test_evaluation_waits_for_no_batch(data):
+    counts = []
+    with ReadsBack() as reads:
+        evaluate([linear()], validation(data, 2), recipe(), CLASSES, stop=lambda: counts.append(reads.count))
+        with torch.inference_mode():
+            torch.ones(()).item()
+    assert counts == [counts[0]] * 4
+    assert reads.count == counts[0] + 1
 
 
 def test_evaluation_leaves_the_network_as_it_was(data):
