@@ -1,6 +1,7 @@
 """From a picture to what a network sees when it is asked, not taught: one path for validation and prediction."""
 
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,18 @@ def normalise(
     channels_last format already.
     """
     rows, width = images.flatten(2), images.shape[2]  # (N, H, 3W): long rows are what vector instructions like
-    shift, scale = ((torch.tensor(values, device=images.device) * 255).repeat(width) for values in (mean, std))
+    shift, scale = (_row_of(values, width, images.device) for values in (mean, std))
     normalised = rows.to(torch.float32).sub_(shift).div_(scale).view(images.shape).permute(0, 3, 1, 2)
     return normalised if channels_last else normalised.contiguous()
+
+
+@lru_cache
+def _row_of(values: tuple[float, ...], width: int, device: torch.device) -> Tensor:
+    """(3 * width,): a value of each channel, on the scale of 0..255, for every pixel of a row.
+
+    Kept, because to send numbers to a GPU is to wait for all that it has still to do.
+    """
+    return (torch.tensor(values, device=device) * 255).repeat(width)
 
 
 def denormalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
