@@ -154,23 +154,49 @@ from utils.data import read, train_loader
 from utils.folders import scan
 
 config = TrainConfig(img_size=(24, 24), batch_size=2)
-for batch in read(train_loader(config, scan(sys.argv[1]), rank=0, world_size=1, workers=2, pin=False)):
-    raise RuntimeError("in the middle of an epoch")
+loader = train_loader(config, scan(sys.argv[1]), rank=0, world_size=1, workers=2, pin=False)
+for batch in read(loader):
+    {inner}
+{after}
 """
+FAILURE = "raise RuntimeError('a fault of the program')"
+ENDINGS = {  # what it does within and after an epoch, its status
+    "within an epoch": (FAILURE, "", 1),
+    "after an epoch": ("pass", FAILURE, 1),
+    "without a fault": ("pass", "", 0),
+}
 
 
-def test_a_program_that_fails_within_an_epoch_ends(images):
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_program_ends_that_still_holds_its_loader(images, ending):
     """Its workers, which wait for more, do not hold it up."""
+    inner, after, status = ENDINGS[ending]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    line = [sys.executable, "-c", PROGRAM, images.root]
+    line = [sys.executable, "-c", PROGRAM.format(inner=inner, after=after), images.root]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True) as program:
         try:
             _, told = program.communicate(timeout=45)
         except subprocess.TimeoutExpired:
             os.killpg(program.pid, signal.SIGKILL)
             pytest.fail("the program hangs")
-    assert program.returncode == 1
-    assert "in the middle of an epoch" in told
+    assert program.returncode == status
+    assert told.count("Traceback") == status
+    assert ("a fault of the program" in told) == bool(status)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal cannot be asked for here")
+def test_a_worker_ends_for_its_parent_and_for_nobody_else(images):
+    loader = train_loader(config(), images, rank=0, world_size=1, workers=1, pin=False)
+    count = len(list(read(loader)))
+    [worker] = loader._iterator._workers
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
+    assert len(list(read(loader))) == count
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(timeout=20)
+    assert worker.exitcode == 0
+    loader._iterator._shutdown_workers()
 
 
 def test_a_batch_holds_uint8_images_with_the_targets_of_their_indices(images):

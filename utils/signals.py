@@ -1,6 +1,8 @@
 """SIGINT and SIGTERM as a request that the loop honours between two steps."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -53,6 +55,17 @@ def sigterm_raises() -> Iterator[None]:
 
 def leave_signals_to_parent(worker: int) -> None:
     """For DataLoader workers: a signal to the whole group must not take the next batch from a loop that is finishing
-    its step. Workers end with their parent all the same."""
+    its step. Workers end when their parent asks them to, as it does at its own end, and when it is gone.
+
+    (Where the sender of a signal cannot be asked for, as on macOS, SIGTERM does what torch does with it.)
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_for_parent, daemon=True).start()
+
+
+def _end_for_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)  # any other status would be told as a failure of the worker
