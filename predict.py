@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from utils import distributed
 from utils.allocator import keep_freed_memory
 from utils.classifier import Classifier, load_classifier
@@ -15,6 +13,9 @@ from utils.config import ConfigError, PredictConfig, load_predict_config, parse_
 from utils.folders import find_images
 from utils.predictions import Prediction, check_output, write_predictions
 from utils.text import one_line
+from utils.threads import compute_with
+
+from tqdm import tqdm
 
 
 def run(config: PredictConfig) -> list[Prediction]:
@@ -24,6 +25,7 @@ def run(config: PredictConfig) -> list[Prediction]:
     single = os.path.isfile(config.predict_img_path)
     paths = find_images(config.predict_img_path)
     device = distributed.pick_device(config.device)
+    compute_with(config.num_threads)
     if device.type == "cpu":
         keep_freed_memory()
     classifier = load_classifier(config, device)

@@ -6,6 +6,7 @@
 load_from = ''  # checkpoint; '' is best.pth of the newest run in ./logs
 predict_img_path = './data/digits/val/3/0045.png'  # an image, a folder (nested ones too) or a glob
 device = 'auto'  # 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'
+num_threads = 'auto'  # threads that a CPU computes with; auto: its cores, by affinity and quota
 batch_size = 32  # images at a time
 topk = 5  # classes to name for each image
 output = ''  # csv or json file; '' writes beside the checkpoint

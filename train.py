@@ -7,9 +7,6 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from utils import distributed, elastic
 from utils.allocator import keep_freed_memory
 from utils.checkpoint import BEST, LAST, PREVIOUS
@@ -31,8 +28,12 @@ from utils.session import (
     make_recipe,
     make_state,
 )
+from utils.threads import compute_with
 from utils.trainer import Trainer
 from utils.validation import validate
+
+import torch
+from torch import nn
 
 
 def run(config: TrainConfig, *, force: bool = False) -> Path:
@@ -42,9 +43,11 @@ def run(config: TrainConfig, *, force: bool = False) -> Path:
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
-    if device.type == "cpu":
-        keep_freed_memory()
+    threads = compute_with(config.num_threads)
     with RunLog() as run_log:
+        if device.type == "cpu":
+            keep_freed_memory()
+            log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
         if config.only_val:
             return validate(config, device, run_log)
         return train(elastic.resumed(config), device, run_log, force=force or elastic.restarted())
@@ -76,7 +79,7 @@ def train(config: TrainConfig, device: torch.device, run_log: RunLog, *, force: 
             past.tidy(folder)
         elastic.remember(config, folder.path)
         run_log.write_to(folder.path)
-        folder.begin(config, splits, environment(device), steps_per_epoch)
+        folder.begin(config, splits, environment(device, config.num_threads), steps_per_epoch)
         tell_start(config, model, device, standing, folder)
         Trainer(config, splits, preprocess, recipe, state, standing, folder, train_loader, val_loader).loop()
     elastic.forget(config)

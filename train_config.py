@@ -66,6 +66,7 @@ warmup_type = 'linear'  # 'linear', 'constant': rise from 0.05 x init_lr, or hol
 
 # Machine
 device = 'auto'  # 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'
+num_threads = 'auto'  # threads that a CPU computes with; auto: its cores, by affinity and quota
 use_benchmark = True  # let cuDNN time its algorithms
 use_apex = True  # mixed precision; on a CPU only if amp_dtype names bfloat16
 amp_dtype = 'auto'  # 'auto', 'float16', 'bfloat16': auto is what suits the GPU

@@ -21,15 +21,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
+from utils.cli import run_command
+from utils.memory import peak_growth
+from utils.timing import Spread, interleaved, ratios
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models import create_model
 from models.addernet import adder2d
-from utils.cli import run_command
-from utils.memory import peak_growth
-from utils.timing import Spread, interleaved, ratios
 
 Sides = dict[str, Callable[[], Any]]  # "ours" and "theirs"
 

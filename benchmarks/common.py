@@ -10,9 +10,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from utils.cpu.waiting import adapted
+from utils.threads import prepare
 from utils.timing import Spread, interleaved, ratios
+
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 Build = Callable[[], Callable[[], Any]]
@@ -33,16 +35,19 @@ def compare(
 
 
 @contextmanager
-def elsewhere(build: Build, threads: int, calls: int) -> Iterator[Callable[[], None]]:
-    """Within: a function that makes so many calls of what `build` returns in a new process, which waits in between."""
+def elsewhere(build: Build, threads: int, calls: int = 1) -> Iterator[Callable[[], float | None]]:
+    """Within: a function that makes so many calls of what `build` returns in a new process, which waits in between.
+
+    threads: of torch there; 0 leaves them as they are. The function returns what the last call did, if a float.
+    """
     ours, theirs = get_context("spawn").Pipe()
     process = get_context("spawn").Process(target=_serve, args=(theirs, build, threads, calls))
     process.start()
     theirs.close()
 
-    def call() -> None:
+    def call() -> float | None:
         ours.send(True)
-        ours.recv()  # raises EOFError if the process has failed, which told why
+        return ours.recv()  # raises EOFError if the process has failed, which told why
 
     try:
         yield call
@@ -52,16 +57,18 @@ def elsewhere(build: Build, threads: int, calls: int) -> Iterator[Callable[[], N
 
 
 def _serve(connection: Connection, build: Build, threads: int, calls: int) -> None:
-    torch.set_num_threads(threads)
-    function = build()
-    while True:
-        try:
-            connection.recv()
-        except EOFError:
-            return
-        for _ in range(calls):
-            function()
-        connection.send(True)
+    if threads:
+        torch.set_num_threads(threads)
+    with adapted(prepare()):
+        function = build()
+        while True:
+            try:
+                connection.recv()
+            except EOFError:
+                return
+            for _ in range(calls):
+                result = function()
+            connection.send(result if isinstance(result, float) else None)
 
 
 def moments(command: Sequence[str], marker: str) -> list[float]:

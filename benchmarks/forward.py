@@ -13,16 +13,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.allocator import keep_freed_memory
+from utils.inference import prepare_for_inference
+
 import torch
 from torch import Tensor, nn
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import compare, comparison, gain, print_header, print_mean, print_row
 from models import create_model
 from tests.references import IMG_SIZES, REFERENCES
-from utils.allocator import keep_freed_memory
-from utils.inference import prepare_for_inference
 
 NETWORKS = [
     "vgg:bn11",

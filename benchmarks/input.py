@@ -16,6 +16,15 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
+from utils.augment import TrainTransform
+from utils.cli import run_command
+from utils.crops import random_crop
+from utils.data import ImageDataset
+from utils.engine import Recipe, training_input
+from utils.folders import scan
+from utils.images import open_image, read_image
+from utils.timing import Spread, interleaved, ratios, threads
+
 import numpy as np
 import timm
 import torch
@@ -28,14 +37,6 @@ from torchvision.datasets import ImageFolder
 
 from benchmarks.common import print_row
 from benchmarks.photographs import write_photographs
-from utils.augment import TrainTransform
-from utils.cli import run_command
-from utils.crops import random_crop
-from utils.data import ImageDataset
-from utils.engine import Recipe, training_input
-from utils.folders import scan
-from utils.images import open_image, read_image
-from utils.timing import Spread, interleaved, ratios, threads
 
 SIDE, MEAN, STD, ERASE = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 0.25
 BATCH = 32

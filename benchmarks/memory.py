@@ -14,15 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
+from utils.config import TrainConfig
+from utils.data import ImageDataset, TrainBatches, make_loader
+from utils.folders import ImageList, PackedPaths, pack_paths
+
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
-
-from utils.config import TrainConfig
-from utils.data import ImageDataset, TrainBatches, make_loader
-from utils.folders import ImageList, PackedPaths, pack_paths
 
 ALLOWED = 0.05  # growth from the first epoch to the last
 CLASSES = 1000

@@ -11,16 +11,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.allocator import keep_freed_memory
+from utils.metrics import Metrics, add_counts, metrics_from, no_counts
+
 import numpy as np
 import torch
 from sklearn.metrics import classification_report
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from benchmarks.common import compare, comparison, print_header, print_row
-from utils.allocator import keep_freed_memory
-from utils.metrics import Metrics, add_counts, metrics_from, no_counts
 
 
 def evaluation(images: int, classes: int) -> tuple[Tensor, Tensor]:

@@ -11,13 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import moments, print_row
 from utils.demo_data import make_digits
 from utils.timing import Spread, ratios
+
+import torch
+
+from benchmarks.common import moments, print_row
 
 
 def checkpoint(data: Path, logs: Path) -> Path:

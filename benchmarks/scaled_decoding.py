@@ -14,6 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from utils.classifier import Classifier, load_classifier
+from utils.config import PredictConfig, train_config_from
+from utils.metrics import add_counts, metrics_from, no_counts
+
 import numpy as np
 import torch
 from PIL import Image
@@ -21,9 +25,6 @@ from sklearn.datasets import load_digits
 
 import train
 from benchmarks.common import print_row
-from utils.classifier import Classifier, load_classifier
-from utils.config import PredictConfig, train_config_from
-from utils.metrics import add_counts, metrics_from, no_counts
 
 SIDE, SEEN = 768, 64
 

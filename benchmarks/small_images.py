@@ -13,6 +13,14 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.cache import ImageCache
+from utils.config import train_config_from
+from utils.data import read, train_loader
+from utils.engine import Recipe, training_input
+from utils.folders import scan
+
 import numpy as np
 import torch
 from PIL import Image
@@ -20,14 +28,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from benchmarks.common import compare, comparison, print_header, print_row
-from utils.cache import ImageCache
-from utils.config import train_config_from
-from utils.data import read, train_loader
-from utils.engine import Recipe, training_input
-from utils.folders import scan
 
 SIDE, BATCH, HALF = 32, 128, (0.5, 0.5, 0.5)
 

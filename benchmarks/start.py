@@ -19,15 +19,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from torch.utils.data import DataLoader
-from torchvision.datasets import ImageFolder
-
-from benchmarks.common import compare, comparison, print_header, print_row
 from utils.config import train_config_from
 from utils.data import train_loader
 from utils.folders import scan
 from utils.memory import peak_growth
 from utils.timing import Spread
+
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+
+from benchmarks.common import compare, comparison, print_header, print_row
 
 CLASSES = 1000
 

@@ -13,13 +13,14 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import moments, print_row
 from utils.demo_data import make_digits
 from utils.timing import Spread, ratios
+
+import torch
+
+from benchmarks.common import moments, print_row
 
 
 def ours(given: argparse.Namespace, data: Path, folder: Path) -> list[str]:

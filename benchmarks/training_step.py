@@ -13,19 +13,20 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import nn
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import compare, comparison, gain, print_header, print_mean, print_row
-from tests.references import REFERENCES
 from utils.allocator import keep_freed_memory
 from utils.config import TrainConfig
 from utils.data import Batch
 from utils.engine import train_step
 from utils.preprocess import Preprocess
 from utils.session import make_model, make_recipe, make_state
+
+import torch
+from torch import nn
+
+from benchmarks.common import compare, comparison, gain, print_header, print_mean, print_row
+from tests.references import REFERENCES
 
 NETWORKS = ["resnet:18", "resnet:50", "mobilenetv2:1.0", "convnext:tiny", "swint:tiny-224", "vit:base-patch16"]
 DROP_PATH = {"convnext": 0.1, "swint": 0.2}  # of our variants; torchvision's networks have none

@@ -1,14 +1,14 @@
 """A whole checkpoint without a run."""
 
-import numpy as np
-import torch
-
 from utils.config import TrainConfig
 from utils.engine import Progress
 from utils.folders import ImageList, PackedPaths, pack_paths
 from utils.preflight import Splits
 from utils.preprocess import Preprocess
 from utils.session import Standing, make_model, make_recipe, make_state, pack
+
+import numpy as np
+import torch
 
 CPU = torch.device("cpu")
 

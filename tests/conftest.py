@@ -5,11 +5,11 @@ import zlib
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads would wait in circles
 
+from utils.config import load_train_config
+
 import numpy as np
 import pytest
 from PIL import Image
-
-from utils.config import load_train_config
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from utils import tables
 from utils.checkpoint import load_checkpoint
 from utils.config import TrainConfig
 from utils.metrics import metrics_from
 from utils.schema import render
+
+import numpy as np
+import torch
 
 TIMINGS = {"images_per_second", "data_wait", "seconds"}  # columns that differ between equal runs
 UNEQUAL = TIMINGS | {"waited", "history", "config"}

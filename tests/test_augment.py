@@ -1,12 +1,12 @@
 """Augmentation hangs on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
+from utils.augment import Mixer, TrainTransform, erase
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import v2
-
-from utils.augment import Mixer, TrainTransform, erase
 
 POLICIES = ["simple", "ra", "tawide", "imagenet", "cifar10", "svhn"]
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils.demo_data import make_digits
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +19,6 @@ from sklearn.datasets import load_sample_images
 
 from tests.conftest import noisy_image
 from tools.check_data import main
-from utils.demo_data import make_digits
 
 TOOL = Path(__file__).parents[1] / "tools" / "check_data.py"
 WIDTH, HEIGHT = 120, 90

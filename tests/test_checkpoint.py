@@ -4,11 +4,11 @@ import os
 import pickle
 import stat
 
-import pytest
-import torch
-
 from utils.checkpoint import FORMAT, atomic_file, load_checkpoint, read_pickle, save_checkpoint, write_text
 from utils.errors import WeightsError
+
+import pytest
+import torch
 
 PAYLOAD = {"net": {"weight": torch.arange(5.0)}, "epoch": 3, "best": {"accuracy": 0.5}, "classes": ["猫", "dog"]}
 

@@ -4,9 +4,6 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-import pytest
-import torch
-
 from utils import schema
 from utils.config import (
     ConfigError,
@@ -17,6 +14,9 @@ from utils.config import (
     parse_overrides,
     read_literals,
 )
+
+import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 DEFAULTS = dict(  # DESIGN.md, section 3
@@ -52,6 +52,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     pin_memory=True,
     epochs=100,
     device="auto",
+    num_threads="auto",
     use_benchmark=True,
     use_apex=True,
     amp_dtype="auto",

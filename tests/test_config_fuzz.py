@@ -5,11 +5,6 @@ import dataclasses
 import os
 import string
 
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from tests.conftest import noisy_image
 from utils.config import (
     ConfigError,
     PredictConfig,
@@ -27,6 +22,12 @@ from utils.preflight import read_data
 from utils.run_folder import open_run_folder
 from utils.schema import check
 from utils.text import one_line
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import noisy_image
 
 EXAMPLES = 250  # of each test in CI; HYPOTHESIS_FACTOR=50 tries that many times more
 FUZZ = settings(

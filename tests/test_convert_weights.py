@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils.checkpoint import save_checkpoint
+from utils.errors import WeightsError
+from utils.general import load_weights, read_state_dict
+from utils.networks import NetworkOptions
+
 import pytest
 import timm
 import torch
@@ -15,10 +20,6 @@ from tests.checkpoints import whole_checkpoint
 from tests.references import PARAMETERS, SkipRandomFill, damp, randomise
 from tools import convert_weights
 from tools.convert_weights import Request, convert, main
-from utils.checkpoint import save_checkpoint
-from utils.errors import WeightsError
-from utils.general import load_weights, read_state_dict
-from utils.networks import NetworkOptions
 
 TOOL = Path(__file__).parents[1] / "tools" / "convert_weights.py"
 HEAVY = 3_000_000  # parameters: conversions of larger networks are not for every run

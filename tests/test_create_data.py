@@ -11,15 +11,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from utils import drafts
+from utils.errors import DataError
+from utils.folders import scan
+from utils.images import read_image
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from tools.create_data import main, parse_arguments
-from utils import drafts
-from utils.errors import DataError
-from utils.folders import scan
-from utils.images import read_image
 
 TOOL = Path(__file__).parents[1] / "tools" / "create_data.py"
 

@@ -4,13 +4,6 @@ import math
 from dataclasses import replace
 from random import Random
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image
-from sklearn.datasets import load_sample_images
-from torchvision.transforms import v2
-
 from utils import crops
 from utils.cache import ImageCache
 from utils.config import TrainConfig
@@ -21,6 +14,13 @@ from utils.images import decode, open_image, read_image
 from utils.preflight import Splits
 from utils.preprocess import Preprocess
 from utils.session import make_loaders
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torchvision.transforms import v2
 
 PHOTOGRAPH = Image.fromarray(load_sample_images().images[0])
 TO_STORED = [None, 0, 3, 1, 5, 2, 6, 4]  # Image.Transpose of a picture as EXIF orientation 1..8 stores it

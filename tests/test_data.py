@@ -7,18 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image
-from torchvision.transforms import InterpolationMode, v2
-
+from utils import data as data_module
 from utils.cache import ImageCache
 from utils.config import TrainConfig
 from utils.data import EvalBatches, TrainBatches, read, train_loader, val_loader, worker_count
 from utils.errors import DataError, UnreadableError
 from utils.folders import scan
 from utils.preprocess import Preprocess, normalise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode, v2
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -299,7 +300,7 @@ def test_validation_batches_keep_order_and_cover_all(image_folder):
     [(0, "cpu", 1, 0), (5, "cpu", 4, 5), ("auto", "cpu", 1, 2), ("auto", "cuda", 1, 8), ("auto", "cuda", 4, 4)],
 )
 def test_the_number_of_workers(monkeypatch, asked, device, processes, expected):
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    monkeypatch.setattr(data_module, "available_cores", lambda: 16)
     assert worker_count(asked, torch.device(device), processes) == expected
 
 

@@ -10,14 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from utils import tables
+from utils.checkpoint import load_checkpoint
+from utils.errors import WeightsError
+
 import numpy as np
 import pytest
 
 import train
 from tests.runs import assert_same_run, results, wait_for
-from utils import tables
-from utils.checkpoint import load_checkpoint
-from utils.errors import WeightsError
 
 ROOT = Path(__file__).parent.parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

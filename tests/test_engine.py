@@ -3,13 +3,6 @@
 import copy
 import multiprocessing
 
-import numpy as np
-import pytest
-import torch
-from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from utils.augment import Mixer
 from utils.config import TrainConfig
 from utils.data import Batch, read, train_loader, val_loader
@@ -18,6 +11,13 @@ from utils.engine import Progress, Recipe, TrainState, evaluate, train_one_epoch
 from utils.errors import DivergedError
 from utils.folders import scan
 from utils.preprocess import Preprocess, normalise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils._python_dispatch import TorchDispatchMode
 
 CPU, HALF = torch.device("cpu"), (0.5, 0.5, 0.5)
 CLASSES, SIDE = 3, 6

@@ -2,14 +2,6 @@
 
 import copy
 
-import pytest
-import torch
-from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torch import nn
-
-from models import create_model
-from tests.references import SkipRandomFill, damp, randomise
 from utils.explain.layers import default_layer, named_layer
 from utils.explain.maps import (
     CAMS,
@@ -20,6 +12,15 @@ from utils.explain.maps import (
     grad_cam_plus_plus,
     guided_gradients,
 )
+
+import pytest
+import torch
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
+
+from models import create_model
+from tests.references import SkipRandomFill, damp, randomise
 
 SIZE = (64, 96)
 SMALL = {"vit": dict(dim=48, depth=2, heads=3), "swint": dict(dim=24, depths=(1, 1, 1, 1))}

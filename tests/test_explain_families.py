@@ -2,6 +2,9 @@
 
 from functools import cache
 
+from utils.explain.layers import default_layer
+from utils.explain.maps import CAMS, explain
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,8 +12,6 @@ from torch.nn import functional
 
 from models import create_model, list_models
 from tests.references import PARAMETERS
-from utils.explain.layers import default_layer
-from utils.explain.maps import CAMS, explain
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
 SMALLEST = {prefix: min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES}

@@ -1,14 +1,15 @@
 """Which layer stands for a network: by default, for every network and size, and by name."""
 
+from utils.errors import ConfigError
+from utils.explain.layers import default_layer, named_layer, outputs_of
+from utils.explain.maps import CAMS, explain
+
 import pytest
 import torch
 from torch import nn
 
 from models import create_model, list_models, native_img_size
 from tests.references import PARAMETERS, SkipRandomFill, randomise
-from utils.errors import ConfigError
-from utils.explain.layers import default_layer, named_layer, outputs_of
-from utils.explain.maps import CAMS, explain
 
 STRIDES = {"vgg": 16, "vit": 16, "resmlp-mixer": 16}  # pixels to a position; 32 in the others
 STRIDES |= {("vit", "base-patch32"): 32, ("vit", "large-patch32"): 32, ("vit", "huge-patch14"): 14}

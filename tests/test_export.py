@@ -8,6 +8,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from utils.config import PredictConfig, TrainConfig
+from utils.errors import ConfigError, DataError, WeightsError
+from utils.export import formats, runtime
+from utils.export.formats import Format, format_of
+from utils.export.metadata import Metadata
+from utils.export.parity import check_images, measure
+from utils.export.write import export
+from utils.networks import LoadedNetwork, NetworkOptions, NetworkSpec, load_network
+from utils.preprocess import Preprocess
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,15 +29,6 @@ import predict
 import train
 from tests.conftest import noisy_image
 from tools.export import main
-from utils.config import PredictConfig, TrainConfig
-from utils.errors import ConfigError, DataError, WeightsError
-from utils.export import formats, runtime
-from utils.export.formats import Format, format_of
-from utils.export.metadata import Metadata
-from utils.export.parity import check_images, measure
-from utils.export.write import export
-from utils.networks import LoadedNetwork, NetworkOptions, NetworkSpec, load_network
-from utils.preprocess import Preprocess
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")

@@ -1,14 +1,15 @@
 """A network of every family as .onnx and .pt2, at a small size, with the check that each export makes."""
 
+from utils.export.formats import FORMATS
+from utils.export.metadata import Metadata
+from utils.export.write import export
+from utils.networks import NetworkOptions, load_network
+
 import pytest
 import torch
 
 from tests.references import SkipRandomFill, damp, randomise
 from tests.test_families import smallest
-from utils.export.formats import FORMATS
-from utils.export.metadata import Metadata
-from utils.export.write import export
-from utils.networks import NetworkOptions, load_network
 
 QUICK = {"resnet", "squeezenet"}
 SIZE = (64, 96)  # height and width are told apart

@@ -3,6 +3,11 @@
 import shutil
 from functools import partial
 
+from utils import crops
+from utils.config import train_config_from
+from utils.general import load_weights
+from utils.tables import read_csv
+
 import numpy as np
 import pytest
 import timm
@@ -14,10 +19,6 @@ from torch import Tensor, nn
 import train
 from models import create_model, list_models
 from tests.references import PARAMETERS, SkipRandomFill, damp, randomise
-from utils import crops
-from utils.config import train_config_from
-from utils.general import load_weights
-from utils.tables import read_csv
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
 SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]

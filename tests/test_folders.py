@@ -4,11 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from utils.errors import DataError
 from utils.folders import EXTENSIONS, PackedPaths, find_images, list_classes, pack_paths, scan
+
+import numpy as np
+import pytest
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+from utils.errors import WeightsError
+from utils.general import load_weights, newest_checkpoint, next_run_folder
+
 import pytest
 import torch
 from torch import nn
-
-from utils.errors import WeightsError
-from utils.general import load_weights, newest_checkpoint, next_run_folder
 
 CONTAINERS = ["net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema"]
 

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils.checkpoint import save_checkpoint
+from utils.explain.drawing import headline, overlay, relief
+from utils.explain.maps import METHODS, Explanation
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +17,6 @@ from models import create_model
 from tests.checkpoints import whole_checkpoint
 from tests.references import randomise
 from tools.grad_cam import main
-from utils.checkpoint import save_checkpoint
-from utils.explain.drawing import headline, overlay, relief
-from utils.explain.maps import METHODS, Explanation
 
 TOOL = Path(__file__).parents[1] / "tools" / "grad_cam.py"
 CLASSES = ["1", "10", "cat", "naïve $5\nand more"]

@@ -1,11 +1,12 @@
 """Which key a run that waits for its data is told to turn, and that it is told once."""
 
-import pytest
-
-import train
 from utils import hints
 from utils.config import train_config_from
 from utils.hints import waiting_hint
+
+import pytest
+
+import train
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 import os
 
-import pytest
-import torch
-
-from tests.checkpoints import CPU, new_state, whole_checkpoint
 from utils.checkpoint import save_checkpoint
 from utils.classifier import load_classifier
 from utils.config import ConfigError, PredictConfig, train_config_from
@@ -13,6 +9,11 @@ from utils.contents import ENTRIES, validated
 from utils.errors import WeightsError
 from utils.networks import read_payload
 from utils.resume import restore
+
+import pytest
+import torch
+
+from tests.checkpoints import CPU, new_state, whole_checkpoint
 
 
 @pytest.fixture(scope="module")

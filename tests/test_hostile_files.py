@@ -9,6 +9,12 @@ import tarfile
 import time
 import zipfile
 
+from utils.checkpoint import FORMAT, read_pickle
+from utils.classifier import load_classifier
+from utils.config import PredictConfig, TrainConfig
+from utils.errors import UserError, WeightsError
+from utils.validation import read_checkpoint
+
 import pytest
 import torch
 from torch import nn
@@ -16,11 +22,6 @@ from torch import nn
 import train
 from tests.checkpoints import CPU
 from tools import convert_weights
-from utils.checkpoint import FORMAT, read_pickle
-from utils.classifier import load_classifier
-from utils.config import PredictConfig, TrainConfig
-from utils.errors import UserError, WeightsError
-from utils.validation import read_checkpoint
 
 VICTIM = "hostile-code-ran-here"
 

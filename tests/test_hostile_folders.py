@@ -6,11 +6,6 @@ import sys
 import time
 from functools import partial
 
-import pytest
-import torch
-from PIL import Image
-
-from tests.test_odd_images import Recorder
 from utils.classifier import Classifier
 from utils.errors import DataError
 from utils.folders import find_images, scan
@@ -18,6 +13,12 @@ from utils.images import read_image
 from utils.predictions import write_predictions
 from utils.preprocess import Preprocess
 from utils.tables import read_csv
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.test_odd_images import Recorder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs links, pipes and names of any bytes")
 

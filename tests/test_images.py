@@ -2,13 +2,14 @@
 
 import struct
 
+from utils.errors import ImageError
+from utils.images import image_size, read_image
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
 from tests.image_files import png, png_header
-from utils.errors import ImageError
-from utils.images import image_size, read_image
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
 FORMATS = ["bmp", "gif", "jpg", "png", "ppm", "tif", "webp"]

@@ -1,12 +1,13 @@
 """Networks prepared for prediction: nothing but time changes."""
 
+from utils.inference import prepare_for_inference
+
 import pytest
 import torch
 from torch import nn
 
 from models import create_model
 from tests.references import randomise
-from utils.inference import prepare_for_inference
 
 FOLDED = [("vgg", "bn11"), ("resnet", "18"), ("resnet", "50"), ("regnety", "200mf"), ("mobilenetv2", "0.25")]
 FOLDED += [("mobilenetv3", "small"), ("ghostnet", "0.5"), ("efficientnetv1", "b0"), ("shufflenetv2", "0.5")]

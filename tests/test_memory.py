@@ -3,10 +3,10 @@
 import mmap
 import sys
 
-import pytest
-
 from utils import memory
 from utils.memory import peak_growth
+
+import pytest
 
 MB = 2**20
 PIECE = b"x" * MB

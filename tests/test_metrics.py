@@ -1,11 +1,11 @@
 """Figures from counts equal scikit-learn's."""
 
+from utils.metrics import add_counts, metrics_from, no_counts
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
-
-from utils.metrics import add_counts, metrics_from, no_counts
 
 EXACT = dict(rtol=0, atol=1e-12)
 RNG = np.random.default_rng(0)

@@ -2,6 +2,9 @@
 
 import argparse
 
+from utils.errors import ConfigError, WeightsError
+from utils.networks import NetworkOptions, add_network_options, load_network, network_options
+
 import pytest
 import timm
 import torch
@@ -9,8 +12,6 @@ import torch
 import train
 from models import create_model
 from tests.references import SkipRandomFill, randomise
-from utils.errors import ConfigError, WeightsError
-from utils.networks import NetworkOptions, add_network_options, load_network, network_options
 
 CPU = torch.device("cpu")
 

@@ -8,13 +8,6 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image, ImageCms, features
-from torch import nn
-
-from tests.image_files import jpeg_of_size, png, png_header, tiff, without_segment
 from utils.augment import TrainTransform
 from utils.cache import ImageCache
 from utils.checking.fingerprint import fingerprint
@@ -25,6 +18,14 @@ from utils.errors import DataError
 from utils.folders import ImageList, PackedPaths, pack_paths
 from utils.images import image_size, read_image
 from utils.preprocess import Preprocess
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms, features
+from torch import nn
+
+from tests.image_files import jpeg_of_size, png, png_header, tiff, without_segment
 
 RED, WHITE = (250, 0, 0), (255, 255, 255)
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)

@@ -4,16 +4,17 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-import torch
-from torch import nn
-
-from tests.checkpoints import new_state, whole_checkpoint
 from utils.amp import amp_dtype, make_scaler
 from utils.config import TrainConfig
 from utils.ema import ModelEma
 from utils.optim import InMemoryOrder, load_optimizer, make_optimizer, parameter_groups
 from utils.resume import restore
+
+import pytest
+import torch
+from torch import nn
+
+from tests.checkpoints import new_state, whole_checkpoint
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 

@@ -1,14 +1,15 @@
 """Convolutions packed for prediction: the numbers of torch's own, at any shape, and nothing else replaced."""
 
+from utils import packing
+from utils.inference import prepare_for_inference
+from utils.packing import PackedConv2d, pack_convolutions
+
 import pytest
 import torch
 from torch import nn
 
 from models import create_model
 from tests.test_inference import AS_THEY_WERE, FOLDED
-from utils import packing
-from utils.inference import prepare_for_inference
-from utils.packing import PackedConv2d, pack_convolutions
 
 
 def images(*shape):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils import tables
+
 import pytest
 from PIL import Image
 
@@ -12,7 +14,6 @@ import train
 from models import list_models
 from tests.references import PARAMETERS
 from tools.params import main
-from utils import tables
 
 ROOT = Path(__file__).parents[1]
 RESNET = ("--model-prefix", "resnet", "--model-suffix", "18")

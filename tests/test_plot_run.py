@@ -5,18 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-from PIL import Image
-
-from tests.runs import make_run
-from tools.plot_run import main
 from utils import tables
 from utils.errors import DataError
 from utils.plots import PICTURES
 from utils.plots.comparison import compare
 from utils.plots.curves import losses
 from utils.saved_run import describe_runs, read_steps_per_epoch
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.runs import make_run
+from tools.plot_run import main
 
 ROOT = Path(__file__).parents[1]
 NEED_EPOCHS = {"train_val_loss.jpg", "Acc_P_R_F1.jpg", "P_R_F1_per_class.jpg", "confusion_matrix.jpg"}

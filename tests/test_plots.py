@@ -2,12 +2,6 @@
 
 import itertools
 
-import numpy as np
-import pytest
-from matplotlib.text import Text
-from PIL import Image
-
-from tests.runs import make_run
 from utils import fonts, tables
 from utils.config import TrainConfig
 from utils.errors import DataError
@@ -16,6 +10,13 @@ from utils.plots.canvas import MOST_LABELS
 from utils.plots.curves import MOST_POINTS, schedule
 from utils.plots.per_class import confusion, distribution
 from utils.schedulers import learning_rate
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from PIL import Image
+
+from tests.runs import make_run
 
 
 @pytest.mark.parametrize("count", [1, 2, 200])

@@ -7,13 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image
-
-import predict
-import train
 from utils.checkpoint import load_checkpoint
 from utils.classifier import load_classifier
 from utils.config import PredictConfig
@@ -21,6 +14,14 @@ from utils.data import val_loader
 from utils.errors import ConfigError, DataError, ImageError, WeightsError
 from utils.preflight import read_data
 from utils.preprocess import Preprocess
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import predict
+import train
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")

@@ -1,10 +1,10 @@
 """The learning rate at values worked out by hand, and its torch form."""
 
-import pytest
-import torch
-
 from utils.config import TrainConfig
 from utils.schedulers import learning_rate, make_scheduler
+
+import pytest
+import torch
 
 STEPS = 4  # steps per epoch
 STEP = dict(scheduler_type="step_lr", steps=(3, 5), init_lr=0.1)

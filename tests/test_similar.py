@@ -2,14 +2,14 @@
 
 import io
 
-import numpy as np
-import pytest
-from PIL import Image
-
 from utils.checking import similar
 from utils.checking.fingerprint import Fingerprint, fingerprint
 from utils.checking.similar import FARTHEST, candidates, find_alike
 from utils.unions import components
+
+import numpy as np
+import pytest
+from PIL import Image
 
 
 def flipped(value, bits):

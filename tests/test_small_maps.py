@@ -3,6 +3,10 @@
 import copy
 import itertools
 
+from utils import small_maps
+from utils.config import TrainConfig
+from utils.small_maps import SmallMapConv2d, seen_taps, speed_up_small_maps
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,9 +14,6 @@ from torch import nn
 
 from models import create_model
 from tests.checkpoints import new_state
-from utils import small_maps
-from utils.config import TrainConfig
-from utils.small_maps import SmallMapConv2d, seen_taps, speed_up_small_maps
 
 
 def numbers(*shape, dtype=torch.float64):

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils import speed, speed_survey, tables
+from utils.speed import Setting, Speed, measure
+
 import pytest
 import torch
 from PIL import Image
@@ -11,8 +14,6 @@ from PIL import Image
 import train
 from models import create_model
 from tools import fps, throughput
-from utils import speed, speed_survey, tables
-from utils.speed import Setting, Speed, measure
 
 ROOT = Path(__file__).parents[1]
 FAMILY = (

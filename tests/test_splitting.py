@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+from utils.splitting.assign import Group, assign, quotas
+
 import numpy as np
 import pytest
-
-from utils.splitting.assign import Group, assign, quotas
 
 SHARES = [0.7, 0.2, 0.1]
 

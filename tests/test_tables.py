@@ -2,11 +2,11 @@
 
 import csv
 
-import numpy as np
-import pytest
-
 from utils import tables
 from utils.metrics import metrics_from
+
+import numpy as np
+import pytest
 
 FORMULAS = [
     "=1+1",

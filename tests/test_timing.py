@@ -2,10 +2,10 @@
 
 import time
 
+from utils.timing import Spread, interleaved, percentile, ratios, threads
+
 import pytest
 import torch
-
-from utils.timing import Spread, interleaved, percentile, ratios, threads
 
 
 def test_calls_alternate_and_only_the_rounds_count():

@@ -9,6 +9,12 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from utils import tables
+from utils.checkpoint import load_checkpoint
+from utils.config import TrainConfig, load_train_config
+from utils.errors import DataError, DivergedError, WeightsError
+from utils.signals import Stopped
+
 import numpy as np
 import pytest
 import torch
@@ -16,11 +22,6 @@ from PIL import Image
 
 import train
 from tests.runs import assert_same_run, results, wait_for
-from utils import tables
-from utils.checkpoint import load_checkpoint
-from utils.config import TrainConfig, load_train_config
-from utils.errors import DataError, DivergedError, WeightsError
-from utils.signals import Stopped
 
 ROOT = Path(__file__).parent.parent
 FILES = """train_config.py environment.json class_indices.json results.txt results.csv best.pth last.pth train.log

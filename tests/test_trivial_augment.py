@@ -3,15 +3,15 @@
 from collections import Counter
 from random import Random
 
+from utils import trivial_augment
+from utils.trivial_augment import BINS, OPERATIONS
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision.transforms import InterpolationMode, v2
-
-from utils import trivial_augment
-from utils.trivial_augment import BINS, OPERATIONS
 
 PICTURE = Image.fromarray(load_sample_images().images[0][100:300, 100:340]).resize((72, 56))
 PIXELS = torch.from_numpy(np.array(PICTURE))

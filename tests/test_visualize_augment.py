@@ -1,5 +1,12 @@
 """tools/visualize_augment.py shows what training sees: the same pixels, the same labels."""
 
+from utils import engine
+from utils.augment_preview import Picture, Section, drawn_anew, first_mixes, mixed, preview
+from utils.data import train_loader
+from utils.plots.sheet import contact_sheet
+from utils.preflight import read_data
+from utils.preprocess import Preprocess, denormalise, normalise
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +14,6 @@ from PIL import Image
 
 import train
 from tools.visualize_augment import main
-from utils import engine
-from utils.augment_preview import Picture, Section, drawn_anew, first_mixes, mixed, preview
-from utils.data import train_loader
-from utils.plots.sheet import contact_sheet
-from utils.preflight import read_data
-from utils.preprocess import Preprocess, denormalise, normalise
 
 
 @pytest.fixture

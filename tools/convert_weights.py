@@ -15,18 +15,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-import torch
-from torch import Tensor, nn
-
-from models import native_img_size
-from models.catalogue import LIBRARIES
-from models.dialects import FAMILIES, NATIVE_EPS, OURS, translate, translate_back, with_batchnorm_eps
 from utils.checkpoint import atomic_file
 from utils.cli import run_command
 from utils.errors import WeightsError
 from utils.general import load_weights
 from utils.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
 from utils.text import one_line
+
+import torch
+from torch import Tensor, nn
+
+from models import native_img_size
+from models.catalogue import LIBRARIES
+from models.dialects import FAMILIES, NATIVE_EPS, OURS, translate, translate_back, with_batchnorm_eps
 
 FORMATS = (".pth", ".pt", ".safetensors")
 VERSIONS = {

@@ -13,8 +13,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-import torch
-
 from utils.cli import run_command, say
 from utils.errors import ConfigError
 from utils.export.formats import DATA, FORMATS, data_path, format_of
@@ -23,6 +21,8 @@ from utils.export.write import export
 from utils.networks import NetworkOptions, add_network_options, load_network, network_options, pick_device
 from utils.outputs import check_new_file
 from utils.signals import sigterm_raises
+
+import torch
 
 
 @dataclass(frozen=True)

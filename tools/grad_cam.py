@@ -15,9 +15,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-import torch
-from tqdm import tqdm
-
 from utils.cli import run_command
 from utils.errors import ConfigError, DataError, ImageError
 from utils.explain.drawing import draw
@@ -36,6 +33,9 @@ from utils.networks import (
 )
 from utils.preprocess import normalise
 from utils.schema import nearest
+
+import torch
+from tqdm import tqdm
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from tqdm import tqdm
-
 from utils.cli import run_command
 from utils.cost_table import check_some_succeeded, output_path, picture_beside, write_rows
 from utils.network_costs import layer_rows, layers_as_text, network_row, networks_as_text, spec_of
@@ -29,6 +27,8 @@ from utils.networks import NetworkSpec, add_network_options, pick_device, severa
 from utils.outputs import writing
 from utils.plots.canvas import save
 from utils.plots.costs import arithmetic_against_parameters
+
+from tqdm import tqdm
 
 
 def tell_networks(specs: Sequence[NetworkSpec], output: Path | None) -> None:

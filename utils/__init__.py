@@ -1,1 +1,8 @@
-"""The training loop and everything around it; networks live in models/."""
+"""The training loop and everything around it; networks live in models/.
+
+Imported before torch by every entry point, since OpenMP reads its variables when torch is loaded.
+"""
+
+from .threads import prepare
+
+prepare()

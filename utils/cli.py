@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 
 from . import distributed
 from .causes import cause_of
+from .cpu.waiting import adapted
 from .errors import RunError, UserError
 from .schema import help_text
 from .signals import Stopped
+from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
 
@@ -22,7 +24,8 @@ def run_command(command: Callable[[], None]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
     try:
-        command()
+        with adapted(prepare()):
+            command()
     except Stopped as stopped:
         return 128 + stopped.signum
     except KeyboardInterrupt:

@@ -25,6 +25,9 @@ PAIR = sequence(integer(1), length=2)
 THREE = sequence(number(0, 1), length=3)
 
 
+THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The keys of train_config.py; sizes are (height, width), rates and probabilities 0..1."""
@@ -98,6 +101,7 @@ class TrainConfig:
     warmup_type: str = key("linear", choice("linear", "constant"), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'", group="Machine")
+    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
     use_benchmark: bool = key(True, flag(), "let cuDNN time its algorithms")
     use_apex: bool = key(True, flag(), "mixed precision; on a CPU only if amp_dtype names bfloat16")
     amp_dtype: str = key("auto", choice("auto", "float16", "bfloat16"), "auto is what suits the GPU")
@@ -133,6 +137,7 @@ class PredictConfig:
         "./data/digits/val/3/0045.png", text(), "an image, a folder (nested ones too) or a glob"
     )
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
+    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
     batch_size: int = key(32, integer(1), "images at a time")
     topk: int = key(5, integer(1), "classes to name for each image")
     output: str = key("", text(), "csv or json file; '' writes beside the checkpoint")

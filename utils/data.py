@@ -3,8 +3,8 @@
 A key of the data set is (epoch, index), so that a worker that lives through all epochs knows which one it draws for.
 """
 
-import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from .images import open_image
 from .preprocess import Preprocess
 from .rng import generator
 from .signals import leave_signals_to_parent
+from .threads import available_cores, home_cores, run_on
 
 Keys = list[tuple[int, int]]  # (epoch, index) of each image of a batch
 
@@ -179,9 +180,10 @@ def worker_count(num_workers: int | str, device: torch.device, local_world_size:
     return max(1, min(8 if device.type != "cpu" else 2, available_cores() // local_world_size))
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def start_worker(worker: int, *, cores: frozenset[int]) -> None:
+    """What a loading process does first. cores: of the run, whose own threads may be held on half of them by now."""
+    leave_signals_to_parent(worker)
+    run_on(cores)
 
 
 def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, workers: int, pin: bool) -> DataLoader:
@@ -191,7 +193,7 @@ def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, w
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=as_is,
-        worker_init_fn=leave_signals_to_parent,
+        worker_init_fn=partial(start_worker, cores=home_cores()),
         pin_memory=pin,
         persistent_workers=config.persistent_workers and workers > 0,
     )

@@ -1,6 +1,6 @@
 """What to tell someone whose training waits for its data."""
 
-from .data import available_cores
+from .threads import available_cores
 
 LARGEST_WAIT = 0.2  # share of an epoch; beyond it a hint is worth its line
 

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from .threads import available_cores
+
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 AT_ONCE = 256  # handed to the threads together: what Ctrl-C may have to wait for is less
@@ -13,7 +15,7 @@ AT_ONCE = 256  # handed to the threads together: what Ctrl-C may have to wait fo
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item], task: str) -> Iterator[Result]:
     """function(item) of every item, in order, under a progress bar called `task`. The first error ends it all."""
-    pool = ThreadPoolExecutor()
+    pool = ThreadPoolExecutor(available_cores() + 4)  # some wait for the disk
     try:
         with tqdm(total=len(items), desc=task, disable=None, leave=False) as bar:
             for start in range(0, len(items), AT_ONCE):

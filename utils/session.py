@@ -27,6 +27,7 @@ from .preprocess import Preprocess
 from .rng import seed_network
 from .schedulers import make_scheduler
 from .small_maps import speed_up_small_maps
+from .threads import compute_with
 
 
 def make_recipe(config: TrainConfig, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
@@ -119,7 +120,7 @@ def pack(state: TrainState, standing: Standing, config: TrainConfig, splits: Spl
     }
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device, num_threads: int | str) -> dict[str, Any]:
     """What the run ran on, for environment.json."""
     return {
         "command": sys.argv,
@@ -132,6 +133,6 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "threads": torch.get_num_threads(),
+        **compute_with(num_threads),
         "processes": distributed.world_size(),
     }

@@ -40,7 +40,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
             fill_whole(model, payload[name], f"{config.load_from}: {name}")
     folder = open_run_folder(config)
     run_log.write_to(folder.path)
-    folder.begin(config, splits, environment(device), 0)
+    folder.begin(config, splits, environment(device, config.num_threads), 0)
     evaluations = evaluate(models, loader, recipe, len(splits.classes))
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
     for prefix, evaluation in zip(("", "ema_"), evaluations):

@@ -1,9 +1,10 @@
 """Fixtures of the tests that disturb runs."""
 
+from utils import plots
+
 import pytest
 
 from tests.faults.processes import Runs
-from utils import plots
 
 
 @pytest.fixture(autouse=True)

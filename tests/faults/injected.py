@@ -12,11 +12,11 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-import torch
-
 from utils import checkpoint, engine, session
 from utils.signals import StopRequest
 from utils.trainer import Trainer
+
+import torch
 
 
 def at_call(owner: object, name: str, number: int, strike: Callable[[], None], rank: int | None = None) -> None:

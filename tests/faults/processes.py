@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.runs import assert_same_run, wait_for
 from utils.checkpoint import load_checkpoint
+
+from tests.runs import assert_same_run, wait_for
 
 ROOT = Path(__file__).parents[2]
 UNDISTURBED: dict[str, tuple[Path, float]] = {}  # by what was run: every test has the same images
@@ -35,8 +36,9 @@ def command_line(arguments: list[str], output: Path, environment: dict[str, str]
 
     Pictures, which take half of the time of such a short run, are left out.
     """
-    import train
     from utils import plots
+
+    import train
 
     plots.draw_run = lambda *arguments: []
     multiprocessing.set_start_method(None, force=True)  # the system's own for loading processes

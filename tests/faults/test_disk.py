@@ -6,15 +6,16 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.run_folder import RunFolder
+from utils.saving import Saver
+
 import pytest
 import torch
 
 from tests.faults.injected import all_of, asked_to_stop_at_once, no_room
 from tests.faults.processes import assert_equal_to_the_end, folder_of
 from tests.runs import assert_same_run
-from utils.checkpoint import load_checkpoint, save_checkpoint
-from utils.run_folder import RunFolder
-from utils.saving import Saver
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no such limits on Windows")
 

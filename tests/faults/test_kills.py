@@ -5,12 +5,13 @@ import random
 import signal
 from functools import partial
 
+from utils.checkpoint import load_checkpoint
+
 import pytest
 
 from tests.faults.injected import count_calls, killed_before, signalled_in_evaluation
 from tests.faults.processes import Chance, assert_equal_to_the_end, folder_of
 from tests.runs import assert_same
-from utils.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no kill -9 on Windows")
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}

@@ -8,6 +8,8 @@ import sys
 import time
 from functools import partial
 
+from utils.checkpoint import load_checkpoint
+
 import pytest
 
 from tests.faults.injected import (
@@ -22,7 +24,6 @@ from tests.faults.injected import (
 from tests.faults.processes import ROOT, assert_equal_to_the_end, folder_of
 from tests.runs import assert_same_run, wait_for
 from tests.test_distributed import alive, descendants, ranks
-from utils.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no kill -9 on Windows")
 LIMIT = 60  # seconds

@@ -4,18 +4,19 @@ import signal
 from dataclasses import replace
 from functools import partial
 
-import pytest
-
-import train
-from tests.faults.injected import waits_in_step
-from tests.faults.processes import folder_of
-from tests.runs import assert_same, assert_same_run, results, wait_for
 from utils import engine
 from utils.checkpoint import load_checkpoint
 from utils.errors import WeightsError
 from utils.lock import held
 from utils.schedulers import learning_rate
 from utils.signals import Stopped
+
+import pytest
+
+import train
+from tests.faults.injected import waits_in_step
+from tests.faults.processes import folder_of
+from tests.runs import assert_same, assert_same_run, results, wait_for
 
 
 def resumed(config, folder, name="last.pth", *, force=False, **changes):

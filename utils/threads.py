@@ -1,0 +1,228 @@
+"""How many threads torch computes with, and how they wait for each other: decided before torch is loaded.
+
+OpenMP reads its variables once, when its library is loaded with torch, so `utils/__init__.py` calls `prepare()` and
+every entry point imports utils first. A variable that the user has set is never touched. Nothing here imports torch.
+
+Where nothing needs to be said, nothing is: torch starts a thread for each physical core it may use. It looks at the
+affinity but not at the quota of a container: `docker --cpus=2` on 64 cores would have 64 threads share two cores' time.
+"""
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # the user's numbers of threads
+WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")  # the user's ways of waiting
+PLACES = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")  # the user's cores for each thread
+LARGE_LOAD = 0.5  # programs that ran on average over the last minute: others are at work here
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the decision depends on."""
+
+    platform: str  # as sys.platform
+    logical: int  # cores that this process may run on
+    physical: int  # of those, without their hyper-threads
+    quota: float | None = None  # cores' worth of time that a container allows; None: no limit
+    processes: int = 1  # training processes on this machine, by the launcher
+    delays: bool = True  # whether the system tells how long threads waited for a core
+    load: float = 0.0  # programs that ran on average over the last minute
+
+    @property
+    def cores(self) -> int:
+        """Cores that may be used: by affinity and, in whole ones, by quota; at least 1."""
+        return self.logical if self.quota is None else max(1, min(self.logical, int(self.quota)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided, and why."""
+
+    cores: int  # that this process may use
+    variables: dict[str, str] = field(default_factory=dict)  # set for OpenMP, in this process and those it starts
+    adapts: bool = False  # whether waiting is decided while it runs, by what else runs: utils/cpu/waiting.py
+    why_threads: str = "a thread for each physical core, as torch decides"
+    why_waiting: str = "spin, as OpenMP does"
+
+
+@functools.cache
+def prepare() -> Choice:
+    """The decision for this process, made once; the variables are set for what is loaded from here on."""
+    home_cores()
+    choice = choose(os.environ, this_machine())
+    os.environ.update(choice.variables)
+    return choice
+
+
+def compute_with(num_threads: int | str) -> dict[str, Any]:
+    """Let torch compute with as many threads as the config's key says, 'auto' leaving what `prepare` decided.
+
+    Returns what there is now, and why: for the log and environment.json.
+    """
+    import torch  # not before the variables are set
+
+    choice = prepare()
+    if num_threads != "auto":
+        torch.set_num_threads(num_threads)
+    why = choice.why_threads if num_threads == "auto" else f"num_threads = {num_threads} of the config"
+    return {
+        "threads": torch.get_num_threads(),
+        "threads_because": why,
+        "threads_wait": choice.why_waiting,
+        "available_cores": choice.cores,
+    }
+
+
+def available_cores() -> int:
+    """Cores that this process may use: by the affinity it started with, and by its quota, of which whole ones count."""
+    return prepare().cores
+
+
+@functools.cache
+def home_cores() -> frozenset[int]:
+    """The logical cores that this process started with."""
+    return frozenset(affinity_of_process())
+
+
+def run_on(cores: frozenset[int]) -> None:
+    """Let the calling thread run on these cores again, wherever the thread that started it was held."""
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):  # cores that were taken away meanwhile
+            os.sched_setaffinity(0, cores)
+
+
+def choose(environment: Mapping[str, str], machine: Machine) -> Choice:
+    """What suits `machine`, but for what the user's `environment` has settled."""
+    counts, why_threads = _count(environment, machine)
+    waits, adapts, why_waiting = _waiting(environment, machine)
+    return Choice(machine.cores, {**counts, **waits}, adapts, why_threads, why_waiting)
+
+
+def _count(environment: Mapping[str, str], machine: Machine) -> tuple[dict[str, str], str]:
+    if given := _given(environment, COUNTS):
+        return {}, given
+    threads = max(1, min(machine.physical, machine.cores) // machine.processes)
+    if threads == machine.physical:
+        return {}, Choice.why_threads
+    limits = []
+    if machine.cores < machine.physical:
+        limits.append(f"a quota of {machine.quota:g} cores")
+    if machine.processes > 1:
+        limits.append(f"{machine.processes} processes")
+    return {"OMP_NUM_THREADS": str(threads)}, f"{threads} for {' and '.join(limits)} on {machine.physical} cores"
+
+
+def _waiting(environment: Mapping[str, str], machine: Machine) -> tuple[dict[str, str], bool, str]:
+    """(variables, whether to adapt, why)."""
+    if given := _given(environment, WAITS):
+        return {}, False, given
+    if machine.platform == "darwin":  # LLVM's libomp
+        return {"KMP_BLOCKTIME": "0"}, False, "sleep, since the system does not tell whether others want the cores"
+    if machine.platform == "win32":  # Intel's libiomp5md in torch's own wheels, Microsoft's vcomp in other builds
+        wait = {"KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "PASSIVE"}
+        return wait, False, "sleep, since the system does not tell whether others want the cores"
+    if machine.quota is not None and machine.quota < machine.logical:
+        return {"OMP_WAIT_POLICY": "PASSIVE"}, False, "sleep, since to spin would use up the quota"
+    if machine.delays:
+        return {}, True, "spin, and sleep as long as other work wants the cores"
+    if machine.load > LARGE_LOAD:
+        return {"OMP_WAIT_POLICY": "PASSIVE"}, False, f"sleep, since the load was {machine.load:.1f} before the start"
+    return {}, False, f"spin, since the load was {machine.load:.1f} before the start"
+
+
+def _given(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name}={environment[name]} of the environment" for name in names if environment.get(name))
+
+
+def this_machine(root: Path = Path("/")) -> Machine:
+    """root: where /proc and /sys are found."""
+    affinity = affinity_of_process()
+    return Machine(
+        sys.platform,
+        len(affinity),
+        physical_cores(affinity, root),
+        quota_cores(root),
+        processes=max(1, _integer(os.environ.get("LOCAL_WORLD_SIZE"), 1)),
+        delays=tells_delays(root),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+    )
+
+
+def affinity_of_process() -> set[int]:
+    """Logical cores that the calling thread may run on; all of the machine where the system has no such thing."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def physical_cores(logical: set[int], root: Path = Path("/")) -> int:
+    """How many cores the logical ones of a set belong to; each its own where Linux's tables are missing."""
+    folder = root / "sys/devices/system/cpu"
+    return len({_read(folder / f"cpu{core}/topology/thread_siblings_list") or str(core) for core in logical})
+
+
+def tells_delays(root: Path = Path("/")) -> bool:
+    """Whether this is a Linux that counts how long a thread was ready to run without a core."""
+    return _read(root / "proc/self/schedstat").split(" ")[0] not in ("", "0")
+
+
+def quota_cores(root: Path = Path("/")) -> float | None:
+    """Cores' worth of time that the cgroups of this process allow it, the least of all levels; None: no limit.
+
+    Reference: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),
+    https://docs.kernel.org/scheduler/sched-bwc.html (version 1: cpu.cfs_quota_us, cpu.cfs_period_us).
+    """
+    found = []
+    for folder, top in _cpu_groups(root):
+        for level in (folder, *folder.parents):
+            found.append(_limit(level))
+            if level == top:
+                break
+    return min((limit for limit in found if limit is not None), default=None)
+
+
+def _limit(group: Path) -> float | None:
+    quota, _, period = _read(group / "cpu.max").partition(" ")
+    if not quota:
+        quota, period = _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
+    quota, period = _integer(quota, -1), _integer(period, 100_000)  # "max" and -1: no limit
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
+    """(group of this process, top of what is visible) for each hierarchy that may limit its time."""
+    groups = {}
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0" or "cpu" in controllers.split(","):
+            groups["cgroup2" if number == "0" else "cgroup"] = path
+    found = []
+    for line in _read(root / "proc/self/mountinfo").splitlines():
+        mount, _, source = line.partition(" - ")
+        kind, _, options = source.partition(" ")
+        if kind not in groups or (kind == "cgroup" and "cpu" not in options.split(" ")[-1].split(",")):
+            continue
+        visible, point = mount.split(" ")[3:5]
+        top = root / point.lstrip("/")
+        below = os.path.relpath(groups[kind], visible)  # a container may see its own group as the mount's root
+        found.append((top if below.startswith("..") else top / below, top))
+    return found
+
+
+def _read(path: Path) -> str:
+    """A small file of the kernel's; "" where there is none or it may not be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _integer(text: str | None, otherwise: int) -> int:
+    try:
+        return int(text or "")
+    except ValueError:
+        return otherwise
