@@ -52,7 +52,8 @@ PROGRAMS = {
     "numpy": "import numpy as np\na = np.random.rand(800, 800)\nwhile True: a @ a",
     "spinning": "while True: pass",
 }
-AS_SHIPPED = {"GOMP_SPINCOUNT": "300000"}  # libgomp's default, which also keeps our choice from the peers' side
+# what torch and libgomp do by themselves, said aloud so that our choice keeps away from the peers' side
+AS_SHIPPED = {"GOMP_SPINCOUNT": "300000", "OMP_NUM_THREADS": str(torch.get_num_threads())}
 
 
 @dataclass(frozen=True)
@@ -221,26 +222,27 @@ def variables(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def quota_of_one_core() -> Iterator[bool]:
-    """Within: processes that are started may use one core's time; False where no such group can be made."""
+def quota_of_one_core() -> Iterator[Callable[[bool], None]]:
+    """Within: a function that moves this process under a quota of one core's time, or back; for those that it starts.
+
+    Raises OSError where no such group can be made.
+    """
     first, second = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-    top = first if (first / "cpu.cfs_quota_us").exists() else second
-    group = top / f"beside_others_{os.getpid()}"
+    version_1 = (first / "cpu.cfs_quota_us").exists()
+    lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    path = next(path for _, names, path in lines if ("cpu" in names.split(",") if version_1 else not names))
+    before = (first if version_1 else second) / path.lstrip("/")
+    group = before / f"beside_others_{os.getpid()}"
+    group.mkdir()
     try:
-        group.mkdir()
-        limit = ("cpu.cfs_quota_us", "100000") if top == first else ("cpu.max", "100000 100000")
-        (group / limit[0]).write_text(limit[1])
-        (group / "cgroup.procs").write_text(str(os.getpid()))
-    except OSError as error:
-        print(f"no quota: {error}", file=sys.stderr)
-        if group.exists():
-            group.rmdir()
-        yield False
-        return
-    try:
-        yield True
+        if version_1:
+            (group / "cpu.cfs_quota_us").write_text("100000")
+        else:
+            (group / "cpu.max").write_text("100000 100000")
+        yield lambda inside: (group if inside else before).joinpath("cgroup.procs").write_text(str(os.getpid()))
     finally:
-        (top / "cgroup.procs").write_text(str(os.getpid()))  # the processes that it started stay, and end before
+        time.sleep(0.5)  # until its processes have ended
+        group.rmdir()
 
 
 def measure(task: Task, rounds: int, seconds: float) -> dict[tuple[str, str], list[float]]:
@@ -262,13 +264,19 @@ def measure_quota(task: Task, rounds: int, seconds: float) -> dict[tuple[str, st
     """The same under a quota of one core, and ours with one thread alone; empty where there are no quotas."""
     found: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
-        with quota_of_one_core() as works:
-            if not works:
-                return {}
+        try:
+            move = stack.enter_context(quota_of_one_core())
+            move(True)
+        except OSError as error:
+            print(f"no quota: {error}", file=sys.stderr)
+            return {}
+        try:
             sides = {("ours", "quota"): stack.enter_context(elsewhere(partial(ours, task, seconds), threads=0))}
             with variables(AS_SHIPPED):
                 peers = elsewhere(partial(theirs, task, seconds), threads=0)
                 sides["theirs", "quota"] = stack.enter_context(peers)
+        finally:
+            move(False)
         for name, start in (("ours", ours), ("theirs", theirs)):
             with variables({"OMP_NUM_THREADS": "1"}):
                 sides[name, "alone"] = stack.enter_context(elsewhere(partial(start, task, seconds), threads=0))

@@ -1,6 +1,7 @@
 """How many threads, and how they wait: chosen from affinity, quota and environment, before torch is loaded."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from utils import threads
 from utils.threads import Machine, choose, physical_cores, quota_cores, tells_delays, this_machine
 
 import pytest
+
+import train
 
 ROOT = Path(__file__).resolve().parent.parent
 BIG = dict(platform="linux", logical=64, physical=64)
@@ -132,8 +135,19 @@ def test_hyper_threads_of_a_core_count_once(tmp_path):
 def test_affinity_and_launcher_are_asked(monkeypatch):
     monkeypatch.setattr(threads, "affinity_of_process", lambda: {0, 3, 5})
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
     machine = this_machine()
     assert (machine.logical, machine.processes) == (3, 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)  # each process is bound to cores of its own
+    assert this_machine().processes == 1
+
+
+def test_a_system_that_hides_its_load(monkeypatch):
+    def hidden():
+        raise OSError
+
+    monkeypatch.setattr(os, "getloadavg", hidden)
+    assert this_machine().load == 0.0
 
 
 def run(code, **environment):
@@ -191,3 +205,13 @@ def test_every_script_imports_utils_before_torch(path):
             names += [module.split(".")[0] for module in modules]
     first = next((name for name in names if name in ours | heavy), "utils")
     assert first in ours, f"{first} is imported before utils"
+
+
+def test_the_log_and_the_environment_file_say_what_was_chosen(make_config, capsys):
+    folder = train.run(make_config(epochs=2, num_threads=1))
+    found = json.loads((folder / "environment.json").read_text())
+    assert (found["threads"], found["threads_because"]) == (1, "num_threads = 1 of the config")
+    assert (found["threads_wait"], found["available_cores"]) == ("have no other to wait for", threads.prepare().cores)
+    line = f"threads: 1 (num_threads = 1 of the config); while they wait, they {found['threads_wait']}"
+    assert capsys.readouterr().out.count(line) == 1
+    assert (folder / "train.log").read_text(encoding="utf-8").count(line) == 1

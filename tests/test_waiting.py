@@ -1,15 +1,32 @@
 """Threads that wait for each other beside other programs: when what is done about it, and that it reaches OpenMP."""
 
+import contextlib
+import multiprocessing
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
+from utils import cli
 from utils.cpu import waiting
-from utils.cpu.waiting import Judge, Look, Reading, Waiting, adapted, busy_seconds, descendants, half_of
-from utils.threads import Choice, home_cores
+from utils.cpu.waiting import (
+    Judge,
+    Look,
+    Reading,
+    Waiting,
+    Watch,
+    adapted,
+    busy_seconds,
+    can_start,
+    descendants,
+    half_of,
+)
+from utils.data import start_worker, train_loader
+from utils.folders import scan
+from utils.threads import Choice, home_cores, prepare
 
 import pytest
 import torch
@@ -24,8 +41,8 @@ ALONE, BUSY, SHARED = Look(0.01, 0.0), Look(0.7, 1.0), Look(0.3, 0.5)
 WORKERS = Look(0.6, 0.1)  # our own loading processes: threads without a core, but nobody else computes
 
 
-def after(*looks):
-    judge = Judge()
+def after(*looks, cores=2):
+    judge = Judge(cores)
     return [judge.after(look) for look in looks]
 
 
@@ -54,6 +71,26 @@ def test_confined_threads_miss_each_others_core_and_stay_for_others_alone():
     assert told[-1] is SPIN
 
 
+def test_a_team_that_leaves_room_keeps_away_by_itself():
+    """Confined are teams of a thread for each core; with more than half of the cores free, nothing is done."""
+    assert SPIN not in after(*[BUSY] * 20, cores=3)
+    assert CONFINED not in after(*[BUSY] * 20, cores=3)
+    assert set(after(*[BUSY] * 20, cores=5)) == {SPIN}
+    assert set(after(*[Look(0.7, 1.0, active=1)] * 20)) == {SPIN}
+
+
+def test_threads_whose_places_are_the_users_are_never_confined():
+    judge = Judge(2, may_confine=False)
+    assert {judge.after(BUSY) for _ in range(20)} == {SLEEP}
+
+
+def test_cores_that_nobody_has_taken_are_taken_back():
+    """As where two runs have moved to the same half."""
+    told = after(*[BUSY] * 8, *[Look(0.5, 1.0, unused=0.9)] * 5)
+    assert told[7] is CONFINED
+    assert told[-1] is SLEEP
+
+
 def test_half_of_the_cores_those_that_were_run_on():
     assert half_of(frozenset({0, 1}), {1: 5}) == {1}
     assert half_of(frozenset({0, 1, 2, 3}), {3: 9, 2: 1, 7: 99}) == {2, 3}
@@ -61,10 +98,13 @@ def test_half_of_the_cores_those_that_were_run_on():
 
 
 def test_what_others_compute_is_what_is_left_of_the_cores():
-    before = Reading(10.0, {1: 0, 2: 0}, own=5.0, busy=50.0)
-    look = Reading(10.5, {1: 250_000_000, 2: 100_000_000, 3: 7}, own=5.5, busy=51.0).since(before)
-    assert look == Look(pytest.approx(0.7), pytest.approx(1.0))
-    assert Reading(10.5, {}, own=3.0, busy=50.5).since(before).others == 1.0  # a worker has ended
+    """1 and 2 are threads, 9 is a loading process that ends, 10 one that begins; cores 0 and 1."""
+    before = Reading(10.0, {1: 0, 2: 0}, {1: 7, 2: 0, 9: 5_000_000_000}, {0: 50.0, 1: 80.0})
+    after = Reading(10.5, {1: 250_000_000, 2: 50_000_000}, {1: 250_000_007, 2: 0, 10: 1}, {0: 50.5, 1: 80.25})
+    look = after.since(before, vacated=frozenset({1}))
+    assert (look.missing, look.others) == (pytest.approx(0.6), pytest.approx(1.0))
+    assert (look.active, look.unused) == (1, pytest.approx(0.5))
+    assert after.since(before).unused == 0.0
 
 
 @linux_with_two_cores
@@ -77,10 +117,10 @@ def test_the_kernels_counters():
     finally:
         child.kill()
         child.wait()
-    assert after.own - before.own > 0.1  # also what a child computes is ours
-    assert busy_seconds(home_cores()) >= after.busy > before.busy
+    assert after.ran[child.pid] - before.ran[child.pid] > 10**8  # what a child computes is ours
+    assert sum(busy_seconds(home_cores()).values()) >= sum(after.busy.values()) > sum(before.busy.values())
     assert os.getpid() in after.delay
-    assert after.since(before).others < (after.busy - before.busy) / (after.seconds - before.seconds)
+    assert child.pid not in after.delay
 
 
 @linux_with_two_cores
@@ -89,8 +129,8 @@ def test_children_and_theirs():
         child.stdout.readline()
         while len(found := descendants(f"/proc/{os.getpid()}/task/{os.getpid()}")) < 2:
             time.sleep(0.01)
-        assert str(child.pid) in found
-        os.kill(int(next(pid for pid in found if pid != str(child.pid))), 9)
+        assert child.pid in found
+        os.kill(next(pid for pid in found if pid != child.pid), 9)
         child.kill()
 
 
@@ -100,14 +140,46 @@ def test_nothing_is_watched_where_the_user_has_decided(monkeypatch):
         pass
 
 
-def test_threads_are_left_alone_where_it_makes_no_difference(monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert [waiting._computing_threads(cores) for cores in (2, 4, 8, 9, 64)] == [4, 4, 4, 0, 0]
+def test_a_gpu_ends_the_watch(monkeypatch):
+    assert not waiting._computes_elsewhere()
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    assert waiting._computing_threads(4) == 0
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert waiting._computing_threads(1) == 0
+    watch = Watch(interval=0.001)
+    watch.start()
+    watch._thread.join(10)
+    assert not watch._thread.is_alive()
+
+
+def test_an_error_leaves_everything_as_it_was(monkeypatch):
+    """In the middle of a run: no more files, for one."""
+    held = []
+    watch = Watch(interval=0.001)
+    readings = iter([Reading(0.0, {1: 0}, {1: 0}, {0: 0.0}), Reading(1.0, {1: 10**9}, {1: 10**9}, {0: 9.0})])
+    monkeypatch.setattr(Reading, "now", classmethod(lambda cls, cores: next(readings, None) or int("no number")))
+    monkeypatch.setattr(watch.judge, "after", lambda look: CONFINED)
+    monkeypatch.setattr(watch.spare, "hold", lambda wanted: held.append(("spare", wanted)) or True)
+    monkeypatch.setattr(watch.cores, "hold", lambda wanted: held.append(("cores", wanted)))
+    watch.start()
+    watch._thread.join(10)
+    assert held == [("spare", True), ("cores", True), ("cores", False), ("spare", False)]
+
+
+def test_no_spare_threads_where_there_is_no_room(monkeypatch):
+    """libgomp ends a program that cannot have its threads."""
+    started = []
+    start = threading.Thread.start
+
+    def limited(thread):
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert can_start(3)
+    assert not any(thread.is_alive() for thread in started)
+    started.clear()
+    assert not can_start(4)
+    assert not any(thread.is_alive() for thread in started)
 
 
 def new_process(code):
@@ -145,9 +217,9 @@ def test_spare_threads_make_the_team_sleep_and_give_back_its_spinning():
     """After a region the team's second thread spins for some milliseconds; with spare threads it sleeps at once."""
     told = new_process(
         f"""{BARRIERS}
-    spare, found = SpareThreads(), []
+    spare, found = SpareThreads(len(home_cores()) + 1), []
     for wanted in (False, True, False):
-        spare.hold(wanted, 2)
+        assert spare.hold(wanted)
         found.append(waited_awake())
     print(*found)
     """
@@ -251,3 +323,37 @@ def test_beside_another_program_a_run_sleeps_and_afterwards_spins_again(tmp_path
             subprocess.run(["kill", "-9", number], capture_output=True)
     assert told[0].startswith("other work wants the cores")
     assert told[1:] == ["True", "True True"]
+
+
+def where_a_worker_runs(inside, connection):
+    os.sched_setaffinity(0, inside)  # as the thread that starts it
+    start_worker(0, cores=home_cores())
+    connection.send(os.sched_getaffinity(0))
+
+
+@linux_with_two_cores
+def test_loading_processes_start_on_all_cores(data, make_config):
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(
+        target=where_a_worker_runs, args=({min(home_cores())}, theirs)
+    )
+    process.start()
+    assert ours.recv() == home_cores()
+    process.join()
+    config = make_config(num_workers=1)
+    loader = train_loader(config, scan(data / "train"), rank=0, world_size=1, workers=1, pin=False)
+    assert loader.worker_init_fn.func is start_worker
+    assert loader.worker_init_fn.keywords == {"cores": home_cores()}
+
+
+def test_every_command_is_watched(monkeypatch):
+    entered = []
+
+    @contextlib.contextmanager
+    def noted(choice):
+        entered.append(choice)
+        yield
+
+    monkeypatch.setattr(cli, "adapted", noted)
+    assert cli.run_command(lambda: entered.append("command")) == 0
+    assert entered == [prepare(), "command"]

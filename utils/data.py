@@ -182,8 +182,8 @@ def worker_count(num_workers: int | str, device: torch.device, local_world_size:
 
 def start_worker(worker: int, *, cores: frozenset[int]) -> None:
     """What a loading process does first. cores: of the run, whose own threads may be held on half of them by now."""
-    leave_signals_to_parent(worker)
     run_on(cores)
+    leave_signals_to_parent(worker)
 
 
 def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, workers: int, pin: bool) -> DataLoader:

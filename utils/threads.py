@@ -10,6 +10,7 @@ affinity but not at the quota of a container: `docker --cpus=2` on 64 cores woul
 import contextlib
 import functools
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,10 +72,11 @@ def compute_with(num_threads: int | str) -> dict[str, Any]:
     if num_threads != "auto":
         torch.set_num_threads(num_threads)
     why = choice.why_threads if num_threads == "auto" else f"num_threads = {num_threads} of the config"
+    threads = torch.get_num_threads()
     return {
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "threads_because": why,
-        "threads_wait": choice.why_waiting,
+        "threads_wait": choice.why_waiting if threads > 1 else "have no other to wait for",
         "available_cores": choice.cores,
     }
 
@@ -148,10 +150,22 @@ def this_machine(root: Path = Path("/")) -> Machine:
         len(affinity),
         physical_cores(affinity, root),
         quota_cores(root),
-        processes=max(1, _integer(os.environ.get("LOCAL_WORLD_SIZE"), 1)),
+        processes=_processes(len(affinity)),
         delays=tells_delays(root),
-        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        load=_load(),
     )
+
+
+def _processes(logical: int) -> int:
+    """Of a launcher, that share the cores; 1 where they were bound to cores of their own, as by `srun --cpu-bind`."""
+    return max(1, _integer(os.environ.get("LOCAL_WORLD_SIZE"), 1)) if logical == os.cpu_count() else 1
+
+
+def _load() -> float:
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows, or a system that hides it
+        return 0.0
 
 
 def affinity_of_process() -> set[int]:
@@ -167,7 +181,7 @@ def physical_cores(logical: set[int], root: Path = Path("/")) -> int:
 
 def tells_delays(root: Path = Path("/")) -> bool:
     """Whether this is a Linux that counts how long a thread was ready to run without a core."""
-    return _read(root / "proc/self/schedstat").split(" ")[0] not in ("", "0")
+    return _read(root / "proc/self/schedstat") not in ("", "0 0 0")
 
 
 def quota_cores(root: Path = Path("/")) -> float | None:
@@ -197,7 +211,9 @@ def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
     """(group of this process, top of what is visible) for each hierarchy that may limit its time."""
     groups = {}
     for line in _read(root / "proc/self/cgroup").splitlines():
-        number, controllers, path = line.split(":", 2)
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not path.startswith("/"):
+            continue
         if number == "0" or "cpu" in controllers.split(","):
             groups["cgroup2" if number == "0" else "cgroup"] = path
     found = []
@@ -206,11 +222,16 @@ def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
         kind, _, options = source.partition(" ")
         if kind not in groups or (kind == "cgroup" and "cpu" not in options.split(" ")[-1].split(",")):
             continue
-        visible, point = mount.split(" ")[3:5]
+        visible, point = (_unescaped(text) for text in mount.split(" ")[3:5])
         top = root / point.lstrip("/")
         below = os.path.relpath(groups[kind], visible)  # a container may see its own group as the mount's root
-        found.append((top if below.startswith("..") else top / below, top))
+        found.append((top if below.split("/")[0] == ".." else top / below, top))
     return found
+
+
+def _unescaped(text: str) -> str:
+    """Of /proc/self/mountinfo, where a space stands as \\040."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 
 def _read(path: Path) -> str:
