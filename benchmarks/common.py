@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def elsewhere(build: Build, threads: int, calls: int = 1) -> Iterator[Callable[[
 
 
 def _serve(connection: Connection, build: Build, threads: int, calls: int) -> None:
+    set_start_method(None, force=True)  # loading processes start as they do elsewhere, not as this one did
     if threads:
         torch.set_num_threads(threads)
     with adapted(prepare()):
