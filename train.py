@@ -28,7 +28,7 @@ from utils.session import (
     make_recipe,
     make_state,
 )
-from utils.threads import compute_with
+from utils.threads import compute_with, threads_in_use
 from utils.trainer import Trainer
 from utils.validation import validate
 
@@ -43,10 +43,11 @@ def run(config: TrainConfig, *, force: bool = False) -> Path:
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
-    threads = compute_with(config.num_threads)
+    compute_with(config.num_threads)
     with RunLog() as run_log:
         if device.type == "cpu":
             keep_freed_memory()
+            threads = threads_in_use(config.num_threads)
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
         if config.only_val:
             return validate(config, device, run_log)

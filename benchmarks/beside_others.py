@@ -52,7 +52,7 @@ PROGRAMS = {
     "numpy": "import numpy as np\na = np.random.rand(800, 800)\nwhile True: a @ a",
     "spinning": "while True: pass",
 }
-# what torch and libgomp do by themselves, said aloud so that our choice keeps away from the peers' side
+# what torch and libgomp do by themselves, written out so that our choice keeps away from the peers' side
 AS_SHIPPED = {"GOMP_SPINCOUNT": "300000", "OMP_NUM_THREADS": str(torch.get_num_threads())}
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from utils import threads
-from utils.threads import Machine, choose, physical_cores, quota_cores, tells_delays, this_machine
+from utils.threads import Machine, choose, counts_delays, physical_cores, quota_cores, this_machine
 
 import pytest
 
@@ -119,9 +119,9 @@ def test_the_quota_of_a_container(tmp_path, groups, mounts, limits, expected):
 def test_a_system_without_such_tables(tmp_path):
     assert quota_cores(tmp_path) is None
     assert physical_cores({0, 1, 5}, tmp_path) == 3
-    assert not tells_delays(tmp_path)
-    assert not tells_delays(make_files(tmp_path, {"proc/self/schedstat": "0 0 0"}))
-    assert tells_delays(make_files(tmp_path, {"proc/self/schedstat": "580107 0 3"}))
+    assert not counts_delays(tmp_path)
+    assert not counts_delays(make_files(tmp_path, {"proc/self/schedstat": "0 0 0"}))
+    assert counts_delays(make_files(tmp_path, {"proc/self/schedstat": "580107 0 3"}))
 
 
 def test_hyper_threads_of_a_core_count_once(tmp_path):
@@ -165,7 +165,7 @@ threads.prepare.cache_clear()
 threads.quota_cores = lambda root: 1.0
 threads.prepare()
 import torch
-print(torch.get_num_threads(), threads.compute_with('auto'))
+print(torch.get_num_threads(), threads.threads_in_use('auto'))
 """
 
 
@@ -183,7 +183,7 @@ def test_the_variables_reach_openmp():
 
 
 def test_the_key_wins_over_the_environment():
-    code = "from utils.threads import compute_with; print(compute_with(3))"
+    code = "from utils.threads import *; compute_with(3); print(threads_in_use(3))"
     told = run(code, OMP_NUM_THREADS="2")
     assert "'threads': 3" in told
     assert "num_threads = 3 of the config" in told

@@ -12,18 +12,9 @@ from pathlib import Path
 
 from utils import cli
 from utils.cpu import waiting
-from utils.cpu.waiting import (
-    Judge,
-    Look,
-    Reading,
-    Waiting,
-    Watch,
-    adapted,
-    busy_seconds,
-    can_start,
-    descendants,
-    half_of,
-)
+from utils.cpu.counters import Look, Reading, busy_seconds, descendants
+from utils.cpu.team import can_start, half_of
+from utils.cpu.waiting import Judge, Waiting, Watch, adapted
 from utils.data import start_worker, train_loader
 from utils.folders import scan
 from utils.threads import Choice, home_cores, prepare
@@ -194,7 +185,7 @@ def new_process(code):
 BARRIERS = """
     import os, time
     import utils
-    from utils.cpu.waiting import Confinement, SpareThreads, loaded_libgomp, _read
+    from utils.cpu.team import Confinement, SpareThreads
     from utils.threads import home_cores
     import torch
     torch.set_num_threads(2)
@@ -248,9 +239,7 @@ def test_confined_threads_return_but_for_those_that_others_have_moved():
 
 
 RESULTS = """
-    import sys, threading, time
     import utils
-    from utils.cpu import waiting
     from utils.cpu.waiting import Waiting, Watch
     import torch
     from models import create_model
@@ -292,7 +281,7 @@ def test_results_are_the_same_bits_however_threads_wait():
 
 
 @linux_with_two_cores
-def test_beside_another_program_a_run_sleeps_and_afterwards_spins_again(tmp_path, caplog):
+def test_beside_other_programs_a_run_sleeps_and_leaves_all_as_it_was(tmp_path):
     pid = tmp_path / "pid"  # of programs that are not this one's children
     program = f'"{sys.executable}" -c "while True: pass"'
     subprocess.run(["sh", "-c", f"{program} & echo $! > {pid}; {program} & echo $! >> {pid}"], check=True)
@@ -300,7 +289,7 @@ def test_beside_another_program_a_run_sleeps_and_afterwards_spins_again(tmp_path
         told = new_process(
             f"""{BARRIERS}
     import logging
-    from utils.cpu.waiting import Waiting, Watch
+    from utils.cpu.waiting import Watch
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=__import__("sys").stdout)
     watch = Watch()
     watch.start()

@@ -22,7 +22,7 @@ from .inference import prepare_for_inference
 from .networks import NetworkOptions, of_checkpoint, of_weights, read_payload
 from .predictions import Prediction
 from .preprocess import Preprocess, normalise
-from .threads import available_cores
+from .threads import reading_threads
 from .weight_files import check_regular
 
 
@@ -49,7 +49,7 @@ class Classifier:
 
     def predict(self, paths: list[str], topk: int) -> list[Prediction]:
         """One prediction a path, in order; a file that cannot be read becomes one with an error."""
-        with ThreadPoolExecutor(available_cores() + 4) as pool:  # decoding leaves the interpreter's lock
+        with ThreadPoolExecutor(reading_threads()) as pool:  # decoding leaves the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
         rows = iter(self.logits(torch.stack(images)).softmax(1) if images else [])

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from .threads import available_cores
+from .threads import reading_threads
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -15,7 +15,7 @@ AT_ONCE = 256  # handed to the threads together: what Ctrl-C may have to wait fo
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item], task: str) -> Iterator[Result]:
     """function(item) of every item, in order, under a progress bar called `task`. The first error ends it all."""
-    pool = ThreadPoolExecutor(available_cores() + 4)  # some wait for the disk
+    pool = ThreadPoolExecutor(reading_threads())
     try:
         with tqdm(total=len(items), desc=task, disable=None, leave=False) as bar:
             for start in range(0, len(items), AT_ONCE):

@@ -27,7 +27,7 @@ from .preprocess import Preprocess
 from .rng import seed_network
 from .schedulers import make_scheduler
 from .small_maps import speed_up_small_maps
-from .threads import compute_with
+from .threads import threads_in_use
 
 
 def make_recipe(config: TrainConfig, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
@@ -133,6 +133,6 @@ def environment(device: torch.device, num_threads: int | str) -> dict[str, Any]:
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
-        **compute_with(num_threads),
+        **threads_in_use(num_threads),
         "processes": distributed.world_size(),
     }

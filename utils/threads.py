@@ -3,8 +3,9 @@
 OpenMP reads its variables once, when its library is loaded with torch, so `utils/__init__.py` calls `prepare()` and
 every entry point imports utils first. A variable that the user has set is never touched. Nothing here imports torch.
 
-Where nothing needs to be said, nothing is: torch starts a thread for each physical core it may use. It looks at the
-affinity but not at the quota of a container: `docker --cpus=2` on 64 cores would have 64 threads share two cores' time.
+By itself torch starts a thread for each physical core that it may use, and is left to it where that is right. It
+looks at the affinity but not at the quota of a container: with `docker --cpus=2` on 64 cores, 64 threads would share
+the time of two.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ class Machine:
     physical: int  # of those, without their hyper-threads
     quota: float | None = None  # cores' worth of time that a container allows; None: no limit
     processes: int = 1  # training processes on this machine, by the launcher
-    delays: bool = True  # whether the system tells how long threads waited for a core
+    delays: bool = True  # whether the system counts how long threads waited for a core
     load: float = 0.0  # programs that ran on average over the last minute
 
     @property
@@ -55,22 +56,25 @@ class Choice:
 @functools.cache
 def prepare() -> Choice:
     """The decision for this process, made once; the variables are set for what is loaded from here on."""
-    home_cores()
+    home_cores()  # remembered now, before any thread is held on fewer
     choice = choose(os.environ, this_machine())
     os.environ.update(choice.variables)
     return choice
 
 
-def compute_with(num_threads: int | str) -> dict[str, Any]:
-    """Let torch compute with as many threads as the config's key says, 'auto' leaving what `prepare` decided.
-
-    Returns what there is now, and why: for the log and environment.json.
-    """
+def compute_with(num_threads: int | str) -> None:
+    """Let torch compute with as many threads as the config's key says; 'auto' leaves what `prepare` decided."""
     import torch  # not before the variables are set
 
-    choice = prepare()
     if num_threads != "auto":
         torch.set_num_threads(num_threads)
+
+
+def threads_in_use(num_threads: int | str) -> dict[str, Any]:
+    """How many there are after `compute_with(num_threads)`, and why: for the log and environment.json."""
+    import torch
+
+    choice = prepare()
     why = choice.why_threads if num_threads == "auto" else f"num_threads = {num_threads} of the config"
     threads = torch.get_num_threads()
     return {
@@ -84,6 +88,11 @@ def compute_with(num_threads: int | str) -> dict[str, Any]:
 def available_cores() -> int:
     """Cores that this process may use: by the affinity it started with, and by its quota, of which whole ones count."""
     return prepare().cores
+
+
+def reading_threads() -> int:
+    """Threads that read and decode files: some wait for the disk."""
+    return min(32, available_cores() + 4)
 
 
 @functools.cache
@@ -151,7 +160,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
         physical_cores(affinity, root),
         quota_cores(root),
         processes=_processes(len(affinity)),
-        delays=tells_delays(root),
+        delays=counts_delays(root),
         load=_load(),
     )
 
@@ -179,7 +188,7 @@ def physical_cores(logical: set[int], root: Path = Path("/")) -> int:
     return len({_read(folder / f"cpu{core}/topology/thread_siblings_list") or str(core) for core in logical})
 
 
-def tells_delays(root: Path = Path("/")) -> bool:
+def counts_delays(root: Path = Path("/")) -> bool:
     """Whether this is a Linux that counts how long a thread was ready to run without a core."""
     return _read(root / "proc/self/schedstat") not in ("", "0 0 0")
 
