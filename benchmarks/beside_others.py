@@ -3,7 +3,7 @@
 Beside nothing, a program of numpy (matrix products on all its threads), one that counts in a loop, and both. Each side
 has a process of its own; the sides take turns, and so do the loads, which are stopped and continued. A turn is some
 seconds of steps after one that does not count. Where cgroups can be made (as root, mostly), also under a quota of one
-core's time, against ours with one thread and no quota.
+core's time, against one thread and its loading processes on a core of their own, which is as much time.
 
 python benchmarks/beside_others.py --rounds 3 --seconds 4 --tasks digits mobilenetv2
 """
@@ -222,6 +222,18 @@ def variables(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
+def on_one_core() -> Iterator[None]:
+    """Within: processes that are started run on one core alone, so that torch has one thread there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        with variables({"OMP_NUM_THREADS": "1"}):
+            yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def quota_of_one_core() -> Iterator[Callable[[bool], None]]:
     """Within: a function that moves this process under a quota of one core's time, or back; for those that it starts.
 
@@ -242,6 +254,8 @@ def quota_of_one_core() -> Iterator[Callable[[bool], None]]:
         yield lambda inside: (group if inside else before).joinpath("cgroup.procs").write_text(str(os.getpid()))
     finally:
         time.sleep(0.5)  # until its processes have ended
+        for process in (group / "cgroup.procs").read_text().split():  # multiprocessing keeps one of its own
+            (before / "cgroup.procs").write_text(process)
         group.rmdir()
 
 
@@ -261,7 +275,7 @@ def measure(task: Task, rounds: int, seconds: float) -> dict[tuple[str, str], li
 
 
 def measure_quota(task: Task, rounds: int, seconds: float) -> dict[tuple[str, str], list[float]]:
-    """The same under a quota of one core, and ours with one thread alone; empty where there are no quotas."""
+    """The same under a quota of one core, and held on one core of their own; empty where there are no quotas."""
     found: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         try:
@@ -278,7 +292,7 @@ def measure_quota(task: Task, rounds: int, seconds: float) -> dict[tuple[str, st
         finally:
             move(False)
         for name, start in (("ours", ours), ("theirs", theirs)):
-            with variables({"OMP_NUM_THREADS": "1"}):
+            with on_one_core():
                 sides[name, "alone"] = stack.enter_context(elsewhere(partial(start, task, seconds), threads=0))
         for _ in range(rounds):
             for key, turn in sides.items():
@@ -312,7 +326,7 @@ def main() -> None:
             for row in rows(name, measure(known[name], given.rounds, given.seconds), list(LOADS)):
                 print_row(row)
             if limited := measure_quota(known[name], given.rounds, given.seconds):
-                for row in rows(f"{name}, 1 core's quota, of 1 thread alone", limited, ["quota"]):
+                for row in rows(f"{name}, 1 core's quota, of 1 core alone", limited, ["quota"]):
                     print_row(row)
 
 
