@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from utils import distributed
-from utils.allocator import keep_freed_memory
-from utils.classifier import Classifier, load_classifier
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
-from utils.folders import find_images
-from utils.predictions import Prediction, check_output, write_predictions
+from utils.cpu.allocator import keep_freed_memory
+from utils.data.listing import find_images
+from utils.prediction.classifier import Classifier, load_classifier
+from utils.prediction.predictions import Prediction, check_output, write_predictions
 from utils.text import one_line
 from utils.threads import compute_with
 
@@ -52,7 +52,7 @@ def show_one(config: PredictConfig, classifier: Classifier, prediction: Predicti
     for name, probability in prediction.ranked:
         print(one_line(f"{probability:8.2%}  {name}"))
     sys.stdout.flush()  # the answer need not wait for its picture
-    from utils.plots import draw_prediction  # matplotlib takes a second to import
+    from utils.prediction.picture import draw_prediction  # matplotlib takes a second to import
 
     target = default_folder(classifier) / f"{Path(prediction.path).stem}.jpg"
     draw_prediction(target, prediction)

@@ -7,30 +7,24 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from utils import distributed, elastic
-from utils.allocator import keep_freed_memory
-from utils.checkpoint import BEST, LAST, PREVIOUS
+from utils import distributed
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
-from utils.engine import Progress
-from utils.general import load_weights
-from utils.lock import held
-from utils.preflight import read_data
-from utils.preprocess import Preprocess
-from utils.resume import Past, find_checkpoint
-from utils.run_folder import RunFolder, open_run_folder
-from utils.run_log import RunLog, log
-from utils.session import (
-    Standing,
-    environment,
-    make_loaders,
-    make_model,
-    make_recipe,
-    make_state,
-)
+from utils.cpu.allocator import keep_freed_memory
+from utils.data.preprocess import Preprocess
+from utils.log import RunLog, log
+from utils.run import elastic
+from utils.run.evaluate_only import validate
+from utils.run.folder import RunFolder, open_run_folder
+from utils.run.lock import held
+from utils.run.resume import Past, find_checkpoint
+from utils.run.splits import read_data
+from utils.run.trainer import Trainer
 from utils.threads import compute_with, threads_in_use
-from utils.trainer import Trainer
-from utils.validation import validate
+from utils.training.build import Standing, environment, make_loaders, make_model, make_recipe, make_state
+from utils.training.engine import Progress
+from utils.weights.checkpoint import BEST, LAST, PREVIOUS
+from utils.weights.load import load_weights
 
 import torch
 from torch import nn

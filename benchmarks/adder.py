@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.memory import peak_growth
+from utils.costs.peak_memory import peak_growth
 from utils.timing import Spread, interleaved, ratios
 
 import torch

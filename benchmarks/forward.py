@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.allocator import keep_freed_memory
-from utils.inference import prepare_for_inference
+from utils.cpu.allocator import keep_freed_memory
+from utils.cpu.folding import prepare_for_inference
 
 import torch
 from torch import Tensor, nn

@@ -16,14 +16,14 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.augment import TrainTransform
 from utils.cli import run_command
-from utils.crops import random_crop
-from utils.data import ImageDataset
-from utils.engine import Recipe, training_input
-from utils.folders import scan
-from utils.images import open_image, read_image
+from utils.data.augment import TrainTransform
+from utils.data.crops import random_crop
+from utils.data.images import open_image, read_image
+from utils.data.listing import scan
+from utils.data.loaders import ImageDataset
 from utils.timing import Spread, interleaved, ratios, threads
+from utils.training.engine import Recipe, training_input
 
 import numpy as np
 import timm

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.allocator import keep_freed_memory
-from utils.metrics import Metrics, add_counts, metrics_from, no_counts
+from utils.cpu.allocator import keep_freed_memory
+from utils.training.metrics import Metrics, add_counts, metrics_from, no_counts
 
 import numpy as np
 import torch

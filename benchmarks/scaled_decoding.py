@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.classifier import Classifier, load_classifier
 from utils.config import PredictConfig, train_config_from
-from utils.metrics import add_counts, metrics_from, no_counts
+from utils.prediction.classifier import Classifier, load_classifier
+from utils.training.metrics import add_counts, metrics_from, no_counts
 
 import numpy as np
 import torch

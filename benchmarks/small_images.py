@@ -15,11 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cache import ImageCache
 from utils.config import train_config_from
-from utils.data import read, train_loader
-from utils.engine import Recipe, training_input
-from utils.folders import scan
+from utils.data.cache import ImageCache
+from utils.data.listing import scan
+from utils.data.loaders import read, train_loader
+from utils.training.engine import Recipe, training_input
 
 import numpy as np
 import torch

@@ -20,9 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.config import train_config_from
-from utils.data import train_loader
-from utils.folders import scan
-from utils.memory import peak_growth
+from utils.costs.peak_memory import peak_growth
+from utils.data.listing import scan
+from utils.data.loaders import train_loader
 from utils.timing import Spread
 
 from torch.utils.data import DataLoader

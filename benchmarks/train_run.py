@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.demo_data import make_digits
+from utils.data.demo import make_digits
 from utils.timing import Spread, ratios
 
 import torch

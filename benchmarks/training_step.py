@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.allocator import keep_freed_memory
 from utils.config import TrainConfig
-from utils.data import Batch
-from utils.engine import train_step
-from utils.preprocess import Preprocess
-from utils.session import make_model, make_recipe, make_state
+from utils.cpu.allocator import keep_freed_memory
+from utils.data.loaders import Batch
+from utils.data.preprocess import Preprocess
+from utils.training.build import make_model, make_recipe, make_state
+from utils.training.engine import train_step
 
 import torch
 from torch import nn

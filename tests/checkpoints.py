@@ -1,11 +1,11 @@
 """A whole checkpoint without a run."""
 
 from utils.config import TrainConfig
-from utils.engine import Progress
-from utils.folders import ImageList, PackedPaths, pack_paths
-from utils.preflight import Splits
-from utils.preprocess import Preprocess
-from utils.session import Standing, make_model, make_recipe, make_state, pack
+from utils.data.listing import ImageList, PackedPaths, pack_paths
+from utils.data.preprocess import Preprocess
+from utils.run.splits import Splits
+from utils.training.build import Standing, make_model, make_recipe, make_state, pack
+from utils.training.engine import Progress
 
 import numpy as np
 import torch

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from utils import tables
-from utils.checkpoint import load_checkpoint
 from utils.config import TrainConfig
-from utils.metrics import metrics_from
-from utils.schema import render
+from utils.config.schema import render
+from utils.training.metrics import metrics_from
+from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 """Augmentation hangs on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
-from utils.augment import Mixer, TrainTransform, erase
+from utils.data.augment import Mixer, TrainTransform, erase
 
 import numpy as np
 import pytest

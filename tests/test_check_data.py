@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.demo_data import make_digits
+from utils.data.demo import make_digits
 
 import numpy as np
 import pytest

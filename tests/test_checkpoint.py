@@ -4,8 +4,8 @@ import os
 import pickle
 import stat
 
-from utils.checkpoint import FORMAT, atomic_file, load_checkpoint, read_pickle, save_checkpoint, write_text
 from utils.errors import WeightsError
+from utils.weights.checkpoint import FORMAT, atomic_file, load_checkpoint, read_pickle, save_checkpoint, write_text
 
 import pytest
 import torch

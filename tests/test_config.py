@@ -4,7 +4,6 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from utils import schema
 from utils.config import (
     ConfigError,
     PredictConfig,
@@ -13,6 +12,7 @@ from utils.config import (
     load_train_config,
     parse_overrides,
     read_literals,
+    schema,
 )
 
 import pytest

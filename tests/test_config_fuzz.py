@@ -15,12 +15,12 @@ from utils.config import (
     read_literals,
     to_plain,
 )
+from utils.config.schema import check
+from utils.data.listing import find_images
 from utils.errors import UserError
-from utils.folders import find_images
-from utils.predictions import check_output
-from utils.preflight import read_data
-from utils.run_folder import open_run_folder
-from utils.schema import check
+from utils.prediction.predictions import check_output
+from utils.run.folder import open_run_folder
+from utils.run.splits import read_data
 from utils.text import one_line
 
 import pytest

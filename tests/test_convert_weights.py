@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.checkpoint import save_checkpoint
 from utils.errors import WeightsError
-from utils.general import load_weights, read_state_dict
-from utils.networks import NetworkOptions
+from utils.weights.checkpoint import save_checkpoint
+from utils.weights.load import load_weights, read_state_dict
+from utils.weights.networks import NetworkOptions
 
 import pytest
 import timm

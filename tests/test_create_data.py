@@ -11,10 +11,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from utils import drafts
+from utils import files as drafts
+from utils.data.images import read_image
+from utils.data.listing import scan
 from utils.errors import DataError
-from utils.folders import scan
-from utils.images import read_image
 
 import numpy as np
 import pytest

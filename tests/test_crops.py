@@ -4,16 +4,16 @@ import math
 from dataclasses import replace
 from random import Random
 
-from utils import crops
-from utils.cache import ImageCache
 from utils.config import TrainConfig
-from utils.crops import Box, cut, random_box, random_crop, resized
+from utils.data import crops
+from utils.data.cache import ImageCache
+from utils.data.crops import Box, cut, random_box, random_crop, resized
+from utils.data.images import decode, open_image, read_image
+from utils.data.listing import scan
+from utils.data.preprocess import Preprocess
 from utils.errors import ImageError
-from utils.folders import scan
-from utils.images import decode, open_image, read_image
-from utils.preflight import Splits
-from utils.preprocess import Preprocess
-from utils.session import make_loaders
+from utils.run.splits import Splits
+from utils.training.build import make_loaders
 
 import numpy as np
 import pytest

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils import data as data_module
-from utils.cache import ImageCache
 from utils.config import TrainConfig
-from utils.data import EvalBatches, TrainBatches, read, train_loader, val_loader, worker_count
+from utils.data import loaders as data_module
+from utils.data.cache import ImageCache
+from utils.data.listing import scan
+from utils.data.loaders import EvalBatches, TrainBatches, read, train_loader, val_loader, worker_count
+from utils.data.preprocess import Preprocess, normalise
 from utils.errors import DataError, UnreadableError
-from utils.folders import scan
-from utils.preprocess import Preprocess, normalise
 
 import numpy as np
 import pytest

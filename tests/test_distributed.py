@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import tables
-from utils.checkpoint import load_checkpoint
 from utils.errors import WeightsError
+from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import pytest

@@ -3,14 +3,14 @@
 import copy
 import multiprocessing
 
-from utils.augment import Mixer
 from utils.config import TrainConfig
-from utils.data import Batch, read, train_loader, val_loader
-from utils.ema import ModelEma
-from utils.engine import Progress, Recipe, TrainState, evaluate, train_one_epoch, train_step
+from utils.data.augment import Mixer
+from utils.data.listing import scan
+from utils.data.loaders import Batch, read, train_loader, val_loader
+from utils.data.preprocess import Preprocess, normalise
 from utils.errors import DivergedError
-from utils.folders import scan
-from utils.preprocess import Preprocess, normalise
+from utils.training.ema import ModelEma
+from utils.training.engine import Progress, Recipe, TrainState, evaluate, train_one_epoch, train_step
 
 import numpy as np
 import pytest

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils.config import PredictConfig, TrainConfig
+from utils.data.preprocess import Preprocess
 from utils.errors import ConfigError, DataError, WeightsError
 from utils.export import formats, runtime
 from utils.export.formats import Format, format_of
 from utils.export.metadata import Metadata
 from utils.export.parity import check_images, measure
 from utils.export.write import export
-from utils.networks import LoadedNetwork, NetworkOptions, NetworkSpec, load_network
-from utils.preprocess import Preprocess
+from utils.weights.networks import LoadedNetwork, NetworkOptions, NetworkSpec, load_network
 
 import numpy as np
 import onnx

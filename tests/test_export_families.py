@@ -3,7 +3,7 @@
 from utils.export.formats import FORMATS
 from utils.export.metadata import Metadata
 from utils.export.write import export
-from utils.networks import NetworkOptions, load_network
+from utils.weights.networks import NetworkOptions, load_network
 
 import pytest
 import torch

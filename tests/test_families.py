@@ -3,10 +3,10 @@
 import shutil
 from functools import partial
 
-from utils import crops
 from utils.config import train_config_from
-from utils.general import load_weights
+from utils.data import crops
 from utils.tables import read_csv
+from utils.weights.load import load_weights
 
 import numpy as np
 import pytest

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from utils.data.listing import EXTENSIONS, PackedPaths, find_images, list_classes, pack_paths, scan
 from utils.errors import DataError
-from utils.folders import EXTENSIONS, PackedPaths, find_images, list_classes, pack_paths, scan
 
 import numpy as np
 import pytest

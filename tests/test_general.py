@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from utils.errors import WeightsError
-from utils.general import load_weights, newest_checkpoint, next_run_folder
+from utils.weights.load import load_weights, newest_checkpoint, next_run_folder
 
 import pytest
 import torch

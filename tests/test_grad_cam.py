@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.checkpoint import save_checkpoint
 from utils.explain.drawing import headline, overlay, relief
 from utils.explain.maps import METHODS, Explanation
+from utils.weights.checkpoint import save_checkpoint
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
 """Which key a run that waits for its data is told to turn, and that it is told once."""
 
-from utils import hints
 from utils.config import train_config_from
-from utils.hints import waiting_hint
+from utils.run import hints
+from utils.run.hints import waiting_hint
 
 import pytest
 

@@ -2,13 +2,13 @@
 
 import os
 
-from utils.checkpoint import save_checkpoint
-from utils.classifier import load_classifier
 from utils.config import ConfigError, PredictConfig, train_config_from
-from utils.contents import ENTRIES, validated
 from utils.errors import WeightsError
-from utils.networks import read_payload
-from utils.resume import restore
+from utils.prediction.classifier import load_classifier
+from utils.run.resume import restore
+from utils.weights.checkpoint import save_checkpoint
+from utils.weights.checkpoint_schema import ENTRIES, validated
+from utils.weights.networks import read_payload
 
 import pytest
 import torch

@@ -9,11 +9,11 @@ import tarfile
 import time
 import zipfile
 
-from utils.checkpoint import FORMAT, read_pickle
-from utils.classifier import load_classifier
 from utils.config import PredictConfig, TrainConfig
 from utils.errors import UserError, WeightsError
-from utils.validation import read_checkpoint
+from utils.prediction.classifier import load_classifier
+from utils.run.evaluate_only import read_checkpoint
+from utils.weights.checkpoint import FORMAT, read_pickle
 
 import pytest
 import torch

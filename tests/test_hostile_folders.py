@@ -6,12 +6,12 @@ import sys
 import time
 from functools import partial
 
-from utils.classifier import Classifier
+from utils.data.images import read_image
+from utils.data.listing import find_images, scan
+from utils.data.preprocess import Preprocess
 from utils.errors import DataError
-from utils.folders import find_images, scan
-from utils.images import read_image
-from utils.predictions import write_predictions
-from utils.preprocess import Preprocess
+from utils.prediction.classifier import Classifier
+from utils.prediction.predictions import write_predictions
 from utils.tables import read_csv
 
 import pytest

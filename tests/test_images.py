@@ -2,8 +2,8 @@
 
 import struct
 
+from utils.data.images import image_size, read_image
 from utils.errors import ImageError
-from utils.images import image_size, read_image
 
 import numpy as np
 import pytest

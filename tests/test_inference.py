@@ -1,6 +1,6 @@
 """Networks prepared for prediction: nothing but time changes."""
 
-from utils.inference import prepare_for_inference
+from utils.cpu.folding import prepare_for_inference
 
 import pytest
 import torch

@@ -3,8 +3,8 @@
 import mmap
 import sys
 
-from utils import memory
-from utils.memory import peak_growth
+from utils.costs import peak_memory as memory
+from utils.costs.peak_memory import peak_growth
 
 import pytest
 

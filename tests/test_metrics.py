@@ -1,6 +1,6 @@
 """Figures from counts equal scikit-learn's."""
 
-from utils.metrics import add_counts, metrics_from, no_counts
+from utils.training.metrics import add_counts, metrics_from, no_counts
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 import argparse
 
 from utils.errors import ConfigError, WeightsError
-from utils.networks import NetworkOptions, add_network_options, load_network, network_options
+from utils.weights.networks import NetworkOptions, add_network_options, load_network, network_options
 
 import pytest
 import timm

@@ -8,16 +8,16 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from utils.augment import TrainTransform
-from utils.cache import ImageCache
 from utils.checking.fingerprint import fingerprint
 from utils.checking.inspect import UNREADABLE, Limits, inspect
-from utils.classifier import Classifier
-from utils.data import EvalTransform, ImageDataset
+from utils.data.augment import TrainTransform
+from utils.data.cache import ImageCache
+from utils.data.images import image_size, read_image
+from utils.data.listing import ImageList, PackedPaths, pack_paths
+from utils.data.loaders import EvalTransform, ImageDataset
+from utils.data.preprocess import Preprocess
 from utils.errors import DataError
-from utils.folders import ImageList, PackedPaths, pack_paths
-from utils.images import image_size, read_image
-from utils.preprocess import Preprocess
+from utils.prediction.classifier import Classifier
 
 import numpy as np
 import pytest

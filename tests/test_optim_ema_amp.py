@@ -4,11 +4,11 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
-from utils.amp import amp_dtype, make_scaler
 from utils.config import TrainConfig
-from utils.ema import ModelEma
-from utils.optim import InMemoryOrder, load_optimizer, make_optimizer, parameter_groups
-from utils.resume import restore
+from utils.run.resume import restore
+from utils.training.amp import amp_dtype, make_scaler
+from utils.training.ema import ModelEma
+from utils.training.optim import InMemoryOrder, load_optimizer, make_optimizer, parameter_groups
 
 import pytest
 import torch

@@ -1,8 +1,8 @@
 """Convolutions packed for prediction: the numbers of torch's own, at any shape, and nothing else replaced."""
 
-from utils import packing
-from utils.inference import prepare_for_inference
-from utils.packing import PackedConv2d, pack_convolutions
+from utils.cpu import packing
+from utils.cpu.folding import prepare_for_inference
+from utils.cpu.packing import PackedConv2d, pack_convolutions
 
 import pytest
 import torch

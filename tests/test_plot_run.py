@@ -7,10 +7,10 @@ from pathlib import Path
 
 from utils import tables
 from utils.errors import DataError
-from utils.plots import PICTURES
-from utils.plots.comparison import compare
-from utils.plots.curves import losses
-from utils.saved_run import describe_runs, read_steps_per_epoch
+from utils.report.comparison import compare
+from utils.report.curves import losses
+from utils.report.pictures import PICTURES
+from utils.report.saved_run import describe_runs, read_steps_per_epoch
 
 import numpy as np
 import pytest

@@ -2,14 +2,15 @@
 
 import itertools
 
-from utils import fonts, tables
+from utils import tables
 from utils.config import TrainConfig
 from utils.errors import DataError
-from utils.plots import PICTURES, draw_run
-from utils.plots.canvas import MOST_LABELS
-from utils.plots.curves import MOST_POINTS, schedule
-from utils.plots.per_class import confusion, distribution
-from utils.schedulers import learning_rate
+from utils.report import fonts
+from utils.report.canvas import MOST_LABELS
+from utils.report.curves import MOST_POINTS, schedule
+from utils.report.per_class import confusion, distribution
+from utils.report.pictures import PICTURES, draw_run
+from utils.training.schedulers import learning_rate
 
 import numpy as np
 import pytest

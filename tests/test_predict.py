@@ -7,13 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from utils.checkpoint import load_checkpoint
-from utils.classifier import load_classifier
 from utils.config import PredictConfig
-from utils.data import val_loader
+from utils.data.loaders import val_loader
+from utils.data.preprocess import Preprocess
 from utils.errors import ConfigError, DataError, ImageError, WeightsError
-from utils.preflight import read_data
-from utils.preprocess import Preprocess
+from utils.prediction.classifier import load_classifier
+from utils.run.splits import read_data
+from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def trained(make_config):
 
 def as_validated(config, checkpoint):
     """{path: logits} computed by the loader and recipe of validation, on the weights that best.pth speaks of."""
-    from utils.session import make_model, make_recipe
+    from utils.training.build import make_model, make_recipe
 
     saved = load_checkpoint(checkpoint)
     preprocess = Preprocess.from_config(config)

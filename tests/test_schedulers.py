@@ -1,7 +1,7 @@
 """The learning rate at values worked out by hand, and its torch form."""
 
 from utils.config import TrainConfig
-from utils.schedulers import learning_rate, make_scheduler
+from utils.training.schedulers import learning_rate, make_scheduler
 
 import pytest
 import torch

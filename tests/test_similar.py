@@ -5,7 +5,7 @@ import io
 from utils.checking import similar
 from utils.checking.fingerprint import Fingerprint, fingerprint
 from utils.checking.similar import FARTHEST, candidates, find_alike
-from utils.unions import components
+from utils.components import components
 
 import numpy as np
 import pytest

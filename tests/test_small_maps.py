@@ -3,9 +3,9 @@
 import copy
 import itertools
 
-from utils import small_maps
 from utils.config import TrainConfig
-from utils.small_maps import SmallMapConv2d, seen_taps, speed_up_small_maps
+from utils.cpu import small_maps
+from utils.cpu.small_maps import SmallMapConv2d, seen_taps, speed_up_small_maps
 
 import pytest
 import torch

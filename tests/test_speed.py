@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils import speed, speed_survey, tables
-from utils.speed import Setting, Speed, measure
+from utils import tables
+from utils.costs import speed
+from utils.costs import survey as speed_survey
+from utils.costs.speed import Setting, Speed, measure
 
 import pytest
 import torch

@@ -3,7 +3,7 @@
 import csv
 
 from utils import tables
-from utils.metrics import metrics_from
+from utils.training.metrics import metrics_from
 
 import numpy as np
 import pytest

@@ -10,10 +10,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from utils import tables
-from utils.checkpoint import load_checkpoint
 from utils.config import TrainConfig, load_train_config
 from utils.errors import DataError, DivergedError, WeightsError
 from utils.signals import Stopped
+from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import pytest

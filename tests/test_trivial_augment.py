@@ -3,8 +3,8 @@
 from collections import Counter
 from random import Random
 
-from utils import trivial_augment
-from utils.trivial_augment import BINS, OPERATIONS
+from utils.data import trivial_augment
+from utils.data.trivial_augment import BINS, OPERATIONS
 
 import numpy as np
 import pytest

@@ -1,11 +1,11 @@
 """tools/visualize_augment.py shows what training sees: the same pixels, the same labels."""
 
-from utils import engine
-from utils.augment_preview import Picture, Section, drawn_anew, first_mixes, mixed, preview
-from utils.data import train_loader
-from utils.plots.sheet import contact_sheet
-from utils.preflight import read_data
-from utils.preprocess import Preprocess, denormalise, normalise
+from utils.data.loaders import train_loader
+from utils.data.preprocess import Preprocess, denormalise, normalise
+from utils.preview.augmented import Picture, Section, drawn_anew, first_mixes, mixed, preview
+from utils.preview.sheet import contact_sheet
+from utils.run.splits import read_data
+from utils.training import engine
 
 import numpy as np
 import pytest

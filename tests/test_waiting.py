@@ -15,8 +15,8 @@ from utils.cpu import waiting
 from utils.cpu.counters import Look, Reading, busy_seconds, descendants
 from utils.cpu.team import can_start, half_of
 from utils.cpu.waiting import Judge, Waiting, Watch, adapted
-from utils.data import start_worker, train_loader
-from utils.folders import scan
+from utils.data.listing import scan
+from utils.data.loaders import start_worker, train_loader
 from utils.threads import Choice, home_cores, prepare
 
 import pytest

@@ -15,12 +15,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.checkpoint import atomic_file
 from utils.cli import run_command
 from utils.errors import WeightsError
-from utils.general import load_weights
-from utils.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
 from utils.text import one_line
+from utils.weights.checkpoint import atomic_file
+from utils.weights.load import load_weights
+from utils.weights.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
 
 import torch
 from torch import Tensor, nn

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.speed_survey import add_speed_options, as_words, run, survey_of
+from utils.costs.survey import add_speed_options, as_words, run, survey_of
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,14 +16,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
+from utils.data.images import open_image
+from utils.data.listing import find_images
+from utils.data.preprocess import normalise
 from utils.errors import ConfigError, DataError, ImageError
 from utils.explain.drawing import draw
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
 from utils.explain.outputs import drawing_paths
-from utils.folders import find_images
-from utils.images import open_image
-from utils.networks import (
+from utils.text import nearest
+from utils.weights.networks import (
     LoadedNetwork,
     NetworkOptions,
     add_network_options,
@@ -31,8 +33,6 @@ from utils.networks import (
     network_options,
     pick_device,
 )
-from utils.preprocess import normalise
-from utils.schema import nearest
 
 import torch
 from tqdm import tqdm

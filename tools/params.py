@@ -21,12 +21,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.cost_table import check_some_succeeded, output_path, picture_beside, write_rows
-from utils.network_costs import layer_rows, layers_as_text, network_row, networks_as_text, spec_of
-from utils.networks import NetworkSpec, add_network_options, pick_device, several_networks
+from utils.costs.networks import layer_rows, layers_as_text, network_row, networks_as_text, spec_of
+from utils.costs.picture import arithmetic_against_parameters
+from utils.costs.table import check_some_succeeded, output_path, picture_beside, write_rows
 from utils.outputs import writing
-from utils.plots.canvas import save
-from utils.plots.costs import arithmetic_against_parameters
+from utils.report.canvas import save
+from utils.weights.networks import NetworkSpec, add_network_options, pick_device, several_networks
 
 from tqdm import tqdm
 

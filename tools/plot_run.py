@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import run_command
 from utils.errors import DataError
 from utils.outputs import picture_path, writing
-from utils.plots import PICTURES, draw_run
-from utils.plots.canvas import save
-from utils.plots.comparison import compare
-from utils.saved_run import check_run
+from utils.report.canvas import save
+from utils.report.comparison import compare
+from utils.report.pictures import PICTURES, draw_run
+from utils.report.saved_run import check_run
 
 
 def redraw(folder: Path, target: Path) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.networks import positive
-from utils.speed_survey import add_speed_options, as_words, run, survey_of
+from utils.costs.survey import add_speed_options, as_words, run, survey_of
+from utils.weights.networks import positive
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.augment_preview import preview
 from utils.cli import add_config_options, integer_in, run_command
 from utils.config import TrainConfig, load_train_config, parse_overrides
 from utils.outputs import picture_path, writing
-from utils.plots.canvas import save
-from utils.plots.sheet import contact_sheet
-from utils.preflight import read_data
+from utils.preview.augmented import preview
+from utils.preview.sheet import contact_sheet
+from utils.report.canvas import save
+from utils.run.splits import read_data
 
 SHOWN = ("augment", "horizontal_flip", "random_erase_prob", "mixup_prob", "cutmix_prob", "seed")  # keys in the title
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 
 from . import distributed
 from .causes import cause_of
+from .config.schema import help_text
 from .cpu.waiting import adapted
 from .errors import RunError, UserError
-from .schema import help_text
 from .signals import Stopped
 from .threads import prepare
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .checkpoint import write_text
 from .errors import DataError
-from .metrics import Metrics
 from .text import display_width
+from .training.metrics import Metrics
+from .weights.checkpoint import write_text
 
 RESULTS, RESULTS_TEXT = "results.csv", "results.txt"
 PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_counts.csv"

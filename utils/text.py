@@ -1,8 +1,9 @@
 """Names of files and classes as text for people: any name is shown, none can break a line or steer a terminal."""
 
+import difflib
 import reprlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 CUT = " ... "
@@ -62,3 +63,9 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def _pad(cell: str, columns: int, *, left: bool) -> str:
     space = " " * (columns - display_width(cell))
     return cell + space if left else space + cell
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """`; nearest: 'x'` where a choice resembles `name`, else nothing."""
+    near = difflib.get_close_matches(shown(name, 60).strip("'"), list(choices), n=1, cutoff=0.5)
+    return f"; nearest: {near[0]!r}" if near else ""

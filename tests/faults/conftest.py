@@ -1,6 +1,6 @@
 """Fixtures of the tests that disturb runs."""
 
-from utils import plots
+from utils.report import pictures
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.faults.processes import Runs
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take half of the time of such short runs; processes.command_line leaves them out too."""
-    monkeypatch.setattr(plots, "draw_run", lambda *arguments: [])
+    monkeypatch.setattr(pictures, "draw_run", lambda *arguments: [])
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-from utils import checkpoint, engine, session
+from utils.run.trainer import Trainer
 from utils.signals import StopRequest
-from utils.trainer import Trainer
+from utils.training import build as session
+from utils.training import engine
+from utils.weights import checkpoint
 
 import torch
 

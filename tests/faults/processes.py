@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from utils.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 
 from tests.runs import assert_same_run, wait_for
 
@@ -36,11 +36,11 @@ def command_line(arguments: list[str], output: Path, environment: dict[str, str]
 
     Pictures, which take half of the time of such a short run, are left out.
     """
-    from utils import plots
+    from utils.report import pictures
 
     import train
 
-    plots.draw_run = lambda *arguments: []
+    pictures.draw_run = lambda *arguments: []
     multiprocessing.set_start_method(None, force=True)  # the system's own for loading processes
     os.environ.update(environment)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -82,7 +82,7 @@ class Runs:
     def __init__(self, root: Path, config: Path, changes: dict[str, Any], *, ranks: int = 1) -> None:
         self.root, self.config, self.changes, self.ranks = root, config, changes, ranks
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["train", "utils.plots", "tests.faults.processes"])
+        self.context.set_forkserver_preload(["train", "utils.report.pictures", "tests.faults.processes"])
         with mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)):  # where the server looks for what it loads
             forkserver.ensure_running()
         self.started = 0

@@ -6,9 +6,9 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from utils.checkpoint import load_checkpoint, save_checkpoint
-from utils.run_folder import RunFolder
-from utils.saving import Saver
+from utils.run.folder import RunFolder
+from utils.run.saver import Saver
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint
 
 import pytest
 import torch

@@ -5,7 +5,7 @@ import random
 import signal
 from functools import partial
 
-from utils.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 
 import pytest
 

@@ -8,7 +8,7 @@ import sys
 import time
 from functools import partial
 
-from utils.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 
 import pytest
 

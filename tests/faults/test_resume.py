@@ -4,12 +4,12 @@ import signal
 from dataclasses import replace
 from functools import partial
 
-from utils import engine
-from utils.checkpoint import load_checkpoint
 from utils.errors import WeightsError
-from utils.lock import held
-from utils.schedulers import learning_rate
+from utils.run.lock import held
 from utils.signals import Stopped
+from utils.training import engine
+from utils.training.schedulers import learning_rate
+from utils.weights.checkpoint import load_checkpoint
 
 import pytest
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.listing import ImageList, list_classes, scan
 from ..errors import DataError
-from ..folders import ImageList, list_classes, scan
-from ..parallel import in_threads
 from ..text import listed
+from ..thread_pool import in_threads
 from .inspect import UNREADABLE, Inspected, Limits, inspect
 from .similar import find_alike
 

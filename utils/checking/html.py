@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..data.images import read_image
 from ..errors import ImageError
-from ..images import read_image
 from ..text import printable
 from .findings import Alike, File, Findings, by_weight, concerns, spoilers
 from .inspect import UNREADABLE

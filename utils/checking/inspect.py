@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from ..data.images import exif_orientation, open_image, read_image
 from ..errors import ImageError
-from ..images import exif_orientation, open_image, read_image
 from .fingerprint import Fingerprint, fingerprint
 
 MODES = {  # how Pillow calls them -> in words; all are turned into RGB when they are read

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
-from ..unions import components
+from ..components import components
 from .fingerprint import Fingerprint
 
 BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits): five parts of a hash

@@ -82,7 +82,7 @@ class Confinement:
     """Holds the threads of this process on half of its cores, those on which most of them are when it begins.
 
     Threads that somebody else has put elsewhere meanwhile are left there. Loading processes start on all cores
-    (`utils.data`), whenever they start.
+    (`utils.data.loaders`), whenever they start.
     """
 
     def __init__(self, home: frozenset[int]) -> None:

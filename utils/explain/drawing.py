@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..fonts import class_labels
 from ..outputs import writing
-from ..plots.canvas import canvas, save
+from ..report.canvas import canvas, save
+from ..report.fonts import class_labels
 from .maps import CAMS, Explanation
 
 TITLES = {

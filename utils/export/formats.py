@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from ..networks import LoadedNetwork
+from ..weights.networks import LoadedNetwork
 from .runtime import OnnxNetwork
 
 EXTERNAL_FROM = 1_500_000_000  # bytes of weights: protocol buffers, and so .onnx files, end at 2 GiB

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config_rules import LARGEST_SIDE
-from ..contents import are_classes
+from ..config.rules import LARGEST_SIDE
+from ..config.schema import choice, flag, integer, number, sequence
+from ..data.preprocess import INTERPOLATION, Preprocess
 from ..errors import WeightsError
-from ..preprocess import INTERPOLATION, Preprocess
-from ..schema import choice, flag, integer, number, sequence
+from ..weights.checkpoint_schema import are_classes
 
 FORMAT = "image-classification-export/1"
 SIDES = sequence(integer(1, high=LARGEST_SIDE), length=2)

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..data.images import read_image
+from ..data.listing import find_images
+from ..data.preprocess import Preprocess, normalise
 from ..errors import ImageError, WeightsError
-from ..folders import find_images
-from ..images import read_image
-from ..networks import LoadedNetwork
-from ..preprocess import Preprocess, normalise
+from ..weights.networks import LoadedNetwork
 
 IMAGES = 64
 TOLERANCE = 1e-4  # of the largest logit, or of 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ..errors import UserError, WeightsError
-from ..networks import LoadedNetwork
 from ..outputs import writing
+from ..weights.networks import LoadedNetwork
 from .formats import Format
 from .metadata import Metadata
 from .parity import check_images, compare

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..drafts import DraftFolder, check_free
 from ..errors import DataError
+from ..files import DraftFolder, check_free
 from .assign import assign, quotas
 from .groups import Grouping, group
 from .shrink import shrink_large

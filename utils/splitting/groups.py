@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..components import components
 from ..errors import DataError
-from ..parallel import in_threads
 from ..rng import derive_seed
-from ..unions import components
+from ..thread_pool import in_threads
 from .assign import Group
 from .sources import Source
 

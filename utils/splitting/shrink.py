@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..data.images import image_size, read_image
 from ..errors import ImageError
-from ..images import image_size, read_image
-from ..parallel import in_threads
+from ..thread_pool import in_threads
 from .sources import Source
 
 JPEG_QUALITY = 95  # a JPEG stays a JPEG; all else becomes PNG, which loses nothing

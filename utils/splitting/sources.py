@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..errors import DataError
-from ..folders import EXTENSIONS, note_of_others, scan
 from ..text import listed
 
 NO_CLASS = re.compile(r"^\.|^__MACOSX$|/|\0")  # hidden, or no name of a folder

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import DataError
-from ..parallel import in_threads
 from ..tables import write_rows
+from ..thread_pool import in_threads
 from .sources import Source
 
 

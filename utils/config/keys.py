@@ -1,0 +1,264 @@
+"""What a training and a prediction can be told: the schema of `train_config.py` and `predict_config.py`.
+
+Every key is declared once, here; README's table, --help and the shipped files are rendered from it. All problems of a
+file are reported together, before anything is written.
+"""
+
+import ast
+import os
+import runpy
+import traceback
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..text import shown
+from .rules import predict_problems, train_problems
+from .schema import auto_or, check, choice, either, flag, id_list, integer, key, number, sequence, text
+
+__all__ = ["ConfigError", "PredictConfig", "TrainConfig", "load_predict_config", "load_train_config"]
+
+PAIR = sequence(integer(1), length=2)
+THREE = sequence(number(0, 1), length=3)
+
+
+THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The keys of train_config.py; sizes are (height, width), rates and probabilities 0..1."""
+
+    config_path: str = key("", text(), "another config file to read instead of this one", group="Run")
+    log_root: str = key("./logs", text(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
+    exp_name: str = key("exp", text(), "N counts up and is never reused")
+    only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
+    seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
+
+    model_prefix: str = key("resnet", text(), "family of the network", group="Network")
+    model_suffix: str = key("18", text(), "its variant")
+    load_from: str = key("", text(), "weights to start from, or the checkpoint to resume")
+    resume: bool = key(False, flag(), "continue the run that wrote load_from, in its own folder")
+    use_ema: bool = key(False, flag(), "average the weights over time; evaluated and reported beside the raw ones")
+    ema_decay: float = key(0.9998, number(0, 1), "share of the average that an update keeps, after a warm-up")
+    ema_steps: int = key(1, integer(1), "optimizer steps between two updates of the average")
+
+    num_classes: int | str = key("auto", auto_or(integer(1)), "must agree with the folders of train", group="Data")
+    img_path: str = key("./data/digits", text(), "folder with train/<class>/* and val/<class>/*")
+    on_bad_image: str = key("error", choice("error", "skip"), "what to do about an unreadable file; skip names it")
+    cache: str = key("none", choice("none", "ram"), "whether decoded images are kept in memory; they must fit")
+    mean: tuple = key((0.5, 0.5, 0.5), THREE, "of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]")
+    std: tuple = key(
+        (0.5, 0.5, 0.5), sequence(number(above=0), length=3), "ImageNet weights want [0.229, 0.224, 0.225]"
+    )
+    img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
+    val_resize: tuple = key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
+    num_workers: int | str = key(
+        "auto", auto_or(integer(0)), "loading processes per training process; 0 works everywhere"
+    )
+    batch_size: int = key(128, integer(1), "images per batch and process")
+    persistent_workers: bool = key(True, flag(), "keep the workers between epochs")
+    pin_memory: bool = key(True, flag(), "page-locked batches for faster copies; CUDA only")
+
+    augment: str = key(
+        "tawide",
+        choice("simple", "ra", "tawide", "imagenet", "cifar10", "svhn"),
+        "policy after crop and flip: none, RandAugment, TrivialAugmentWide, or AutoAugment of that set",
+        group="Augmentation",
+    )
+    horizontal_flip: float = key(0.5, number(0, 1), "chance that an image is mirrored")
+    random_erase_prob: float = key(0.0, number(0, 1), "chance that a rectangle of an image is blanked")
+    mixup_prob: float = key(0.0, number(0, 1), "chance that a batch is blended with itself")
+    cutmix_prob: float = key(0.0, number(0, 1), "chance that a batch swaps boxes; both > 0: one of them is drawn")
+    mix_off_epochs: int = key(0, integer(0), "the last epochs train without mixing")
+
+    epochs: int = key(100, integer(1), "passes over train", group="Optimisation")
+    optimizer_type: str = key("sgd", choice("sgd", "adam", "adamw", "rmsprop"), "how gradients move weights")
+    init_lr: float = key(0.1, number(above=0), "learning rate after the warm-up")
+    momentum: float = key(0.9, number(0, 1), "of sgd and rmsprop")
+    nesterov: bool = key(False, flag(), "Nesterov's momentum, sgd only")
+    weight_decay: float = key(1e-4, number(0), "on weight matrices and kernels; biases and norms are left alone")
+    betas: tuple = key((0.9, 0.999), sequence(number(0, 1), length=2), "of adam and adamw")
+    eps: float = key(1e-6, number(above=0), "of adam, adamw and rmsprop")
+    accumulate_steps: int = key(1, integer(1), "batches per optimizer step")
+    clip_grad: float | bool = key(False, either(flag(), number(above=0)), "norm to clip gradients at; True means 1")
+    loss_type: str = key("CELoss", choice("CELoss", "LabelSmoothCELoss"), "the second smooths labels by 0.1")
+    smoothing: float = key(0.0, number(0, 1), "label smoothing")
+
+    scheduler_type: str = key(
+        "cosine_lr",
+        choice("cosine_lr", "step_lr", "exponential_lr"),
+        "cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch",
+        group="Learning rate",
+    )
+    min_lr: float = key(1e-7, number(0), "floor of the cosine")
+    lr_gamma: float | str = key("auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr")
+    steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
+    warmup_epochs: int = key(5, integer(0), "counted within epochs; 0 means none")
+    warmup_type: str = key("linear", choice("linear", "constant"), "rise from 0.05 x init_lr, or hold 1/3 of it")
+
+    device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'", group="Machine")
+    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
+    use_benchmark: bool = key(True, flag(), "let cuDNN time its algorithms")
+    use_apex: bool = key(True, flag(), "mixed precision; on a CPU only if amp_dtype names bfloat16")
+    amp_dtype: str = key("auto", choice("auto", "float16", "bfloat16"), "auto is what suits the GPU")
+    channels_last: bool = key(True, flag(), "memory format that convolutions prefer")
+    compile: bool = key(False, flag(), "torch.compile the network")
+    save_steps: int = key(0, integer(0), "also write last.pth every so many optimizer steps")
+    world_size: int | str = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
+    gpu_ids: tuple | str = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")
+    dist_backend: str = key("auto", choice("auto", "nccl", "gloo"), "auto is nccl on CUDA, gloo elsewhere")
+    dist_url: str = key("env://", text(), "where the processes meet")
+    sync_bn: bool = key(False, flag(), "BatchNorm statistics over all processes")
+
+    @property
+    def label_smoothing(self) -> float:
+        return self.smoothing or (0.1 if self.loss_type == "LabelSmoothCELoss" else 0.0)
+
+    @property
+    def gamma(self) -> float:
+        return self.lr_gamma if self.lr_gamma != "auto" else 0.1 if self.scheduler_type == "step_lr" else 0.9
+
+    @property
+    def clip_norm(self) -> float:
+        """Norm at which gradients are clipped; infinity where they are not."""
+        return float("inf") if self.clip_grad is False else float(self.clip_grad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """The keys of predict_config.py. Those of foreign weights are read from a checkpoint of ours."""
+
+    load_from: str = key("", text(), "checkpoint; '' is best.pth of the newest run in ./logs", group="What to predict")
+    predict_img_path: str = key(
+        "./data/digits/val/3/0045.png", text(), "an image, a folder (nested ones too) or a glob"
+    )
+    device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
+    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
+    batch_size: int = key(32, integer(1), "images at a time")
+    topk: int = key(5, integer(1), "classes to name for each image")
+    output: str = key("", text(), "csv or json file; '' writes beside the checkpoint")
+    model_prefix: str = key(
+        "", text(), "family of the network", group="Only for weights that are no checkpoint of ours"
+    )
+    model_suffix: str = key("", text(), "its variant")
+    class_indices_path: str = key("", text(), "json file {'0': 'cat', ...}")
+    num_classes: int | str = key("auto", auto_or(integer(1)), "auto: as many as class_indices_path names")
+    mean: tuple = key((0.485, 0.456, 0.406), THREE, "of images in 0..1")
+    std: tuple = key((0.229, 0.224, 0.225), sequence(number(above=0), length=3), "of images in 0..1")
+    img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
+    val_resize: tuple = key((256, 256), PAIR, "images are resized to this, then centre-cropped to img_size")
+
+
+def load_train_config(path: str | Path = "train_config.py", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Read and check a training config; `overrides` win over the file.
+
+    Raises ConfigError naming every problem: unknown keys, wrong values, contradictions, no such device or data.
+    """
+    source, raw = _read(Path(path), dict(overrides or {}))
+    return train_config_from(raw, source)
+
+
+def train_config_from(raw: Mapping[str, Any], source: str) -> TrainConfig:
+    """A checked config from plain values, such as those of a checkpoint; `source` is named in errors."""
+    values, problems = check(TrainConfig, raw)
+    problems += train_problems(values)
+    if problems:
+        raise ConfigError(source, problems)
+    return TrainConfig(**values)
+
+
+def load_predict_config(
+    path: str | Path = "predict_config.py", overrides: Mapping[str, Any] | None = None
+) -> PredictConfig:
+    """Read and check a prediction config; raises ConfigError naming every problem."""
+    source, raw = _read(Path(path), dict(overrides or {}))
+    values, problems = check(PredictConfig, raw)
+    problems += predict_problems(values)
+    if problems:
+        raise ConfigError(source, problems)
+    return PredictConfig(**values)
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """The config as plain types for a checkpoint: tuples become lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """`key=value` strings of the command line; values are Python literals, else strings. Raises ConfigError."""
+    overrides = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError("--set", [f"expected key=value, got {pair!r}"])
+        try:
+            overrides[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            overrides[name.strip()] = value.strip()
+    return overrides
+
+
+def read_literals(path: str | Path) -> dict[str, Any]:
+    """The values of a config file as `train.py` writes it, read without running it: it may come from elsewhere.
+
+    Raises ConfigError naming the line of anything but `name = literal`.
+    """
+    if not os.path.isfile(path):
+        raise ConfigError(str(path), ["no such config file"])
+    source = Path(path).read_bytes()
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError as error:
+        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise ConfigError(str(path), [f"not valid Python: {error}"]) from None
+    values = {}
+    for statement in statements:
+        try:
+            [target] = statement.targets
+            values[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError, TypeError, MemoryError, RecursionError):
+            found = source.splitlines()[statement.lineno - 1].decode("utf-8", "replace")[:80]
+            problem = f"line {statement.lineno}: expected name = value with a literal value, got {found!r}"
+            raise ConfigError(str(path), [problem]) from None
+    return values
+
+
+def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Where the values come from in the end, and the values, `config_path` followed."""
+    raw = {**_read_file(path), **overrides}
+    if other := raw.get("config_path", ""):
+        if not isinstance(other, str):
+            raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
+        path = Path(other)
+        raw = {**_read_file(path), **{name: value for name, value in overrides.items() if name != "config_path"}}
+        if raw.get("config_path"):
+            raise ConfigError(
+                str(path), [f"config_path: {path} was named by config_path and may not name another file"]
+            )
+    return str(path), raw
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """The plain values of a config module, in the form of today or as configurations = {'cfg': dict(...)}."""
+    if not os.path.isfile(path):
+        raise ConfigError(str(path), ["no such config file"])
+    try:
+        module = runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from error
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"line {lines[-1]}: " if lines else ""
+        raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error
+    if "configurations" in module:
+        older = module["configurations"]
+        if not isinstance(older, dict) or not isinstance(older.get("cfg"), dict):
+            raise ConfigError(str(path), ["configurations: expected {'cfg': dict(...)}"])
+        return dict(older["cfg"])
+    code = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+    return {k: v for k, v in module.items() if not k.startswith("_") and not isinstance(v, code)}

@@ -1,0 +1,1 @@
+"""What networks hold, compute and take in time. Imports nothing that trains."""

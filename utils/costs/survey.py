@@ -1,0 +1,201 @@
+"""Speeds of one network, a family or all: a row each in a table that grows on disk and can be gone on with."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from ..errors import ConfigError, DataError
+from ..outputs import writing
+from ..report.canvas import save
+from ..weights.networks import (
+    NetworkOptions,
+    NetworkSpec,
+    add_network_options,
+    find_network,
+    load_network,
+    pick_device,
+    positive,
+    several_networks,
+)
+from .picture import speed_against_arithmetic
+from .speed import DTYPES, Setting, measure
+from .table import (
+    COUNTS,
+    MEGABYTE,
+    Row,
+    as_text,
+    attempt,
+    check_some_succeeded,
+    counts_of,
+    described,
+    output_path,
+    picture_beside,
+    read_rows,
+    write_rows,
+)
+
+IDENTITY = ("model_prefix", "model_suffix", "height", "width", "num_classes", "batch_size")  # what a row is of
+FIGURES = ("median_ms", "p95_ms", "images_per_second", "peak_memory_mb")
+COLUMNS = {  # of the text: header -> column, unit, format
+    "batch": ("batch_size", 1, ".0f"),
+    "median ms": ("median_ms", 1, ",.2f"),
+    "p95 ms": ("p95_ms", 1, ",.2f"),
+    "images/s": ("images_per_second", 1, ",.1f"),
+    "peak memory MB": ("peak_memory_mb", 1, ",.0f"),
+    "multiply-adds G": ("multiply_adds", 1e9, ",.3f"),
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a command line asks for."""
+
+    networks: Sequence[NetworkOptions]
+    batch_sizes: Sequence[int]
+    setting: Setting
+    output: Path | None  # table; with several networks, a plot goes beside it
+    resume: bool = False
+
+    @property
+    def several(self) -> bool:
+        return len(self.networks) > 1
+
+
+def add_speed_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
+    add_network_options(parser, several=True)
+    add = parser.add_argument_group("measurement").add_argument
+    add("--dtype", choices=DTYPES, default="float32", help="of weights and images (default: float32)")
+    add(
+        "--channels-last",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="memory format, as in training (default: --channels-last)",
+    )
+    add("--compile", action="store_true", help="with torch.compile, whose own time does not count")
+    add("--threads", type=positive, metavar="N", help="of the CPU (default: as many as torch takes)")
+    add("--rounds", type=positive, default=rounds, metavar="N", help=f"calls that count (default: {rounds})")
+    add("--warmup", type=positive, default=3, metavar="N", help="calls before, which do not (default: 3)")
+    add = parser.add_argument_group("output").add_argument
+    add("--output", type=Path, metavar="FILE", help=f"{default_output(parser)} by default with several networks")
+    add("--overwrite", action="store_true", help="replace FILE and the plot beside it")
+    add("--resume", action="store_true", help="go on with FILE: measure what it lacks or says an error of")
+
+
+def default_output(parser: argparse.ArgumentParser) -> str:
+    return f"{Path(parser.prog).stem}.csv"
+
+
+def survey_of(parser: argparse.ArgumentParser, given: argparse.Namespace, batch_sizes: Sequence[int]) -> Survey:
+    """Raises ConfigError, WeightsError or DataError if the options do not go together."""
+    networks = several_networks(given)
+    setting = Setting(
+        pick_device(given.device),
+        given.dtype,
+        given.channels_last,
+        given.compile,
+        given.threads or torch.get_num_threads(),
+        given.warmup,
+        given.rounds,
+    )
+    output = given.output or (Path(default_output(parser)) if len(networks) > 1 else None)
+    if output is not None:
+        output_path(output, replace=given.overwrite or given.resume)
+    elif given.resume:
+        raise ConfigError("command line", ["--resume needs --output"])
+    return Survey(networks, sorted(set(batch_sizes)), setting, output, given.resume)
+
+
+def run(survey: Survey) -> list[Row]:
+    """Measure, write what is asked for and return a row for each network and batch size.
+
+    A network that fails becomes a row with an error. Raises DataError if none succeeded.
+    """
+    known = earlier_rows(survey) if survey.resume and survey.output.exists() else {}
+    rows: dict[tuple, Row] = {}
+    for options in tqdm(survey.networks, unit="network", disable=None if survey.several else True):
+        rows |= measure_network(Subject(options, survey.setting), survey.batch_sizes, known)
+        if survey.output is not None:
+            with writing(survey.output):
+                write_rows(survey.output, together(rows, known))
+    check_some_succeeded(list(rows.values()))
+    if survey.output is not None and survey.several:
+        with writing(picture_beside(survey.output)):
+            save(speed_against_arithmetic(together(rows, known)), picture_beside(survey.output))
+    return list(rows.values())
+
+
+def together(rows: dict[tuple, Row], known: dict[tuple, Row]) -> list[Row]:
+    """The rows of this survey in its order, then those of earlier ones that it does not ask for, or has not come to."""
+    return [*rows.values(), *(row for key, row in known.items() if key not in rows)]
+
+
+def earlier_rows(survey: Survey) -> dict[tuple, Row]:
+    """Those of the file that succeeded. Raises DataError if it was measured otherwise."""
+    setting = survey.setting.to_plain()
+    rows = read_rows(survey.output, [*IDENTITY, *FIGURES, *COUNTS, *setting, "error"])
+    for row in rows:
+        for name, value in setting.items():
+            if row.get(name) != value:
+                what = f"{name} {row.get(name)!r}, not {value!r}"
+                raise DataError(f"--resume: {survey.output} was measured with {what}; --overwrite starts again")
+    return {key_of(row): row for row in rows if not row["error"]}
+
+
+def key_of(row: Row) -> tuple:
+    return tuple(row[name] for name in IDENTITY)
+
+
+class Subject:
+    """A network that is built when it is needed: a table may have all of its figures already."""
+
+    def __init__(self, options: NetworkOptions, setting: Setting) -> None:
+        self.options, self.setting = options, setting
+        self.spec: NetworkSpec = find_network(options)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        return load_network(self.options, self.setting.device).model
+
+    @cached_property
+    def counts(self) -> Row:
+        return counts_of(self.spec.cost())
+
+    def blank(self, batch_size: int) -> Row:
+        """A row whose figures are missing."""
+        row = {**described(self.spec), "batch_size": batch_size, **dict.fromkeys((*FIGURES, *COUNTS))}
+        return {**row, **self.setting.to_plain(), "error": None}
+
+    def figures(self, batch_size: int) -> Row:
+        """The columns FIGURES and COUNTS."""
+        counts, speed = self.counts, measure(self.model, self.spec.img_size, batch_size, self.setting)
+        peak = None if speed.peak_memory is None else speed.peak_memory / MEGABYTE
+        values = 1e3 * speed.median, 1e3 * speed.p95, speed.images_per_second, peak
+        return {**counts, **dict(zip(FIGURES, values))}
+
+
+def measure_network(subject: Subject, batch_sizes: Sequence[int], known: dict[tuple, Row]) -> dict[tuple, Row]:
+    """A row for each batch size; those that are known are not measured again."""
+    rows = {key_of(row): row for row in map(subject.blank, batch_sizes)}
+    for key, row in rows.items():
+        rows[key] = known[key] if key in known else row | attempt(partial(subject.figures, row["batch_size"]))
+    return rows
+
+
+def as_words(survey: Survey, rows: Sequence[Row]) -> str:
+    """What a command prints."""
+    setting = survey.setting
+    told = ", ".join(f"{name} {value}" for name, value in setting.to_plain().items())
+    lines = [as_text(rows, COLUMNS), "", f"{told}; {setting.warmup} calls to warm up, {setting.rounds} that count"]
+    lines.append("random images, on the device already: reading and preprocessing do not count")
+    if any(row["peak_memory_mb"] is None and not row["error"] for row in rows):
+        lines.append("peak memory: not measured, this system does not tell it")
+    if survey.output is not None:
+        lines.append(f"table: {survey.output.resolve()}")
+        lines += [f"plot: {picture_beside(survey.output).resolve()}"] if survey.several else []
+    return "\n".join(lines)

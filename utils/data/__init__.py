@@ -1,0 +1,1 @@
+"""A file becomes a batch of uint8 pixels. Imports neither config nor networks nor training."""

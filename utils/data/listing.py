@@ -1,0 +1,138 @@
+"""Which images there are: class folders become a class list and a packed list of paths. Nothing is decoded here."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..text import listed, nearest
+from .traversal import AGAIN, EXTENSIONS, NO_FILE, holds, images_below, left_out, matches
+
+
+class PackedPaths(Sequence[str]):
+    """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
+
+    def __init__(self, packed: bytes) -> None:
+        """packed: what `pack_paths` gave, of several folders in a row as it may be."""
+        self._bytes = np.frombuffer(packed, dtype=np.uint8)
+        self._ends = np.flatnonzero(self._bytes == 0)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        index = range(len(self))[index]
+        start = self._ends[index - 1] + 1 if index else 0
+        return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
+
+
+def pack_paths(paths: Iterable[str], *, below: str = "") -> bytes:
+    """Each path behind the folder `below` and followed by a zero, which no path holds."""
+    paths, prefix = list(paths), os.path.join(below, "")
+    return os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0") if paths else b""
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """The images of one split. `targets[i]` is the place in `classes` of the class of image i."""
+
+    root: str
+    classes: tuple[str, ...]
+    paths: PackedPaths  # relative to root
+    targets: np.ndarray  # (images,) int64
+    notes: tuple[str, ...] = ()  # what was left out or looks odd, in words
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def path(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
+
+    def counts(self) -> np.ndarray:
+        """Images of each class, (classes,) int64."""
+        return np.bincount(self.targets, minlength=len(self.classes))
+
+
+def list_classes(root: str | Path) -> list[str]:
+    """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
+    names, _ = _folders(root)
+    return [name for name in names if any(images_below(os.path.join(root, name), Counter()))]
+
+
+def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
+    """All images of root/<class>/**, in sorted order.
+
+    classes: the fixed list that folder names are mapped to; None takes the non-empty folders of `root`, sorted.
+    Hidden folders, __MACOSX and empty folders are left out; files with other endings are counted; `notes` says so.
+    Raises DataError if `root` is missing or a non-empty folder is not among `classes`.
+    """
+    names, hidden = _folders(root)
+    others: Counter[str] = Counter()
+    found = {name: pack_paths(images_below(os.path.join(root, name), others), below=name) for name in names}
+    empty = [name for name in names if not found[name]]
+    present = [name for name in names if found[name]]
+    fixed = tuple(present if classes is None else classes)
+    place = {name: i for i, name in enumerate(fixed)}
+    if strangers := [name for name in present if name not in place]:
+        raise DataError(
+            f"{root}: class {listed(strangers)} is not among the {len(fixed)} classes of train"
+            f"{nearest(strangers[0], fixed)}; rename or remove the folder"
+        )
+    targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
+    paths = PackedPaths(b"".join(found.values()))
+    return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
+
+
+def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
+    """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
+
+    asked: the key or argument that names them. Raises DataError if there is none.
+    """
+    if os.path.isfile(pattern):
+        return [pattern]
+    if os.path.isdir(pattern):
+        found = [os.path.join(pattern, rest) for rest in images_below(pattern, Counter())]
+    else:
+        files = (path for path in matches(pattern) if os.path.isfile(path))
+        found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
+    if not found and os.path.exists(pattern) and not os.path.isdir(pattern):
+        raise DataError(f"{asked}: {pattern!r} is no regular file, but a pipe or a device")
+    if not found:
+        raise DataError(f"{asked}: no image at {pattern!r}; expected an image, a folder or a glob")
+    return found
+
+
+def _folders(root: str | Path) -> tuple[list[str], list[str]]:
+    """(folders that may be classes, folders left out), each sorted."""
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if holds(entry.is_dir))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
+    except PermissionError:
+        raise DataError(f"{root}: no permission to read this folder") from None
+    except OSError as error:
+        raise DataError(f"{root}: {error.strerror}") from None
+    return [name for name in names if not left_out(name)], [name for name in names if left_out(name)]
+
+
+def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
+    if hidden:
+        yield f"left out hidden or system folders: {listed(hidden)}"
+    if empty:
+        yield f"left out folders without images: {listed(empty)}"
+    for kind in (AGAIN, NO_FILE):
+        if kind in others:
+            yield f"left out: {others.pop(kind)} x {kind}"
+    if others:
+        yield note_of_others(others)
+
+
+def note_of_others(others: Counter) -> str:
+    """Files that were left out, in words; others: ending -> files."""
+    kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
+    return f"left out files that are no images by their ending: {kinds}"

@@ -1,0 +1,135 @@
+"""Going through folders that others filled: hidden ones are left out, links followed without going in circles."""
+
+import glob
+import os
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+AGAIN = "link to a folder that was read already"
+NO_FILE = "pipe, device or broken link"
+
+
+def images_below(folder: str, others: Counter) -> Iterable[str]:
+    """Image files below `folder` in sorted order, relative to it. `others` counts what is none, by its ending.
+
+    Raises DataError for a folder that cannot be read.
+    """
+    names = _only_images(folder)
+    return _images_among(_below(folder, others), others) if names is None else names
+
+
+def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> Iterator[str]:
+    for name, entry in files:
+        ending = os.path.splitext(name)[1].lower()
+        if holds(entry.is_dir):
+            continue
+        if ending not in EXTENSIONS:
+            others[ending or "no ending"] += 1
+        elif holds(entry.is_file):
+            yield name
+        else:
+            others[NO_FILE] += 1
+
+
+def _only_images(folder: str) -> list[str] | None:
+    """The sorted names in `folder` if all are of plain image files, as in most folders of large sets; else None.
+
+    All at once, because a million files take seconds where each is asked several questions.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+            names = sorted([entry.name for entry in found if entry.is_file()])
+    except OSError:  # told by whoever asks each
+        return None
+    first_hidden = bisect_left(names, ".")
+    are_hidden = any(name.startswith(".") for name in names[first_hidden : first_hidden + 1])
+    is_plain = len(names) == len(found) and not are_hidden and _have_endings(names)
+    return names if is_plain else None
+
+
+def _have_endings(names: list[str]) -> bool:
+    """Whether all names end as images do."""
+    together, count = "/".join([*names, ""]).lower(), len(names)  # no name holds a slash
+    for ending in EXTENSIONS:
+        count -= together.count(ending + "/")
+        if not count:
+            return True
+    return False
+
+
+def matches(pattern: str) -> set[str]:
+    """What a glob finds; ** stands for any number of folders, none through a link that leads round in a circle."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return set(glob.glob(pattern))
+    first = parts.index("**")
+    tail = os.path.join(*parts[first + 1 :] or "*")
+    found: set[str] = set()
+    for base in glob.glob(os.path.join(*parts[:first])) if first else [""]:
+        if os.path.isdir(base or os.curdir):
+            below = (name for name, entry in _below(base or os.curdir, Counter()) if holds(entry.is_dir))
+            for folder in ("", *below):
+                found |= matches(os.path.join(glob.escape(os.path.join(base, folder)), tail))
+    return found
+
+
+def left_out(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def holds(question: Callable[[], bool]) -> bool:
+    """The answer of a directory entry; a symbolic link to itself has none."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+@dataclass
+class _Level:
+    prefix: str  # the folder, relative to where the walk began
+    identity: tuple[int, int]  # device and inode
+    entries: Iterator[os.DirEntry]
+
+
+def _below(folder: str, others: Counter) -> Iterator[tuple[str, os.DirEntry]]:
+    """(relative name, entry) of all files and folders below `folder`, depth first, sorted within each.
+
+    A folder is entered once through links however many lead to it, so that neither circles nor ladders of links, whose
+    ways double with each rung, take forever. (A list in place of recursion: folders nest deeper than Python's calls.)
+    """
+    levels = [_enter(folder, "")]
+    seen = {levels[0].identity}
+    while levels:
+        entry = next(levels[-1].entries, None)
+        if entry is None:
+            levels.pop()
+            continue
+        if left_out(entry.name):
+            continue
+        name = os.path.join(levels[-1].prefix, entry.name)
+        if holds(entry.is_dir):
+            level = _enter(entry.path, name)
+            is_again = level.identity in seen and holds(entry.is_symlink)
+            if is_again or any(level.identity == above.identity for above in levels):
+                others[AGAIN] += 1
+                continue
+            seen.add(level.identity)
+            levels.append(level)
+        yield name, entry
+
+
+def _enter(folder: str, prefix: str) -> _Level:
+    try:
+        status = os.stat(folder)
+        with os.scandir(folder) as entries:
+            return _Level(prefix, (status.st_dev, status.st_ino), iter(sorted(entries, key=lambda entry: entry.name)))
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}") from None

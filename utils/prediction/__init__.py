@@ -1,0 +1,1 @@
+"""Pictures become answers. Imports nothing that trains."""

@@ -1,0 +1,142 @@
+"""A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..config import ConfigError, PredictConfig
+from ..cpu.folding import prepare_for_inference
+from ..data.images import open_image
+from ..data.preprocess import Preprocess, normalise
+from ..errors import ImageError, WeightsError
+from ..export.metadata import Metadata
+from ..export.runtime import OnnxNetwork
+from ..threads import reading_threads
+from ..training.amp import amp_dtype
+from ..weights.checkpoint import is_checkpoint
+from ..weights.checkpoint_schema import are_classes
+from ..weights.files import check_regular
+from ..weights.load import newest_checkpoint
+from ..weights.networks import NetworkOptions, of_checkpoint, of_weights, read_payload
+from .predictions import Prediction
+
+
+@dataclass
+class Classifier:
+    """Images in, ranked classes out, by the preprocessing, precision and memory format of validation."""
+
+    path: Path  # of the weights
+    model: Callable[[Tensor], Tensor]  # (N, 3, H, W) normalised images -> (N, K) logits
+    classes: list[str]
+    preprocess: Preprocess
+    device: torch.device
+    amp_dtype: torch.dtype | None
+    channels_last: bool
+    description: str
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 from `preprocess` -> (N, K) float32 on the CPU."""
+        images, steps = images.to(self.device), self.preprocess
+        with torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None):
+            normalised = normalise(images, steps.mean, steps.std, channels_last=self.channels_last)
+            return self.model(normalised).float().cpu()
+
+    def predict(self, paths: list[str], topk: int) -> list[Prediction]:
+        """One prediction a path, in order; a file that cannot be read becomes one with an error."""
+        with ThreadPoolExecutor(reading_threads()) as pool:  # decoding leaves the interpreter's lock
+            read = list(pool.map(self._read, paths))
+        images = [image for image in read if isinstance(image, Tensor)]
+        rows = iter(self.logits(torch.stack(images)).softmax(1) if images else [])
+        return [
+            self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
+            for path, item in zip(paths, read)
+        ]
+
+    def _read(self, path: str) -> Tensor | ImageError:
+        try:
+            return self.preprocess(open_image(path))
+        except ImageError as error:
+            return error
+
+    def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
+        values, places = probabilities.topk(min(topk, len(self.classes)))
+        return Prediction(path, [(self.classes[i], p) for i, p in zip(places.tolist(), values.tolist())])
+
+
+def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
+    """The classifier of config.load_from; '' takes the newest run's best.pth. Raises ConfigError or WeightsError."""
+    path = Path(config.load_from) if config.load_from else newest_checkpoint()
+    if path.suffix.lower() == ".onnx":
+        return _from_onnx(path, config, device)
+    payload = read_payload(path)
+    found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
+    if found.amp_dtype is None:  # else folding would round the filters otherwise than validation did
+        prepare_for_inference(found.model)
+    if found.channels_last:
+        found.model.to(memory_format=torch.channels_last)
+    return found
+
+
+def _from_checkpoint(path: Path, payload: dict, device: torch.device) -> Classifier:
+    saved, network = payload["config"], of_checkpoint(payload, NetworkOptions(weights=path), device)
+    precision = amp_dtype(device, network.model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
+    given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.told
+    return Classifier(path, network.model, *given)
+
+
+def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
+    network = OnnxNetwork(path, device)
+    metadata = Metadata.from_strings(network.strings, path) or _metadata_of_config(path, config)
+    network.check(metadata.preprocess.img_size, len(metadata.classes))
+    told = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
+    return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, told)
+
+
+def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:
+    """What a file of ours brings, for one that is not ours."""
+    if not config.class_indices_path:
+        told = f"{path} was not written by tools/export.py, so class_indices_path is needed (and mean, std, img_size "
+        raise ConfigError("predict_config.py", [told + "and val_resize, if they are not those of ImageNet)"])
+    return Metadata("a network of others", path.name, _classes(config), Preprocess.from_config(config))
+
+
+def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
+    needed = [name for name in ("model_prefix", "model_suffix", "class_indices_path") if not getattr(config, name)]
+    if needed:
+        told = f"{path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
+        raise ConfigError("predict_config.py", [told])
+    classes = _classes(config)
+    names = config.model_prefix, config.model_suffix
+    network = of_weights(NetworkOptions(*names, len(classes), path, config.img_size), device)
+    return Classifier(path, network.model, classes, Preprocess.from_config(config), device, None, True, network.told)
+
+
+def _classes(config: PredictConfig) -> list[str]:
+    """The names in config.class_indices_path. Raises ConfigError if config.num_classes is another number."""
+    classes = _read_classes(Path(config.class_indices_path))
+    if config.num_classes not in ("auto", len(classes)):
+        told = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
+        raise ConfigError("predict_config.py", [told])
+    return classes
+
+
+def _read_classes(path: Path) -> list[str]:
+    """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices."""
+    try:
+        check_regular(path)
+        names = json.loads(path.read_text(encoding="utf-8"))
+        classes = [names[str(i)] for i in range(len(names))]
+    except WeightsError as error:
+        raise ConfigError("predict_config.py", [f"class_indices_path: {error}"]) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        classes = []
+    if not are_classes(classes):
+        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
+        raise ConfigError("predict_config.py", [told])
+    return classes

@@ -1,0 +1,51 @@
+"""What was predicted for an image, and files of it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, ImageError
+from ..tables import write_csv
+from ..weights.checkpoint import write_text
+
+
+@dataclass(frozen=True)
+class Prediction:
+    path: str
+    ranked: list[tuple[str, float]]  # (class, probability in 0..1), the likeliest first; empty after an error
+    error: str = ""
+
+    def check(self) -> None:
+        """Raises ImageError if the image could not be read."""
+        if self.error:
+            raise ImageError(f"{self.path}: {self.error}")
+
+
+def check_output(path: str | Path) -> None:
+    """Raises ConfigError if `write_predictions` could not write there: another ending, or a missing folder."""
+    path = Path(path)
+    if path.suffix not in (".csv", ".json"):
+        raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
+    if not os.path.isdir(path.parent):
+        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
+
+
+def write_predictions(path: str | Path, predictions: list[Prediction], topk: int) -> None:
+    """A csv of (path, class_1, probability_1, ..., error) or, by its ending, a json list of the same.
+
+    A row for each image, whether it could be read or not. `path` is one that `check_output` lets pass.
+    """
+    path = Path(path)
+    if path.suffix == ".json":
+        rows = [{"path": p.path, "classes": [list(pair) for pair in p.ranked], "error": p.error} for p in predictions]
+        write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        return
+    ranks = max((len(p.ranked) for p in predictions), default=0) or topk
+    header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]
+    write_csv(path, ["path", *header, "error"], [_row(prediction, ranks) for prediction in predictions])
+
+
+def _row(prediction: Prediction, ranks: int) -> list[str]:
+    cells = [cell for name, probability in prediction.ranked for cell in (name, f"{probability:.6f}")]
+    return [prediction.path, *cells, *[""] * (2 * ranks - len(cells)), prediction.error]

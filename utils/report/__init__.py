@@ -1,0 +1,1 @@
+"""A run folder is read and drawn. Imports neither run nor a network."""

@@ -1,0 +1,80 @@
+"""A run folder read back without running code, for it may come from elsewhere."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import ConfigError, TrainConfig, read_literals
+from ..config.schema import check
+from ..errors import DataError
+from ..text import shown
+
+CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
+PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
+MOST_CHANGES = 8  # told of one run
+
+
+def check_run(folder: Path) -> None:
+    """Raises DataError naming what is missing unless `folder` holds what every run writes before its first epoch."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected the folder of a run, such as logs/resnet_18/exp0")
+    if missing := [name for name in (CONFIG, ENVIRONMENT) if not (folder / name).is_file()]:
+        below = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"*/*/{CONFIG}")]
+        runs = sorted(path.parent.relative_to(folder).as_posix() for path in below)
+        hint = f"; runs below it: {', '.join(runs[:5])}{' ...' if len(runs) > 5 else ''}" if runs else ""
+        raise DataError(f"{folder}: not the folder of a run: no {' and no '.join(missing)} in it{hint}")
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The config of a run, each key checked by itself: neither data nor device have to be here any more."""
+    path = folder / CONFIG
+    values, problems = check(TrainConfig, read_literals(path))
+    if problems:
+        raise ConfigError(str(path), problems)
+    return TrainConfig(**values)
+
+
+def read_steps_per_epoch(folder: Path) -> int:
+    """Optimizer steps of an epoch; 0 for a run that only validated, or is no further than that. Raises DataError."""
+    path = folder / ENVIRONMENT
+    if not path.is_file():
+        return 0
+    try:
+        steps = json.loads(path.read_bytes())["steps_per_epoch"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: cannot read steps_per_epoch: {type(error).__name__}: {error}") from None
+    if type(steps) is not int or not 0 <= steps < 2**53:
+        raise DataError(f"{path}: steps_per_epoch: expected an integer >= 0, got {shown(steps)}")
+    return steps
+
+
+def describe_runs(folders: Sequence[Path]) -> list[str]:
+    """A label for each run: its name, and the keys of its config in which the runs differ."""
+    configs = [vars(read_config(folder)) for folder in folders]
+    differing = [
+        key for key in configs[0] if key not in PLACES and any(config[key] != configs[0][key] for config in configs)
+    ]
+    return [
+        f"{name}: {_changes(config, differing)}" if differing else name
+        for name, config in zip(_names(folders), configs)
+    ]
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last part of each path, or as many parts as tell the paths apart."""
+    paths = [folder.resolve().parts for folder in folders]
+    longest = max(map(len, paths))
+    length = next((n for n in range(1, longest) if len({path[-n:] for path in paths}) == len(set(paths))), longest)
+    return ["/".join(path[-length:]) for path in paths]
+
+
+def _changes(config: dict[str, Any], keys: Sequence[str]) -> str:
+    told = ", ".join(f"{key} {_short(config[key])}" for key in keys[:MOST_CHANGES])
+    return told + (f" and {len(keys) - MOST_CHANGES} more" if len(keys) > MOST_CHANGES else "")
+
+
+def _short(value: Any, most: int = 32) -> str:
+    """A value in few letters: of a long path its end."""
+    text = " ".join(str(list(value) if isinstance(value, tuple) else value).split()) or "''"
+    return text if len(text) <= most else f"...{text[3 - most :]}"

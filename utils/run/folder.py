@@ -1,0 +1,114 @@
+"""The folder of one run: what is written when. On ranks other than 0 nothing is. DESIGN.md, section 4."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import distributed, tables
+from ..config import TrainConfig
+from ..config.schema import render
+from ..report.saved_run import CONFIG, ENVIRONMENT
+from ..training.engine import Evaluation
+from ..training.metrics import Metrics
+from ..weights.checkpoint import LAST, PREVIOUS, atomic_file, copy_file, remove_drafts, save_checkpoint, write_text
+from ..weights.load import next_run_folder
+from .splits import Splits
+
+REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
+REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
+TITLE = "The configuration of a run: python train.py --config with this file starts it again."
+
+
+class RunFolder:
+    def __init__(self, path: Path) -> None:
+        self.path, self.writes = path, distributed.is_main()
+        self.next_drawing = time.monotonic() + REDRAW_SECONDS
+
+    def begin(self, config: TrainConfig, splits: Splits, environment: dict[str, Any], steps_per_epoch: int) -> None:
+        """The files that do not wait for an epoch. steps_per_epoch: 0 where nothing is trained."""
+        if not self.writes:
+            return
+        write_text(self.path / CONFIG, render(config, TITLE))
+        facts = {**environment, "steps_per_epoch": steps_per_epoch}
+        self._write_json(ENVIRONMENT, facts)
+        self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
+        train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
+        tables.write_counts(self.path, splits.classes, train, splits.val.counts())
+        if steps_per_epoch:
+            self.draw()  # the schedule and the data can be looked at from the start
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def rewind(self, history: list[dict[str, Any]]) -> None:
+        """Bring the tables back to `history`, where the run resumes from: later epochs will come again."""
+        if not self.writes:
+            return
+        tables.cut_results_text(self.path, len(history))
+        if history:
+            tables.write_results(self.path, history)
+        else:
+            (self.path / tables.RESULTS).unlink(missing_ok=True)
+
+    def clear(self, damaged: Path | None) -> None:
+        """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
+        if not self.writes:
+            return
+        remove_drafts(self.path)
+        if damaged and damaged.exists():
+            os.replace(damaged, damaged.with_suffix(".damaged"))
+
+    def save(self, name: str, checkpoint: dict[str, Any]) -> None:
+        """The last.pth before this one stays as previous.pth."""
+        save_checkpoint(self.path / name, checkpoint, keep=self._kept(name))
+
+    def copy(self, source: str, name: str) -> None:
+        """As `save`, of what `source` holds already."""
+        copy_file(self.path / source, self.path / name, keep=self._kept(name))
+
+    def _kept(self, name: str) -> Path | None:
+        return self.path / PREVIOUS if name == LAST else None
+
+    def save_bytes(self, name: str, content: bytes) -> None:
+        with atomic_file(self.path / name) as file:
+            file.write(content)
+
+    def record(self, history: list[dict[str, Any]], metrics: Metrics, classes: Sequence[str]) -> None:
+        """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
+        if not self.writes:
+            return
+        tables.write_results(self.path, history)
+        tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
+
+    def draw_now_and_then(self) -> None:
+        """Unless it was done a short while ago."""
+        if time.monotonic() > self.next_drawing:
+            self.draw()
+
+    def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
+        """per_class.csv, confusion_matrix.csv and most_confused.csv: of the weights in best.pth."""
+        if self.writes:
+            tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
+
+    def draw(self) -> None:
+        """Every picture that the files allow."""
+        if not self.writes:
+            return
+        from ..report.pictures import draw_run  # matplotlib takes a second to import
+
+        start = time.monotonic()
+        draw_run(self.path)
+        end = time.monotonic()
+        self.next_drawing = end + max(REDRAW_SECONDS, (end - start) / REDRAW_SHARE)
+
+
+def open_run_folder(config: TrainConfig) -> RunFolder:
+    """The next log_root/<prefix>_<suffix>/<exp_name>N, made by rank 0 and known to all."""
+    name = f"{config.model_prefix}_{config.model_suffix}"
+    made = next_run_folder(config.log_root, name, config.exp_name) if distributed.is_main() else None
+    return RunFolder(distributed.from_main(made))

@@ -1,0 +1,226 @@
+"""From a checkpoint back into a run: which file, whether it fits, and where in the run it belongs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import distributed
+from ..config import TrainConfig
+from ..data.loaders import steps_in_epoch
+from ..errors import WeightsError
+from ..log import log
+from ..training.build import Standing
+from ..training.engine import Progress, TrainState
+from ..training.optim import load_optimizer
+from ..training.schedulers import learning_rate
+from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from ..weights.checkpoint_schema import check_state, validated
+from .folder import RunFolder
+from .splits import Splits
+
+FIXED = ("model_prefix", "model_suffix", "use_ema", "optimizer_type", "classes")  # the state would not fit
+ORDER = ("seed", "train images")  # which image comes when
+PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint with every entry checked, as it may come from elsewhere. Raises WeightsError."""
+    return validated(load_checkpoint(path), path)
+
+
+def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
+    """(path, checkpoint, what is wrong with `wanted` if it is not that): the furthest good one of a run folder.
+
+    Raises WeightsError if none can be read.
+    """
+    try:
+        return wanted, read_checkpoint(wanted), ""
+    except WeightsError as error:
+        problem = error
+    good = []
+    for path in (wanted.with_name(name) for name in (LAST, PREVIOUS, BEST)):
+        if wanted.name in (LAST, PREVIOUS, BEST) and path != wanted and path.is_file():
+            try:
+                good.append((path, read_checkpoint(path)))
+            except WeightsError as error:
+                problem = WeightsError(f"{problem}; {error}")
+    if not good:
+        raise problem
+    path, checkpoint = max(good, key=lambda item: item[1]["step"])
+    return path, checkpoint, str(problem)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a run goes on from."""
+
+    wanted: Path
+    path: Path  # another one where `wanted` has a `problem`
+    checkpoint: dict[str, Any]
+    problem: str
+    changes: "Differences"
+
+    @classmethod
+    def read(cls, config: TrainConfig, splits: Splits, *, force: bool) -> "Past":
+        """Of config.load_from. Raises WeightsError if it cannot be read or does not fit."""
+        wanted = Path(config.load_from)
+        path, checkpoint, problem = find_checkpoint(wanted)
+        changes = differences(checkpoint, config, splits)
+        check_resume(changes, config.load_from, force=force)
+        return cls(wanted, path, checkpoint, problem, changes)
+
+    def restore(self, config: TrainConfig, state: TrainState) -> Standing:
+        """Put everything back into `state`, and tell what is not as it was."""
+        if self.problem:
+            log.warning(f"{self.problem}; going on from {self.path}, step {self.checkpoint['step']}")
+        standing = restore(self.checkpoint, state, self.path)
+        if self.changes.values:
+            find_place(self.changes, self.checkpoint, config, state, standing)
+        tell_epochs(self.checkpoint, config, state)
+        check_best(self.path.parent, standing)
+        return standing
+
+    def tidy(self, folder: RunFolder) -> None:
+        """Make the folder what it was at the checkpoint."""
+        folder.clear(self.wanted if self.problem else None)
+        folder.rewind(self.checkpoint["history"])
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What is not as it was when the checkpoint was written: name -> (then, now)."""
+
+    values: dict[str, tuple[Any, Any]]
+
+    def among(self, names: tuple[str, ...]) -> bool:
+        return any(name in names for name in self.values)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name} was {_short(then)}, is {_short(now)}" for name, (then, now) in self.values.items())
+
+
+def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits) -> Differences:
+    """Between the checkpoint and the run that is to go on from it, in what decides over its course."""
+    names = [name for name in (*FIXED, *ORDER, *PACE) if hasattr(config, name)]
+    now = {name: getattr(config, name) for name in names}
+    then = {name: checkpoint["config"].get(name) for name in names}
+    now |= {"processes": distributed.world_size(), "train images": len(splits.train or ())}
+    then |= {"processes": checkpoint["world_size"], "train images": checkpoint["train_images"]}
+    now["classes"], then["classes"] = list(splits.classes), checkpoint["classes"]
+    return Differences({name: (then[name], now[name]) for name in now if now[name] != then[name]})
+
+
+def check_resume(found: Differences, source: str, *, force: bool) -> None:
+    """Raises WeightsError naming what differs so much that the run could not go on as if it had not stopped."""
+    if not found.values or (force and not found.among(FIXED)):
+        return
+    way = "start a new run with load_from instead"
+    if not found.among(FIXED):
+        way = f"--force resumes all the same, or {way}"
+    raise WeightsError(f"{source}: cannot resume: {found}; {way}")
+
+
+def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> Standing:
+    """Put the state of the checkpoint at `path` back; rank 0 carries on the figures of the epoch under way.
+
+    Rates and options of the optimizer stay those of `state`, which the config of now has decided.
+    Raises WeightsError if it does not fit.
+    """
+    check_state(checkpoint, state, path)
+    options = [{k: v for k, v in group.items() if k != "params"} for group in state.optimizer.param_groups]
+    rates = state.scheduler.base_lrs
+    state.model.load_state_dict(checkpoint["net"])
+    if state.ema is not None:
+        state.ema.model.load_state_dict(checkpoint["net_ema"])
+    load_optimizer(state.optimizer, checkpoint["optimizer"])
+    state.scheduler.load_state_dict(checkpoint["scheduler"])
+    if checkpoint["scaler"]:  # empty without mixed precision
+        state.scaler.load_state_dict(checkpoint["scaler"])
+    for group, option in zip(state.optimizer.param_groups, options):
+        group.update(option)
+    state.scheduler.base_lrs = rates
+    _set_rates(state)
+    state.step = checkpoint["step"]
+    progress = Progress(**checkpoint["progress"])
+    if not distributed.is_main():
+        progress = replace(progress, loss_sum=0.0, images=0, bad=[])
+    return Standing(checkpoint["epoch"], checkpoint["history"], checkpoint["best"], progress)
+
+
+def _set_rates(state: TrainState) -> None:
+    """The learning rates of the scheduler's step, as its own step() computes them."""
+    scheduler = state.scheduler
+    rates = [base * rate(scheduler.last_epoch) for base, rate in zip(scheduler.base_lrs, scheduler.lr_lambdas)]
+    scheduler._last_lr = rates
+    for group, rate in zip(state.optimizer.param_groups, rates):
+        group["lr"] = rate
+
+
+def find_place(
+    found: Differences, checkpoint: dict[str, Any], config: TrainConfig, state: TrainState, standing: Standing
+) -> None:
+    """After --force: where the run stands when steps are no longer what they were.
+
+    With another number of images a step, the epoch goes on after as many images as it has seen, rounded down to whole
+    steps; in another order of images it starts again. The schedule moves to the same place in epochs.
+    """
+    then = steps_of(checkpoint["config"], checkpoint["train_images"], checkpoint["world_size"])
+    images = found.values.get("train images", (None, checkpoint["train_images"]))[1]
+    now = steps_of(vars(config), images, distributed.world_size())
+    within = state.step - standing.epoch * then
+    if within == then:
+        within = now  # only the evaluation is left
+    elif found.among(ORDER):
+        within, standing.progress = 0, Progress(in_a_row=standing.progress.in_a_row)
+    else:
+        within = within * _images_per_step(checkpoint["config"], checkpoint["world_size"])
+        within = min(now, within // _images_per_step(vars(config), distributed.world_size()))
+    state.step = standing.epoch * now + within
+    state.scheduler.last_epoch = round(state.scheduler.last_epoch * now / then)
+    _set_rates(state)
+    log.warning(f"forced: {found}; epoch {standing.epoch + 1} goes on at step {within + 1} of {now}")
+
+
+def steps_of(config: dict[str, Any], images: int, processes: int) -> int:
+    return steps_in_epoch(images, config["batch_size"], processes, config["accumulate_steps"])
+
+
+def _images_per_step(config: dict[str, Any], processes: int) -> int:
+    return config["batch_size"] * config["accumulate_steps"] * processes
+
+
+def check_best(folder: Path, standing: Standing) -> None:
+    """Forget a best epoch that best.pth no longer holds, so that the next one is kept. Reads best.pth."""
+    if not standing.best:
+        return
+    try:
+        held = read_checkpoint(folder / BEST)["best"]
+    except WeightsError as error:
+        standing.best = {}
+        log.warning(f"{error}; the best of the epochs to come will be kept")
+        return
+    if held["epoch"] < standing.best["epoch"]:
+        log.warning(f"{folder / BEST}: holds epoch {held['epoch']}, not {standing.best['epoch']}, which is lost")
+        standing.best = held
+
+
+def tell_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainState) -> None:
+    """What becomes of the learning rate where `epochs` has changed."""
+    before = checkpoint["config"]["epochs"]
+    if before == config.epochs:
+        return
+    told = f"epochs: {'extended' if config.epochs > before else 'shortened'} from {before} to {config.epochs}"
+    if config.scheduler_type != "cosine_lr":
+        log.info(f"{told}; {config.scheduler_type} goes on as it was")
+        return
+    steps_per_epoch = steps_of(vars(config), checkpoint["train_images"], distributed.world_size())
+    step = state.scheduler.last_epoch
+    old, new = (learning_rate(c, step, steps_per_epoch) for c in (replace(config, epochs=before), config))
+    end = f"falls to {config.min_lr:g} at the end of epoch {config.epochs}"
+    log.info(f"{told}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 5:
+        return f"{len(value)} classes ({', '.join(value[:5])} ...)"
+    return repr(value)

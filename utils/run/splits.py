@@ -1,0 +1,74 @@
+"""Before anything is trained: which images there are, told and checked."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import distributed
+from ..config import ConfigError, TrainConfig
+from ..data.demo import DIGITS_PATH, make_digits
+from ..data.listing import ImageList, scan
+from ..errors import DataError
+from ..log import log
+
+
+@dataclass(frozen=True)
+class Splits:
+    train: ImageList | None  # None when only validating
+    val: ImageList
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.val.classes
+
+
+def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Splits:
+    """The images of train and val, told and checked; the embedded digits are made if they are asked for and missing.
+
+    classes: the list of a checkpoint that is to be validated; train is not read then.
+    Raises DataError or ConfigError for what cannot train.
+    """
+    root = Path(config.img_path)
+    if not os.path.isdir(root) and root.absolute() == Path(DIGITS_PATH).absolute():
+        if distributed.is_main():
+            log.info(f"making the embedded digits in {root}")
+            make_digits(root)
+        distributed.barrier()
+    train = None if classes is not None else scan(root / "train")
+    if train is not None and not len(train):
+        raise DataError(f"{root / 'train'}: no images found; expected a folder with images in it for each class")
+    val = scan(root / "val", train.classes if train is not None else classes)
+    if not len(val):
+        raise DataError(f"{root / 'val'}: no images found; expected a folder with images in it for each class")
+    _tell_and_check(config, Splits(train, val))
+    return Splits(train, val)
+
+
+def _tell_and_check(config: TrainConfig, splits: Splits) -> None:
+    for name, images in (("train", splits.train), ("val", splits.val)):
+        if images is not None:
+            log.info(f"{name}: {len(images)} images of {len(images.classes)} classes in {images.root}")
+            for note in images.notes:
+                log.warning(f"{images.root}: {note}")
+    counts = splits.val.counts()
+    if absent := [name for name, count in zip(splits.classes, counts) if not count]:
+        log.warning(f"{splits.val.root}: no images of {', '.join(absent[:10])}: support 0 in the tables")
+    if len(splits.classes) == 1:
+        log.warning(f"one class only ({splits.classes[0]!r}): every network will be right all the time")
+    if config.num_classes not in ("auto", len(splits.classes)):
+        found = f"{config.num_classes}, but the data has {len(splits.classes)} classes; 'auto' would count them"
+        raise ConfigError("config", [f"num_classes: {found}"])
+    _tell_counts(splits)
+
+
+def _tell_counts(splits: Splits, most: int = 12) -> None:
+    """Counts of each class where the list is short, else of the rarest and the commonest."""
+    images = splits.train or splits.val
+    counts = images.counts().tolist()
+    if len(counts) <= most:
+        told = ", ".join(f"{name} {count}" for name, count in zip(images.classes, counts))
+    else:
+        (low, rare), (high, common) = min(zip(counts, images.classes)), max(zip(counts, images.classes))
+        told = f"from {low} ({rare}) to {high} ({common})"
+    log.info(f"images of each class in {images.root}: {told}")

@@ -1,0 +1,1 @@
+"""A file becomes the tensors of a network. Imports nothing that trains."""

@@ -1,0 +1,166 @@
+"""Checkpoints: dicts of tensors and plain Python types, written whole or not at all, read without running code.
+
+torch.save writes a zip file with the CRC-32 of every tensor and of the rest, and torch.load does not look at them: here
+they are the digests that a checkpoint is checked by, which costs nothing when it is written.
+"""
+
+import os
+import pickle
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from ..errors import WeightsError
+from .files import check_file, check_tensors
+
+FORMAT = "image-classification-checkpoint/1"
+LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
+
+
+def save_checkpoint(path: str | Path, payload: dict[str, Any], *, keep: str | Path | None = None) -> None:
+    """Write `payload` to `path` so that at any moment the file there is the old one or the new one, complete.
+
+    keep: a path in the same folder that the old file gets. Raises OSError, with both files left as they were.
+    """
+    with atomic_file(path, keep=keep) as file:
+        write_checkpoint(file, payload)
+
+
+def write_checkpoint(file: IO[bytes], payload: dict[str, Any]) -> None:
+    """Raises OSError where `file` does not take it all."""
+    try:
+        torch.save({"format": FORMAT, **payload}, file)
+    except RuntimeError as error:  # torch's complaint about its own place in a file that takes no more
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+def copy_file(source: str | Path, path: str | Path, *, keep: str | Path | None = None) -> None:
+    """The content of `source` in a file of its own, which comes to `path` as `save_checkpoint` says."""
+    to = atomic_file(path, keep=keep)
+    with to:
+        shutil.copyfile(source, to.draft)  # by name, for the system's own way of copying
+
+
+class atomic_file:
+    """`with atomic_file(path) as file`: bytes go to a file beside `path`, are flushed to disk, then take its name.
+
+    keep: a path in the same folder that what was there until then gets.
+    """
+
+    def __init__(self, path: str | Path, *, keep: str | Path | None = None) -> None:
+        self.path, self.keep = Path(path), keep and Path(keep)
+
+    def __enter__(self) -> Any:
+        descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
+        self.file = os.fdopen(descriptor, "wb")
+        return self.file
+
+    def __exit__(self, kind: type | None, *_: Any) -> None:
+        try:
+            with self.file:  # closing may fail too: it writes what is left
+                if kind is None:
+                    self.file.flush()
+                    os.fsync(self.file.fileno())
+            if kind is None:
+                os.chmod(self.draft, 0o666 & ~_umask())  # mkstemp makes files private
+                if self.keep and self.path.exists():
+                    _second_name(self.path, self.keep)
+                os.replace(self.draft, self.path)
+                _sync_folder(self.path.parent)
+        finally:
+            Path(self.draft).unlink(missing_ok=True)
+
+
+def _second_name(path: Path, name: Path) -> None:
+    """Give the file `path` the name `name` too, so that at no moment either is missing."""
+    spare = path.with_name(f".{path.name}-previous")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(path, spare)
+    except OSError:  # no second names on this file system: the file is missing for a moment
+        os.replace(path, name)
+    else:
+        os.replace(spare, name)
+        spare.unlink(missing_ok=True)  # which is left where `name` was one of the file's names already
+
+
+def remove_drafts(folder: Path) -> None:
+    """Delete what atomic_file left in `folder` where a process was killed; nobody else may be writing there."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\..+\.\w+-[a-z0-9_]{8}", path.name):
+            path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be opened at all (not on Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace a text file as a whole, in UTF-8."""
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def read_pickle(path: str | Path) -> Any:
+    """What torch.save wrote to `path`, on the CPU, with weights_only=True; checked, if it is a checkpoint of ours.
+
+    Raises WeightsError.
+    """
+    check_file(path)
+    payload = _load(path)
+    check_tensors(payload, path)
+    if is_checkpoint(payload) and (problem := _damage(path)):
+        raise WeightsError(f"{path}: damaged: {problem}")
+    return payload
+
+
+def _load(path: str | Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        detail = str(error).strip().splitlines()[0]
+        raise WeightsError(
+            f"{path}: refused, holds more than tensors and plain types, or is damaged: {detail}"
+        ) from None
+    except Exception as error:  # a damaged archive fails in many ways
+        raise WeightsError(f"{path}: cannot be read as a PyTorch file: {type(error).__name__}: {error}") from None
+
+
+def _damage(path: str | Path) -> str | None:
+    """What is wrong with the digests of a file of torch.save, None if all agree."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = archive.testzip()
+    except Exception as error:  # a damaged archive fails in many ways
+        return f"{type(error).__name__}: {error}"
+    return record and f"the checksum of {record} does not agree with its content"
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint of ours. Raises WeightsError if the file is missing, damaged or something else."""
+    payload = read_pickle(path)
+    if not is_checkpoint(payload):
+        raise WeightsError(f"{path}: holds weights, but is no checkpoint written by train.py")
+    return payload
+
+
+def is_checkpoint(payload: Any) -> bool:
+    return isinstance(payload, dict) and payload.get("format") == FORMAT

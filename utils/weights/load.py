@@ -1,0 +1,186 @@
+"""Weights from anywhere into a network, and folders for runs."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
+
+from ..errors import ConfigError, WeightsError
+from .checkpoint import read_pickle
+from .files import check_regular
+
+CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
+WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # left in key names by DDP and torch.compile
+
+
+@dataclass
+class LoadReport:
+    """What load_weights did: key names, and sentences about tensors that changed on the way."""
+
+    path: str
+    loaded: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)  # in the file, not used
+    missing: list[str] = field(default_factory=list)  # in the network, left at their initial values
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        total = len(self.loaded) + len(self.missing)
+        parts = [f"loaded {len(self.loaded)} of {total} tensors from {self.path}", *self.notes]
+        if self.missing:
+            parts.append(f"left as initialised: {_some(self.missing)}")
+        if self.skipped:
+            parts.append(f"not used: {_some(self.skipped)}")
+        return "; ".join(parts)
+
+
+def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> LoadReport:
+    """Copy into `model` what it and the file have in common: tensors of the same name and shape.
+
+    Names of other public layouts of the network are translated, and tables that follow the size of the images are
+    resized, if `model` comes from create_model; models/dialects says which.
+    path: .pth or .pt (a state dict, bare or in one of CONTAINERS, read with weights_only=True) or .safetensors.
+    force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
+    Raises WeightsError if the file cannot be read, is another network's, or fits too little.
+    """
+    return fill(model, read_state_dict(path), str(path), force=force)
+
+
+def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False) -> LoadReport:
+    """`load_weights` with the tensors read already; `path` is named in report and errors."""
+    target, report = model.state_dict(), LoadReport(path)
+    if hasattr(model, "model_name"):
+        state = _translated(model, state, report, force=force)
+    fitting = {}
+    for name, value in target.items():
+        if name in state and state[name].shape == value.shape:
+            fitting[name] = state[name]
+            report.loaded.append(name)
+        elif not name.endswith("num_batches_tracked"):  # older files lack these counters
+            report.missing.append(name)
+            if name in state:
+                report.notes.append(f"re-initialised {name} {list(state[name].shape)} -> {list(value.shape)}")
+    report.skipped = [name for name in state if name not in fitting]
+    if len(report.loaded) < len(target) / 2 and not force:
+        raise WeightsError(
+            f"{path}: only {len(report.loaded)} of the network's {len(target)} tensors are in it under the same name "
+            f"and shape; it begins with {_some(list(state), 3)}, the network with {_some(list(target), 3)}"
+        )
+    model.load_state_dict(fitting, strict=False)
+    return report
+
+
+def check_fit(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Raises ValueError naming the first tensor of a network's `state` that `saved` lacks or has in another shape."""
+    for name, tensor in state.items():
+        if name not in saved or saved[name].shape != tensor.shape:
+            found = list(saved[name].shape) if name in saved else "nothing"
+            raise ValueError(f"{name}: expected {list(tensor.shape)}, got {found}")
+
+
+def fill_whole(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Copy the state of a checkpoint of ours into the network that it was taken from. Raises WeightsError."""
+    try:
+        check_fit(model.state_dict(), state)
+    except ValueError as error:
+        raise WeightsError(f"{source}: {error}") from None
+    model.load_state_dict(state, strict=False)
+
+
+def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, *, force: bool) -> dict[str, Tensor]:
+    """`state` under the names, and where there is a sound way in the sizes, of a network of create_model."""
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    try:
+        translation = translate(*model.model_name, state, shapes, source=report.path, force=force)
+        fitted, notes = translation.state, []
+        if hasattr(model, "fit_to_size"):
+            fitted, notes = model.fit_to_size(fitted)
+        if translation.batchnorm_eps is not None:
+            fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
+    except ValueError as error:
+        raise WeightsError(f"{report.path}: {error}") from None
+    except Exception as error:  # tensors of any number of axes under names that are known
+        told = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(model.model_name)}: {told}") from None
+    report.notes += [*translation.notes, *notes]
+    return fitted
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file of weights, wrappers' prefixes removed. Raises WeightsError."""
+    if str(path).endswith(".safetensors"):
+        return _unwrap(_read_safetensors(path))
+    payload = read_pickle(path)
+    if isinstance(payload, dict):
+        for name in CONTAINERS:
+            if isinstance(payload.get(name), dict) and _tensors(payload[name]):
+                payload = payload[name]
+                break
+    state = _tensors(payload) if isinstance(payload, dict) else {}
+    if not state:
+        raise WeightsError(f"{path}: no tensors found, neither bare nor in {', '.join(CONTAINERS)}")
+    return _unwrap(state)
+
+
+def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise WeightsError(f"{path}: reading .safetensors needs: python -m pip install safetensors") from None
+    check_regular(path)
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
+
+
+def _tensors(payload: dict[Any, Any]) -> dict[str, Tensor]:
+    return {k: v for k, v in payload.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
+
+
+def _unwrap(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {WRAPPERS.sub("", name): value for name, value in state.items()}
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
+    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
+
+    Raises ConfigError where no folder can be made.
+    """
+    parent = Path(log_root) / model_name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
+            with contextlib.suppress(FileExistsError):  # another run was quicker
+                os.mkdir(parent / f"{exp_name}{number}")
+                return parent / f"{exp_name}{number}"
+    except OSError as error:
+        problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
+        raise ConfigError("config", [problem]) from None
+
+
+def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:
+    """(N, folder) for each <exp_name>N below `parent`."""
+    for folder in parent.iterdir():
+        if found := re.fullmatch(re.escape(exp_name) + r"(\d+)", folder.name):
+            yield int(found[1]), folder
+
+
+def newest_checkpoint(log_root: str | Path = "./logs") -> Path:
+    """best.pth of the run that wrote one last. Raises WeightsError if there is none."""
+    found = list(Path(log_root).glob("*/*/best.pth"))
+    if not found:
+        raise WeightsError(f"{log_root}: no run with a best.pth in it; train first, or set load_from")
+    return max(found, key=lambda path: path.stat().st_mtime)
