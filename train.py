@@ -11,17 +11,20 @@ from utils import distributed
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
 from utils.cpu.allocator import keep_freed_memory
+from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
 from utils.log import RunLog, log
 from utils.run import elastic
+from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, open_run_folder
 from utils.run.lock import held
 from utils.run.resume import Past, find_checkpoint
 from utils.run.splits import read_data
+from utils.run.state import Standing
 from utils.run.trainer import Trainer
 from utils.threads import compute_with, threads_in_use
-from utils.training.build import Standing, environment, make_loaders, make_model, make_recipe, make_state
+from utils.training.build import make_model, make_recipe, make_state
 from utils.training.engine import Progress
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 from utils.weights.load import load_weights

@@ -28,12 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.config import PredictConfig, train_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.demo import make_digits
+from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
 from utils.prediction.classifier import load_classifier
 from utils.run.splits import read_data
 from utils.threads import prepare
 from utils.timing import Spread
-from utils.training.build import make_loaders, make_model, make_recipe, make_state
+from utils.training.build import make_model, make_recipe, make_state
 from utils.training.engine import Progress, train_one_epoch
 
 import torch

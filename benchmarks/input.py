@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import run_command
 from utils.data.augment import TrainTransform
 from utils.data.crops import random_crop
+from utils.data.dataset import ImageDataset
 from utils.data.images import open_image, read_image
 from utils.data.listing import scan
-from utils.data.loaders import ImageDataset
 from utils.timing import Spread, interleaved, ratios, threads
 from utils.training.engine import Recipe, training_input
 

@@ -15,8 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.config import TrainConfig
+from utils.data.dataset import ImageDataset
 from utils.data.listing import ImageList, PackedPaths, pack_paths
-from utils.data.loaders import ImageDataset, TrainBatches, make_loader
+from utils.data.loaders import make_loader
+from utils.data.samplers import TrainBatches
 
 import numpy as np
 import torch

@@ -16,9 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.config import train_config_from
+from utils.data.batches import read
 from utils.data.cache import ImageCache
 from utils.data.listing import scan
-from utils.data.loaders import read, train_loader
+from utils.data.loaders import train_loader
 from utils.training.engine import Recipe, training_input
 
 import numpy as np

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.config import TrainConfig
 from utils.cpu.allocator import keep_freed_memory
-from utils.data.loaders import Batch
+from utils.data.batches import Batch
 from utils.data.preprocess import Preprocess
 from utils.training.build import make_model, make_recipe, make_state
 from utils.training.engine import train_step

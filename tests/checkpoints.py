@@ -1,10 +1,10 @@
 """A whole checkpoint without a run."""
 
 from utils.config import TrainConfig
-from utils.data.listing import ImageList, PackedPaths, pack_paths
+from utils.data.listing import ImageList, PackedPaths, Splits, pack_paths
 from utils.data.preprocess import Preprocess
-from utils.run.splits import Splits
-from utils.training.build import Standing, make_model, make_recipe, make_state, pack
+from utils.run.state import Standing, pack
+from utils.training.build import make_model, make_recipe, make_state
 from utils.training.engine import Progress
 
 import numpy as np

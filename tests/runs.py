@@ -7,6 +7,7 @@ from pathlib import Path
 from utils import tables
 from utils.config import TrainConfig
 from utils.config.schema import render
+from utils.report import run_tables
 from utils.training.metrics import metrics_from
 from utils.weights.checkpoint import load_checkpoint
 
@@ -66,10 +67,10 @@ def make_run(folder, names, *, epochs=12, confusion=None, steps_per_epoch=5, ema
     text = render(TrainConfig(**{"epochs": epochs, **config}), "A run.")
     (folder / "train_config.py").write_text(text, encoding="utf-8")
     (folder / "environment.json").write_text(json.dumps({"steps_per_epoch": steps_per_epoch}))
-    tables.write_counts(folder, names, rng.integers(20, 400, len(names)), confusion.sum(axis=1))
+    run_tables.write_counts(folder, names, rng.integers(20, 400, len(names)), confusion.sum(axis=1))
     if epochs:
-        tables.write_results(folder, [made_up_row(epoch, ema) for epoch in range(1, epochs + 1)])
-        tables.write_evaluation(folder, confusion, metrics, names)
+        run_tables.write_results(folder, [made_up_row(epoch, ema) for epoch in range(1, epochs + 1)])
+        run_tables.write_evaluation(folder, confusion, metrics, names)
     return confusion, metrics
 
 

@@ -1,6 +1,7 @@
 """Augmentation hangs on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
-from utils.data.augment import Mixer, TrainTransform, erase
+from utils.data.augment import TrainTransform
+from utils.data.mixing import Mixer, erase
 
 import numpy as np
 import pytest

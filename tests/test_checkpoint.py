@@ -5,7 +5,8 @@ import pickle
 import stat
 
 from utils.errors import WeightsError
-from utils.weights.checkpoint import FORMAT, atomic_file, load_checkpoint, read_pickle, save_checkpoint, write_text
+from utils.files import atomic_file, write_text
+from utils.weights.checkpoint import FORMAT, load_checkpoint, read_pickle, save_checkpoint
 
 import pytest
 import torch

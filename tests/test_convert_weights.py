@@ -7,7 +7,7 @@ from pathlib import Path
 from utils.errors import WeightsError
 from utils.weights.checkpoint import save_checkpoint
 from utils.weights.load import load_weights, read_state_dict
-from utils.weights.networks import NetworkOptions
+from utils.weights.spec import NetworkOptions
 
 import pytest
 import timm

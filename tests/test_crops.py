@@ -9,11 +9,10 @@ from utils.data import crops
 from utils.data.cache import ImageCache
 from utils.data.crops import Box, cut, random_box, random_crop, resized
 from utils.data.images import decode, open_image, read_image
-from utils.data.listing import scan
+from utils.data.listing import Splits, scan
+from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
 from utils.errors import ImageError
-from utils.run.splits import Splits
-from utils.training.build import make_loaders
 
 import numpy as np
 import pytest

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from utils.config import TrainConfig
 from utils.data import loaders as data_module
+from utils.data.batches import read
 from utils.data.cache import ImageCache
 from utils.data.listing import scan
-from utils.data.loaders import EvalBatches, TrainBatches, read, train_loader, val_loader, worker_count
+from utils.data.loaders import train_loader, val_loader, worker_count
 from utils.data.preprocess import Preprocess, normalise
+from utils.data.samplers import EvalBatches, TrainBatches
 from utils.errors import DataError, UnreadableError
 
 import numpy as np

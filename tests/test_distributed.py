@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from utils import tables
 from utils.errors import WeightsError
+from utils.report import run_tables
 from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
@@ -63,8 +63,8 @@ def test_validation_in_two_processes_equals_one(checkpoint, image_folder, tmp_pa
     outcome = launch("--config", str(tmp_path / "config.py"), *(x for option in options for x in ("--set", option)))
     assert outcome.returncode == 0, outcome.stderr
     two = one.parent / f"exp{int(one.name[3:]) + 1}"
-    assert np.array_equal(tables.read_confusion(one)[1], tables.read_confusion(two)[1])
-    assert tables.read_confusion(two)[1].sum() == images
+    assert np.array_equal(run_tables.read_confusion(one)[1], run_tables.read_confusion(two)[1])
+    assert run_tables.read_confusion(two)[1].sum() == images
     for name in ("accuracy", "precision", "recall", "f1"):
         assert results(one)[0][name] == results(two)[0][name]
     assert float(results(one)[0]["val_loss"]) == pytest.approx(float(results(two)[0]["val_loss"]), abs=1e-6)

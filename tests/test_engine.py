@@ -4,9 +4,10 @@ import copy
 import multiprocessing
 
 from utils.config import TrainConfig
-from utils.data.augment import Mixer
+from utils.data.batches import Batch, read
 from utils.data.listing import scan
-from utils.data.loaders import Batch, read, train_loader, val_loader
+from utils.data.loaders import train_loader, val_loader
+from utils.data.mixing import Mixer
 from utils.data.preprocess import Preprocess, normalise
 from utils.errors import DivergedError
 from utils.training.ema import ModelEma

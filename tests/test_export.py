@@ -16,7 +16,8 @@ from utils.export.formats import Format, format_of
 from utils.export.metadata import Metadata
 from utils.export.parity import check_images, measure
 from utils.export.write import export
-from utils.weights.networks import LoadedNetwork, NetworkOptions, NetworkSpec, load_network
+from utils.weights.networks import LoadedNetwork, load_network
+from utils.weights.spec import NetworkOptions, NetworkSpec
 
 import numpy as np
 import onnx

@@ -3,7 +3,8 @@
 from utils.export.formats import FORMATS
 from utils.export.metadata import Metadata
 from utils.export.write import export
-from utils.weights.networks import NetworkOptions, load_network
+from utils.weights.networks import load_network
+from utils.weights.spec import NetworkOptions
 
 import pytest
 import torch

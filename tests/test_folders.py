@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from utils.data.listing import EXTENSIONS, PackedPaths, find_images, list_classes, pack_paths, scan
+from utils.data.listing import EXTENSIONS, PackedPaths, find_images, pack_paths, scan
+from utils.data.traversal import list_classes
 from utils.errors import DataError
 
 import numpy as np

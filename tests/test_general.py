@@ -4,7 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from utils.errors import WeightsError
-from utils.weights.load import load_weights, newest_checkpoint, next_run_folder
+from utils.run.folder import next_run_folder
+from utils.weights.load import load_weights, newest_checkpoint
 
 import pytest
 import torch

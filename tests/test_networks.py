@@ -3,7 +3,9 @@
 import argparse
 
 from utils.errors import ConfigError, WeightsError
-from utils.weights.networks import NetworkOptions, add_network_options, load_network, network_options
+from utils.weights.networks import load_network
+from utils.weights.options import add_network_options, network_options
+from utils.weights.spec import NetworkOptions
 
 import pytest
 import timm

@@ -12,9 +12,9 @@ from utils.checking.fingerprint import fingerprint
 from utils.checking.inspect import UNREADABLE, Limits, inspect
 from utils.data.augment import TrainTransform
 from utils.data.cache import ImageCache
+from utils.data.dataset import EvalTransform, ImageDataset
 from utils.data.images import image_size, read_image
 from utils.data.listing import ImageList, PackedPaths, pack_paths
-from utils.data.loaders import EvalTransform, ImageDataset
 from utils.data.preprocess import Preprocess
 from utils.errors import DataError
 from utils.prediction.classifier import Classifier

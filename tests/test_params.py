@@ -80,7 +80,7 @@ def test_a_checkpoint_says_everything(make_config, capsys):
 
 
 def test_one_that_fails_is_a_row_with_an_error(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("utils.weights.networks.list_models", lambda: [("vgg", "11"), ("mnasnet", "0.5")])
+    monkeypatch.setattr("utils.weights.options.list_models", lambda: [("vgg", "11"), ("mnasnet", "0.5")])
     path = tmp_path / "some.csv"
     assert main(["--all", "--img-size", "16", "16", "--output", str(path)]) == 0
     vgg, mnasnet = tables.read_csv(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from utils import tables
 from utils.errors import DataError
+from utils.report import run_tables
 from utils.report.comparison import compare
 from utils.report.curves import losses
 from utils.report.pictures import PICTURES
@@ -72,7 +73,7 @@ def test_a_run_that_only_validated_has_what_belongs_to_classes(tmp_path, capsys)
     make_run(tmp_path, ["cat", "dog"], epochs=1, warmup_epochs=0, steps_per_epoch=0, only_val=True)
     [row] = tables.read_csv(tmp_path / "results.csv")
     del row["train_loss"]
-    tables.write_results(tmp_path, [row])
+    run_tables.write_results(tmp_path, [row])
     assert main([str(tmp_path)]) == 0
     assert pictures(tmp_path) == {"P_R_F1_per_class.jpg", "confusion_matrix.jpg", "data_distribution.jpg"}
 
@@ -122,7 +123,7 @@ def test_curves_of_all_runs_lie_over_each_other(runs):
     loss, accuracy, f1 = compare(runs).axes
     assert len(loss.lines) == 2 + 3  # train and val; of the second run with averaged weights
     assert len(accuracy.lines) == len(f1.lines) == 1 + 2
-    first = tables.read_results(runs[0])
+    first = run_tables.read_results(runs[0])
     assert np.array_equal(loss.lines[0].get_ydata(), first["train_loss"])
     assert np.array_equal(accuracy.lines[0].get_ydata(), first["accuracy"])
     assert loss.lines[0].get_color() == accuracy.lines[0].get_color() != accuracy.lines[1].get_color()

@@ -5,7 +5,7 @@ import itertools
 from utils import tables
 from utils.config import TrainConfig
 from utils.errors import DataError
-from utils.report import fonts
+from utils.report import fonts, run_tables
 from utils.report.canvas import MOST_LABELS
 from utils.report.curves import MOST_POINTS, schedule
 from utils.report.per_class import confusion, distribution
@@ -34,19 +34,19 @@ def test_all_pictures_for_few_and_many_classes(tmp_path, count):
 def test_tables_give_back_what_was_written(tmp_path):
     names = ["plain", "with, comma", 'with "quotes"', "two\nlines", "猫"]
     confusion, metrics = make_run(tmp_path, names)
-    assert tables.read_confusion(tmp_path)[0] == names
-    assert np.array_equal(tables.read_confusion(tmp_path)[1], confusion)
-    per_class = tables.read_per_class(tmp_path)
+    assert run_tables.read_confusion(tmp_path)[0] == names
+    assert np.array_equal(run_tables.read_confusion(tmp_path)[1], confusion)
+    per_class = run_tables.read_per_class(tmp_path)
     assert per_class[0] == names
     assert np.array_equal(per_class[1][:, 2], metrics.class_f1)
     assert np.array_equal(per_class[2], confusion.sum(axis=1))
-    assert tables.read_results(tmp_path)["train_loss"][1] == 1.0
+    assert run_tables.read_results(tmp_path)["train_loss"][1] == 1.0
 
 
 def test_few_classes_have_counts_in_their_cells_and_many_a_list_of_pairs(tmp_path):
     make_run(tmp_path, [str(i) for i in range(30)])
     few = confusion(tmp_path)
-    counts = tables.read_confusion(tmp_path)[1]
+    counts = run_tables.read_confusion(tmp_path)[1]
     written = {(t.get_position(), t.get_text()) for t in few.axes[0].texts}
     assert written == {((int(j), int(i)), str(counts[i, j])) for i, j in np.argwhere(counts)}
     make_run(tmp_path, [f"c{i}" for i in range(31)])
@@ -114,16 +114,16 @@ def test_the_commonest_mistakes_come_first(tmp_path):
 
 def test_the_table_of_mistakes_ends_where_nobody_reads_on(tmp_path):
     make_run(tmp_path, [str(i) for i in range(40)], confusion=np.ones((40, 40), dtype=np.int64))
-    assert len(tables.read_csv(tmp_path / "most_confused.csv")) == tables.MOST_PAIRS
+    assert len(tables.read_csv(tmp_path / "most_confused.csv")) == run_tables.MOST_PAIRS
     make_run(tmp_path, ["a", "b"], confusion=np.diag([3, 4]))
     assert tables.read_csv(tmp_path / "most_confused.csv") == []
 
 
 READERS = {
-    "results.csv": tables.read_results,
-    "per_class.csv": tables.read_per_class,
-    "confusion_matrix.csv": tables.read_confusion,
-    "class_counts.csv": tables.read_counts,
+    "results.csv": run_tables.read_results,
+    "per_class.csv": run_tables.read_per_class,
+    "confusion_matrix.csv": run_tables.read_confusion,
+    "class_counts.csv": run_tables.read_counts,
 }
 
 
@@ -132,7 +132,7 @@ READERS = {
 def test_a_damaged_table_is_named(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     if (name, content) == ("results.csv", "class\n"):  # no epoch yet
-        assert tables.read_results(tmp_path) == {}
+        assert run_tables.read_results(tmp_path) == {}
         return
     with pytest.raises(DataError, match=name):
         READERS[name](tmp_path)

@@ -3,6 +3,7 @@
 import csv
 
 from utils import tables
+from utils.report import run_tables
 from utils.training.metrics import metrics_from
 
 import numpy as np
@@ -54,12 +55,12 @@ def test_numbers_are_no_texts(tmp_path):
 def test_the_tables_of_a_run_give_the_true_names_of_classes(tmp_path):
     names = [*FORMULAS, *(name for name in PLAIN if name), *QUOTED]
     confusion = np.random.default_rng(0).integers(0, 9, (len(names),) * 2)
-    tables.write_evaluation(tmp_path, confusion, metrics_from(confusion), names)
-    tables.write_counts(tmp_path, names, confusion[0], confusion[1])
-    assert tables.read_per_class(tmp_path)[0] == names
-    read, counts = tables.read_confusion(tmp_path)
+    run_tables.write_evaluation(tmp_path, confusion, metrics_from(confusion), names)
+    run_tables.write_counts(tmp_path, names, confusion[0], confusion[1])
+    assert run_tables.read_per_class(tmp_path)[0] == names
+    read, counts = run_tables.read_confusion(tmp_path)
     assert read == names
     assert np.array_equal(counts, confusion)
-    assert tables.read_counts(tmp_path)[0] == names
-    tables.write_results_text(tmp_path, 1, metrics_from(confusion), names)
-    assert len((tmp_path / tables.RESULTS_TEXT).read_text(encoding="utf-8").splitlines()) == 2
+    assert run_tables.read_counts(tmp_path)[0] == names
+    run_tables.write_results_text(tmp_path, 1, metrics_from(confusion), names)
+    assert len((tmp_path / run_tables.RESULTS_TEXT).read_text(encoding="utf-8").splitlines()) == 2

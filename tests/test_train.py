@@ -9,9 +9,9 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-from utils import tables
 from utils.config import TrainConfig, load_train_config
 from utils.errors import DataError, DivergedError, WeightsError
+from utils.report import run_tables
 from utils.signals import Stopped
 from utils.weights.checkpoint import load_checkpoint
 
@@ -172,10 +172,10 @@ def test_removing_a_val_class_leaves_the_other_rows_alone(make_config, data):
     before = train.run(config)
     shutil.rmtree(data / "val" / "ant")
     after = train.run(config)
-    names, _, support = tables.read_per_class(after)
+    names, _, support = run_tables.read_per_class(after)
     assert names == ["ant", "bee", "cow"]
     assert support.tolist() == [0, 2, 4]
-    assert np.array_equal(tables.read_confusion(before)[1][1:], tables.read_confusion(after)[1][1:])
+    assert np.array_equal(run_tables.read_confusion(before)[1][1:], run_tables.read_confusion(after)[1][1:])
     assert "ant" in (after / "train.log").read_text()
 
 
@@ -196,7 +196,7 @@ def test_half_a_jpeg_is_left_out_named_and_counted(make_config, data):
     assert "train/bee/half.jpg" in log.replace(os.sep, "/")
     assert "val/bee/half.jpg" in log.replace(os.sep, "/")
     assert "1 unreadable" in log
-    assert tables.read_per_class(folder)[2].tolist() == [3, 2, 4]  # not replaced by another image
+    assert run_tables.read_per_class(folder)[2].tolist() == [3, 2, 4]  # not replaced by another image
 
 
 def break_image(path):

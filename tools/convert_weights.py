@@ -17,10 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.errors import WeightsError
+from utils.files import atomic_file
 from utils.text import one_line
-from utils.weights.checkpoint import atomic_file
 from utils.weights.load import load_weights
-from utils.weights.networks import NetworkOptions, NetworkSpec, find_network, network_options, positive
+from utils.weights.networks import find_network
+from utils.weights.options import network_options, positive
+from utils.weights.spec import NetworkOptions, NetworkSpec
 
 import torch
 from torch import Tensor, nn

@@ -16,7 +16,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command, say
-from utils.data.demo import DIGITS_PATH, make_digits
+from utils.config.rules import DIGITS_PATH
+from utils.data.demo import make_digits
 from utils.signals import sigterm_raises
 from utils.splitting.create import Request, create
 from utils.splitting.shrink import JPEG_QUALITY

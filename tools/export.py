@@ -18,9 +18,11 @@ from utils.errors import ConfigError
 from utils.export.formats import DATA, FORMATS, data_path, format_of
 from utils.export.metadata import Metadata
 from utils.export.write import export
-from utils.outputs import check_new_file
+from utils.files import check_new_file
 from utils.signals import sigterm_raises
-from utils.weights.networks import NetworkOptions, add_network_options, load_network, network_options, pick_device
+from utils.weights.networks import load_network
+from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.spec import NetworkOptions
 
 import torch
 

@@ -25,14 +25,9 @@ from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
 from utils.explain.outputs import drawing_paths
 from utils.text import nearest
-from utils.weights.networks import (
-    LoadedNetwork,
-    NetworkOptions,
-    add_network_options,
-    load_network,
-    network_options,
-    pick_device,
-)
+from utils.weights.networks import LoadedNetwork, load_network
+from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.spec import NetworkOptions
 
 import torch
 from tqdm import tqdm

@@ -24,9 +24,10 @@ from utils.cli import run_command
 from utils.costs.networks import layer_rows, layers_as_text, network_row, networks_as_text, spec_of
 from utils.costs.picture import arithmetic_against_parameters
 from utils.costs.table import check_some_succeeded, output_path, picture_beside, write_rows
-from utils.outputs import writing
+from utils.files import writing
 from utils.report.canvas import save
-from utils.weights.networks import NetworkSpec, add_network_options, pick_device, several_networks
+from utils.weights.options import add_network_options, pick_device, several_networks
+from utils.weights.spec import NetworkSpec
 
 from tqdm import tqdm
 

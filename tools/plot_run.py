@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.errors import DataError
-from utils.outputs import picture_path, writing
+from utils.files import picture_path, writing
 from utils.report.canvas import save
 from utils.report.comparison import compare
 from utils.report.pictures import PICTURES, draw_run

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.costs.survey import add_speed_options, as_words, run, survey_of
-from utils.weights.networks import positive
+from utils.weights.options import positive
 
 
 def main(arguments: list[str] | None = None) -> int:

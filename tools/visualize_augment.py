@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import add_config_options, integer_in, run_command
 from utils.config import TrainConfig, load_train_config, parse_overrides
-from utils.outputs import picture_path, writing
+from utils.files import picture_path, writing
 from utils.preview.augmented import preview
 from utils.preview.sheet import contact_sheet
 from utils.report.canvas import save

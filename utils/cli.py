@@ -9,10 +9,9 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from . import distributed
-from .causes import cause_of
 from .config.schema import help_text
 from .cpu.waiting import adapted
-from .errors import RunError, UserError
+from .errors import RunError, UserError, cause_of
 from .signals import Stopped
 from .threads import prepare
 

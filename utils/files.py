@@ -1,10 +1,14 @@
-"""A folder that appears whole or not at all."""
+"""Files and folders that appear whole or not at all, and whether one may be written there."""
 
 import contextlib
 import os
+import re
 import shutil
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .errors import DataError
 
@@ -59,3 +63,116 @@ def check_free(target: Path) -> None:
     if os.path.lexists(target):
         what = "is not empty" if target.is_dir() else "exists already"
         raise DataError(f"{target}: {what}; nothing is overwritten: name another folder or remove this one")
+
+
+def copy_file(source: str | Path, path: str | Path, *, keep: str | Path | None = None) -> None:
+    """The content of `source` in a file of its own, which comes to `path` as `save_checkpoint` says."""
+    to = atomic_file(path, keep=keep)
+    with to:
+        shutil.copyfile(source, to.draft)  # by name, for the system's own way of copying
+
+
+class atomic_file:
+    """`with atomic_file(path) as file`: bytes go to a file beside `path`, are flushed to disk, then take its name.
+
+    keep: a path in the same folder that what was there until then gets.
+    """
+
+    def __init__(self, path: str | Path, *, keep: str | Path | None = None) -> None:
+        self.path, self.keep = Path(path), keep and Path(keep)
+
+    def __enter__(self) -> Any:
+        descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
+        self.file = os.fdopen(descriptor, "wb")
+        return self.file
+
+    def __exit__(self, kind: type | None, *_: Any) -> None:
+        try:
+            with self.file:  # closing may fail too: it writes what is left
+                if kind is None:
+                    self.file.flush()
+                    os.fsync(self.file.fileno())
+            if kind is None:
+                os.chmod(self.draft, 0o666 & ~_umask())  # mkstemp makes files private
+                if self.keep and self.path.exists():
+                    _second_name(self.path, self.keep)
+                os.replace(self.draft, self.path)
+                _sync_folder(self.path.parent)
+        finally:
+            Path(self.draft).unlink(missing_ok=True)
+
+
+def _second_name(path: Path, name: Path) -> None:
+    """Give the file `path` the name `name` too, so that at no moment either is missing."""
+    spare = path.with_name(f".{path.name}-previous")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(path, spare)
+    except OSError:  # no second names on this file system: the file is missing for a moment
+        os.replace(path, name)
+    else:
+        os.replace(spare, name)
+        spare.unlink(missing_ok=True)  # which is left where `name` was one of the file's names already
+
+
+def remove_drafts(folder: Path) -> None:
+    """Delete what atomic_file left in `folder` where a process was killed; nobody else may be writing there."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\..+\.\w+-[a-z0-9_]{8}", path.name):
+            path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be opened at all (not on Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace a text file as a whole, in UTF-8."""
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+def picture_path(asked: Path | None, default: Path, *, overwrite: bool) -> Path:
+    """`asked`, else `default`, which bears a tool's own name and may be replaced.
+
+    Raises DataError if `asked` is no name for a picture, has no folder to go to, or exists and is not to be replaced.
+    """
+    if asked is None:
+        return default
+    check_new_file(asked, PICTURE_ENDINGS, overwrite=overwrite)
+    return asked
+
+
+def check_new_file(asked: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raises DataError if `asked` has another ending, no folder to go to, or exists and is not to be replaced."""
+    if asked.suffix.lower() not in endings:
+        raise DataError(f"--output: expected a file ending in one of {', '.join(endings)}, got {str(asked)!r}")
+    if not asked.parent.is_dir():
+        raise DataError(f"--output: there is no folder {str(asked.parent)!r}")
+    if asked.is_dir() or (asked.exists() and not overwrite):
+        raise DataError(f"--output: {asked} exists already" + ("" if asked.is_dir() else "; --overwrite replaces it"))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write to `path` into a DataError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.listing import ImageList, list_classes, scan
+from ..data.listing import ImageList, scan
+from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import listed
 from ..thread_pool import in_threads

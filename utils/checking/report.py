@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..files import write_text
 from ..tables import write_csv
 from ..text import aligned, printable
-from ..weights.checkpoint import write_text
 from .findings import Alike, File, Findings, by_weight, concerns, spoilers
 from .html import html_report
 from .inspect import UNREADABLE

@@ -1,9 +1,8 @@
 """A config file becomes a checked object. Knows the keys and what data can be read; nothing of networks or training."""
 
-from .keys import (
-    ConfigError,
-    PredictConfig,
-    TrainConfig,
+from ..errors import ConfigError
+from .keys import PredictConfig, TrainConfig
+from .read import (
     load_predict_config,
     load_train_config,
     parse_overrides,

@@ -4,22 +4,9 @@ Every key is declared once, here; README's table, --help and the shipped files a
 file are reported together, before anything is written.
 """
 
-import ast
-import os
-import runpy
-import traceback
-import types
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from ..errors import ConfigError
-from ..text import shown
-from .rules import predict_problems, train_problems
-from .schema import auto_or, check, choice, either, flag, id_list, integer, key, number, sequence, text
-
-__all__ = ["ConfigError", "PredictConfig", "TrainConfig", "load_predict_config", "load_train_config"]
+from .schema import auto_or, choice, either, flag, id_list, integer, key, number, sequence, text
 
 PAIR = sequence(integer(1), length=2)
 THREE = sequence(number(0, 1), length=3)
@@ -151,114 +138,3 @@ class PredictConfig:
     std: tuple = key((0.229, 0.224, 0.225), sequence(number(above=0), length=3), "of images in 0..1")
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "images are resized to this, then centre-cropped to img_size")
-
-
-def load_train_config(path: str | Path = "train_config.py", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Read and check a training config; `overrides` win over the file.
-
-    Raises ConfigError naming every problem: unknown keys, wrong values, contradictions, no such device or data.
-    """
-    source, raw = _read(Path(path), dict(overrides or {}))
-    return train_config_from(raw, source)
-
-
-def train_config_from(raw: Mapping[str, Any], source: str) -> TrainConfig:
-    """A checked config from plain values, such as those of a checkpoint; `source` is named in errors."""
-    values, problems = check(TrainConfig, raw)
-    problems += train_problems(values)
-    if problems:
-        raise ConfigError(source, problems)
-    return TrainConfig(**values)
-
-
-def load_predict_config(
-    path: str | Path = "predict_config.py", overrides: Mapping[str, Any] | None = None
-) -> PredictConfig:
-    """Read and check a prediction config; raises ConfigError naming every problem."""
-    source, raw = _read(Path(path), dict(overrides or {}))
-    values, problems = check(PredictConfig, raw)
-    problems += predict_problems(values)
-    if problems:
-        raise ConfigError(source, problems)
-    return PredictConfig(**values)
-
-
-def to_plain(config: Any) -> dict[str, Any]:
-    """The config as plain types for a checkpoint: tuples become lists."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
-
-
-def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """`key=value` strings of the command line; values are Python literals, else strings. Raises ConfigError."""
-    overrides = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ConfigError("--set", [f"expected key=value, got {pair!r}"])
-        try:
-            overrides[name.strip()] = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            overrides[name.strip()] = value.strip()
-    return overrides
-
-
-def read_literals(path: str | Path) -> dict[str, Any]:
-    """The values of a config file as `train.py` writes it, read without running it: it may come from elsewhere.
-
-    Raises ConfigError naming the line of anything but `name = literal`.
-    """
-    if not os.path.isfile(path):
-        raise ConfigError(str(path), ["no such config file"])
-    source = Path(path).read_bytes()
-    try:
-        statements = ast.parse(source).body
-    except SyntaxError as error:
-        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from None
-    except (ValueError, MemoryError, RecursionError) as error:
-        raise ConfigError(str(path), [f"not valid Python: {error}"]) from None
-    values = {}
-    for statement in statements:
-        try:
-            [target] = statement.targets
-            values[target.id] = ast.literal_eval(statement.value)
-        except (AttributeError, ValueError, TypeError, MemoryError, RecursionError):
-            found = source.splitlines()[statement.lineno - 1].decode("utf-8", "replace")[:80]
-            problem = f"line {statement.lineno}: expected name = value with a literal value, got {found!r}"
-            raise ConfigError(str(path), [problem]) from None
-    return values
-
-
-def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Where the values come from in the end, and the values, `config_path` followed."""
-    raw = {**_read_file(path), **overrides}
-    if other := raw.get("config_path", ""):
-        if not isinstance(other, str):
-            raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
-        path = Path(other)
-        raw = {**_read_file(path), **{name: value for name, value in overrides.items() if name != "config_path"}}
-        if raw.get("config_path"):
-            raise ConfigError(
-                str(path), [f"config_path: {path} was named by config_path and may not name another file"]
-            )
-    return str(path), raw
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    """The plain values of a config module, in the form of today or as configurations = {'cfg': dict(...)}."""
-    if not os.path.isfile(path):
-        raise ConfigError(str(path), ["no such config file"])
-    try:
-        module = runpy.run_path(str(path))
-    except SyntaxError as error:
-        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from error
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        where = f"line {lines[-1]}: " if lines else ""
-        raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error
-    if "configurations" in module:
-        older = module["configurations"]
-        if not isinstance(older, dict) or not isinstance(older.get("cfg"), dict):
-            raise ConfigError(str(path), ["configurations: expected {'cfg': dict(...)}"])
-        return dict(older["cfg"])
-    code = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
-    return {k: v for k, v in module.items() if not k.startswith("_") and not isinstance(v, code)}

@@ -11,8 +11,7 @@ import torch
 
 from models import create_model, list_models, native_img_size
 
-from ..data.demo import DIGITS_PATH
-from ..data.listing import list_classes
+from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import nearest, one_line, shown
 
@@ -222,3 +221,6 @@ RULES: tuple[Rule, ...] = (
     data_is_there,
     launcher_agrees,
 )
+
+
+DIGITS_PATH = "./data/digits"

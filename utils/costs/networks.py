@@ -9,7 +9,8 @@ import torch
 from models.arithmetic import Layer
 from models.text_table import aligned
 
-from ..weights.networks import NetworkOptions, NetworkSpec, find_network, load_network
+from ..weights.networks import find_network, load_network
+from ..weights.spec import NetworkOptions, NetworkSpec
 from .table import COUNTS, MEGABYTE, Row, as_text, attempt, counts_of, described, name_of, size_of
 
 COLUMNS = {  # of the text: header -> column, unit, format

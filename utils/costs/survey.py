@@ -11,18 +11,11 @@ from torch import nn
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
-from ..outputs import writing
+from ..files import writing
 from ..report.canvas import save
-from ..weights.networks import (
-    NetworkOptions,
-    NetworkSpec,
-    add_network_options,
-    find_network,
-    load_network,
-    pick_device,
-    positive,
-    several_networks,
-)
+from ..weights.networks import find_network, load_network
+from ..weights.options import add_network_options, pick_device, positive, several_networks
+from ..weights.spec import NetworkOptions, NetworkSpec
 from .picture import speed_against_arithmetic
 from .speed import DTYPES, Setting, measure
 from .table import (

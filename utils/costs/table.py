@@ -11,9 +11,9 @@ from models.arithmetic import Cost
 from models.text_table import aligned
 
 from ..errors import DataError, UserError
+from ..files import write_text
 from ..tables import read_csv, write_csv
-from ..weights.checkpoint import write_text
-from ..weights.networks import NetworkSpec
+from ..weights.spec import NetworkSpec
 
 Row = dict[str, Any]  # column -> value; None: not known, as the figures of a network that failed
 FORMATS = (".csv", ".json")

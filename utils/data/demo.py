@@ -6,10 +6,8 @@ from PIL import Image
 
 from ..files import DraftFolder
 
-DIGITS_PATH = "./data/digits"
 
-
-def make_digits(root: str | Path = DIGITS_PATH) -> None:
+def make_digits(root: str | Path) -> None:
     """Write 1,797 grey 8x8 images to root/{train,val}/<digit>/NNNN.png, 80/20, stratified, the same every time.
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, as bundled with scikit-learn.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..text import listed, nearest
-from .traversal import AGAIN, EXTENSIONS, NO_FILE, holds, images_below, left_out, matches
+from .traversal import AGAIN, EXTENSIONS, NO_FILE, _folders, images_below, matches
 
 
 class PackedPaths(Sequence[str]):
@@ -57,12 +57,6 @@ class ImageList:
         return np.bincount(self.targets, minlength=len(self.classes))
 
 
-def list_classes(root: str | Path) -> list[str]:
-    """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
-    names, _ = _folders(root)
-    return [name for name in names if any(images_below(os.path.join(root, name), Counter()))]
-
-
 def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
     """All images of root/<class>/**, in sorted order.
 
@@ -106,20 +100,6 @@ def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     return found
 
 
-def _folders(root: str | Path) -> tuple[list[str], list[str]]:
-    """(folders that may be classes, folders left out), each sorted."""
-    try:
-        with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if holds(entry.is_dir))
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
-    except PermissionError:
-        raise DataError(f"{root}: no permission to read this folder") from None
-    except OSError as error:
-        raise DataError(f"{root}: {error.strerror}") from None
-    return [name for name in names if not left_out(name)], [name for name in names if left_out(name)]
-
-
 def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
     if hidden:
         yield f"left out hidden or system folders: {listed(hidden)}"
@@ -136,3 +116,13 @@ def note_of_others(others: Counter) -> str:
     """Files that were left out, in words; others: ending -> files."""
     kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
     return f"left out files that are no images by their ending: {kinds}"
+
+
+@dataclass(frozen=True)
+class Splits:
+    train: ImageList | None  # None when only validating
+    val: ImageList
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.val.classes

@@ -133,3 +133,23 @@ def _enter(folder: str, prefix: str) -> _Level:
             return _Level(prefix, (status.st_dev, status.st_ino), iter(sorted(entries, key=lambda entry: entry.name)))
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None
+
+
+def list_classes(root: str | Path) -> list[str]:
+    """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
+    names, _ = _folders(root)
+    return [name for name in names if any(images_below(os.path.join(root, name), Counter()))]
+
+
+def _folders(root: str | Path) -> tuple[list[str], list[str]]:
+    """(folders that may be classes, folders left out), each sorted."""
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if holds(entry.is_dir))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
+    except PermissionError:
+        raise DataError(f"{root}: no permission to read this folder") from None
+    except OSError as error:
+        raise DataError(f"{root}: {error.strerror}") from None
+    return [name for name in names if not left_out(name)], [name for name in names if left_out(name)]

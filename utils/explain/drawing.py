@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..outputs import writing
+from ..files import writing
 from ..report.canvas import canvas, save
 from ..report.fonts import class_labels
 from .maps import CAMS, Explanation

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..outputs import PICTURE_ENDINGS, picture_path
+from ..files import PICTURE_ENDINGS, picture_path
 
 
 def drawing_paths(

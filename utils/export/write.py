@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import UserError, WeightsError
-from ..outputs import writing
+from ..files import writing
 from ..weights.networks import LoadedNetwork
 from .formats import Format
 from .metadata import Metadata

@@ -22,7 +22,8 @@ from ..weights.checkpoint import is_checkpoint
 from ..weights.checkpoint_schema import are_classes
 from ..weights.files import check_regular
 from ..weights.load import newest_checkpoint
-from ..weights.networks import NetworkOptions, of_checkpoint, of_weights, read_payload
+from ..weights.networks import of_checkpoint, of_weights, read_payload
+from ..weights.spec import NetworkOptions
 from .predictions import Prediction
 
 

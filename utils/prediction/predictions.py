@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, ImageError
+from ..files import write_text
 from ..tables import write_csv
-from ..weights.checkpoint import write_text
 
 
 @dataclass(frozen=True)

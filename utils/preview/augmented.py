@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..config import TrainConfig
+from ..data.batches import Batch, read
 from ..data.images import read_image
-from ..data.loaders import Batch, make_loader, read, train_loader, val_loader
+from ..data.listing import Splits
+from ..data.loaders import make_loader, train_loader, val_loader
 from ..data.preprocess import Preprocess, denormalise, to_tensor
-from ..run.splits import Splits
 from ..training.build import make_mixer
 from ..training.engine import Recipe, training_input
 

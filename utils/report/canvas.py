@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from ..weights.checkpoint import atomic_file
+from ..files import atomic_file
 
 DPI = 120
 PAD = 0.1  # inches around each panel; less, and labels of a matrix that must stay square are cut at the edge

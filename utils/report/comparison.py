@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from .. import tables
 from ..errors import DataError
+from . import run_tables
 from .canvas import canvas, curve, finish_curves
 from .fonts import families, plain
 from .saved_run import describe_runs
@@ -31,7 +31,7 @@ def compare(folders: Sequence[Path]) -> Figure:
 
     Raises DataError if none has one.
     """
-    results = [tables.read_results(folder) for folder in folders]
+    results = [run_tables.read_results(folder) for folder in folders]
     if not any(results):
         raise DataError(f"none of these runs has finished an epoch: {', '.join(map(str, folders))}")
     colours = _colours(len(folders))

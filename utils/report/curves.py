@@ -5,8 +5,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from .. import tables
 from ..training.schedulers import learning_rate
+from . import run_tables
 from .canvas import COLOURS, curve, finish_curves, one_panel
 from .saved_run import read_config, read_steps_per_epoch
 
@@ -15,7 +15,7 @@ MOST_POINTS = 10_000  # of the learning rate: more than there are pixels
 
 def losses(folder: Path) -> Figure | None:
     """train_val_loss.jpg"""
-    results = tables.read_results(folder)
+    results = run_tables.read_results(folder)
     if "train_loss" not in results:  # no epoch yet, or a checkpoint that was only validated
         return None
     figure, axes = one_panel(8, 5)
@@ -30,7 +30,7 @@ def losses(folder: Path) -> Figure | None:
 
 def scores(folder: Path) -> Figure | None:
     """Acc_P_R_F1.jpg"""
-    results = tables.read_results(folder)
+    results = run_tables.read_results(folder)
     if "train_loss" not in results:
         return None
     figure, axes = one_panel(8, 5)

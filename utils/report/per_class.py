@@ -12,7 +12,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .. import tables
+from . import run_tables
 from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, name_axis, one_panel
 from .fonts import class_labels
 
@@ -22,9 +22,9 @@ GRID = 10  # classes between two guide lines in a matrix of many
 
 def distribution(folder: Path) -> Figure | None:
     """data_distribution.jpg: images of each class in train and val, or in val alone where nothing was trained."""
-    if not (folder / tables.COUNTS).exists():
+    if not (folder / run_tables.COUNTS).exists():
         return None
-    names, counts = tables.read_counts(folder)
+    names, counts = run_tables.read_counts(folder)
     labels, fonts = class_labels(names)
     splits = [split for split in enumerate(("train", "val")) if counts[:, split[0]].any()]
     width = 0.8 / max(1, len(splits))
@@ -46,9 +46,9 @@ def distribution(folder: Path) -> Figure | None:
 
 def figures_per_class(folder: Path) -> Figure | None:
     """P_R_F1_per_class.jpg: grouped bars, or a panel for each figure where there are many classes."""
-    if not (folder / tables.PER_CLASS).exists():
+    if not (folder / run_tables.PER_CLASS).exists():
         return None
-    names, figures, support = tables.read_per_class(folder)
+    names, figures, support = run_tables.read_per_class(folder)
     labels, fonts = class_labels(names)
     figure = _grouped(figures) if len(names) <= FEW else _stacked(figures)
     for axes in figure.axes:
@@ -87,9 +87,9 @@ def confusion(folder: Path) -> Figure | None:
 
     Few classes: counts in the cells. Many: the most confused pairs in words beside the matrix.
     """
-    if not (folder / tables.CONFUSION).exists():
+    if not (folder / run_tables.CONFUSION).exists():
         return None
-    names, counts = tables.read_confusion(folder)
+    names, counts = run_tables.read_confusion(folder)
     labels, fonts = class_labels(names)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     if len(names) <= FEW:
@@ -100,7 +100,7 @@ def confusion(folder: Path) -> Figure | None:
         side = extent(len(names), least=12, each=0.3)
         figure = canvas(side + 4.5, side + 0.6)
         axes, beside = figure.subplots(1, 2, width_ratios=(side, 3.5))
-        _list_pairs(beside, tables.confused_pairs(counts, LISTED), labels, fonts)
+        _list_pairs(beside, run_tables.confused_pairs(counts, LISTED), labels, fonts)
         _guide(axes, len(names))
     _draw_shares(figure, axes, shares)
     name_axis(axes.xaxis, labels, fonts)

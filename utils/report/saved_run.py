@@ -9,8 +9,8 @@ from ..config import ConfigError, TrainConfig, read_literals
 from ..config.schema import check
 from ..errors import DataError
 from ..text import shown
+from .run_tables import CONFIG, ENVIRONMENT
 
-CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
 MOST_CHANGES = 8  # told of one run
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from .. import distributed
 from ..config import TrainConfig
+from ..files import write_text
 from ..log import log
-from ..weights.checkpoint import BEST, LAST, PREVIOUS, write_text
+from ..weights.checkpoint import BEST, LAST, PREVIOUS
 
 
 def resumed(config: TrainConfig) -> TrainConfig:

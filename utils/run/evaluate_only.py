@@ -6,17 +6,20 @@ from typing import Any
 import torch
 
 from ..config import TrainConfig
+from ..data.listing import Splits
+from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from ..log import RunLog, log
-from ..training.build import environment, make_loaders, make_model, make_recipe
+from ..training.build import make_model, make_recipe
 from ..training.engine import evaluate
 from ..training.metrics import metrics_from
 from ..weights.checkpoint import is_checkpoint
 from ..weights.load import fill_whole, load_weights
 from ..weights.networks import read_payload
+from .environment import environment
 from .folder import open_run_folder
-from .splits import Splits, read_data
+from .splits import read_data
 
 
 def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:

@@ -1,5 +1,6 @@
 """The folder of one run: what is written when. On ranks other than 0 nothing is. DESIGN.md, section 4."""
 
+import contextlib
 import json
 import os
 import time
@@ -9,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import distributed, tables
+from .. import distributed
 from ..config import TrainConfig
 from ..config.schema import render
-from ..report.saved_run import CONFIG, ENVIRONMENT
+from ..data.listing import Splits
+from ..errors import ConfigError
+from ..files import atomic_file, copy_file, remove_drafts, write_text
+from ..report import run_tables
+from ..report.run_tables import CONFIG, ENVIRONMENT
 from ..training.engine import Evaluation
 from ..training.metrics import Metrics
-from ..weights.checkpoint import LAST, PREVIOUS, atomic_file, copy_file, remove_drafts, save_checkpoint, write_text
-from ..weights.load import next_run_folder
-from .splits import Splits
+from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
+from ..weights.load import numbered_folders
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
@@ -38,7 +42,7 @@ class RunFolder:
         self._write_json(ENVIRONMENT, facts)
         self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
         train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
-        tables.write_counts(self.path, splits.classes, train, splits.val.counts())
+        run_tables.write_counts(self.path, splits.classes, train, splits.val.counts())
         if steps_per_epoch:
             self.draw()  # the schedule and the data can be looked at from the start
 
@@ -49,11 +53,11 @@ class RunFolder:
         """Bring the tables back to `history`, where the run resumes from: later epochs will come again."""
         if not self.writes:
             return
-        tables.cut_results_text(self.path, len(history))
+        run_tables.cut_results_text(self.path, len(history))
         if history:
-            tables.write_results(self.path, history)
+            run_tables.write_results(self.path, history)
         else:
-            (self.path / tables.RESULTS).unlink(missing_ok=True)
+            (self.path / run_tables.RESULTS).unlink(missing_ok=True)
 
     def clear(self, damaged: Path | None) -> None:
         """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
@@ -82,8 +86,8 @@ class RunFolder:
         """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
         if not self.writes:
             return
-        tables.write_results(self.path, history)
-        tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
+        run_tables.write_results(self.path, history)
+        run_tables.write_results_text(self.path, history[-1]["epoch"], metrics, classes)
 
     def draw_now_and_then(self) -> None:
         """Unless it was done a short while ago."""
@@ -93,7 +97,7 @@ class RunFolder:
     def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
         """per_class.csv, confusion_matrix.csv and most_confused.csv: of the weights in best.pth."""
         if self.writes:
-            tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
+            run_tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
 
     def draw(self) -> None:
         """Every picture that the files allow."""
@@ -112,3 +116,21 @@ def open_run_folder(config: TrainConfig) -> RunFolder:
     name = f"{config.model_prefix}_{config.model_suffix}"
     made = next_run_folder(config.log_root, name, config.exp_name) if distributed.is_main() else None
     return RunFolder(distributed.from_main(made))
+
+
+def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
+    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
+
+    Raises ConfigError where no folder can be made.
+    """
+    parent = Path(log_root) / model_name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
+            with contextlib.suppress(FileExistsError):  # another run was quicker
+                os.mkdir(parent / f"{exp_name}{number}")
+                return parent / f"{exp_name}{number}"
+    except OSError as error:
+        problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
+        raise ConfigError("config", [problem]) from None

@@ -6,17 +6,17 @@ from typing import Any
 
 from .. import distributed
 from ..config import TrainConfig
-from ..data.loaders import steps_in_epoch
+from ..data.listing import Splits
+from ..data.samplers import steps_in_epoch
 from ..errors import WeightsError
 from ..log import log
-from ..training.build import Standing
 from ..training.engine import Progress, TrainState
 from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
-from .splits import Splits
+from .state import Standing
 
 FIXED = ("model_prefix", "model_suffix", "use_ema", "optimizer_type", "classes")  # the state would not fit
 ORDER = ("seed", "train images")  # which image comes when

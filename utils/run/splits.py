@@ -2,25 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from .. import distributed
 from ..config import ConfigError, TrainConfig
-from ..data.demo import DIGITS_PATH, make_digits
-from ..data.listing import ImageList, scan
+from ..config.rules import DIGITS_PATH
+from ..data.demo import make_digits
+from ..data.listing import Splits, scan
 from ..errors import DataError
 from ..log import log
-
-
-@dataclass(frozen=True)
-class Splits:
-    train: ImageList | None  # None when only validating
-    val: ImageList
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.val.classes
 
 
 def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Splits:

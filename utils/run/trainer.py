@@ -11,18 +11,18 @@ from torch.utils.data import DataLoader
 
 from .. import distributed
 from ..config import TrainConfig
-from ..data.listing import ImageList
+from ..data.listing import ImageList, Splits
 from ..data.preprocess import Preprocess
 from ..log import log
 from ..signals import Stopped, StopRequest
-from ..training.build import Standing, make_mixer, pack
+from ..training.build import make_mixer
 from ..training.engine import Evaluation, Progress, Recipe, TrainState, evaluate, summed, train_one_epoch
 from ..training.metrics import Metrics, metrics_from
 from ..training.schedulers import learning_rate
 from .folder import RunFolder
 from .hints import waiting_hint
 from .saver import Saver
-from .splits import Splits
+from .state import Standing, pack
 
 
 @dataclass(frozen=True)

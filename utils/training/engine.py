@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .. import distributed
-from ..data.augment import Mixer, erase
+from ..data.batches import NO_IMAGES, Batch, read
 from ..data.listing import ImageList
-from ..data.loaders import NO_IMAGES, Batch, read
+from ..data.mixing import Mixer, erase
 from ..data.preprocess import normalise
 from ..errors import DataError, DivergedError, UnreadableError
 from ..log import log

@@ -4,11 +4,7 @@ torch.save writes a zip file with the CRC-32 of every tensor and of the rest, an
 they are the digests that a checkpoint is checked by, which costs nothing when it is written.
 """
 
-import os
 import pickle
-import re
-import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +12,7 @@ from typing import IO, Any
 import torch
 
 from ..errors import WeightsError
+from ..files import atomic_file
 from .files import check_file, check_tensors
 
 FORMAT = "image-classification-checkpoint/1"
@@ -37,86 +34,6 @@ def write_checkpoint(file: IO[bytes], payload: dict[str, Any]) -> None:
         torch.save({"format": FORMAT, **payload}, file)
     except RuntimeError as error:  # torch's complaint about its own place in a file that takes no more
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
-
-
-def copy_file(source: str | Path, path: str | Path, *, keep: str | Path | None = None) -> None:
-    """The content of `source` in a file of its own, which comes to `path` as `save_checkpoint` says."""
-    to = atomic_file(path, keep=keep)
-    with to:
-        shutil.copyfile(source, to.draft)  # by name, for the system's own way of copying
-
-
-class atomic_file:
-    """`with atomic_file(path) as file`: bytes go to a file beside `path`, are flushed to disk, then take its name.
-
-    keep: a path in the same folder that what was there until then gets.
-    """
-
-    def __init__(self, path: str | Path, *, keep: str | Path | None = None) -> None:
-        self.path, self.keep = Path(path), keep and Path(keep)
-
-    def __enter__(self) -> Any:
-        descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
-        self.file = os.fdopen(descriptor, "wb")
-        return self.file
-
-    def __exit__(self, kind: type | None, *_: Any) -> None:
-        try:
-            with self.file:  # closing may fail too: it writes what is left
-                if kind is None:
-                    self.file.flush()
-                    os.fsync(self.file.fileno())
-            if kind is None:
-                os.chmod(self.draft, 0o666 & ~_umask())  # mkstemp makes files private
-                if self.keep and self.path.exists():
-                    _second_name(self.path, self.keep)
-                os.replace(self.draft, self.path)
-                _sync_folder(self.path.parent)
-        finally:
-            Path(self.draft).unlink(missing_ok=True)
-
-
-def _second_name(path: Path, name: Path) -> None:
-    """Give the file `path` the name `name` too, so that at no moment either is missing."""
-    spare = path.with_name(f".{path.name}-previous")
-    spare.unlink(missing_ok=True)
-    try:
-        os.link(path, spare)
-    except OSError:  # no second names on this file system: the file is missing for a moment
-        os.replace(path, name)
-    else:
-        os.replace(spare, name)
-        spare.unlink(missing_ok=True)  # which is left where `name` was one of the file's names already
-
-
-def remove_drafts(folder: Path) -> None:
-    """Delete what atomic_file left in `folder` where a process was killed; nobody else may be writing there."""
-    for path in folder.iterdir():
-        if re.fullmatch(r"\..+\.\w+-[a-z0-9_]{8}", path.name):
-            path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where folders can be opened at all (not on Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Replace a text file as a whole, in UTF-8."""
-    with atomic_file(path) as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def read_pickle(path: str | Path) -> Any:

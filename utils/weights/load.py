@@ -1,7 +1,5 @@
 """Weights from anywhere into a network, and folders for runs."""
 
-import contextlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
 
-from ..errors import ConfigError, WeightsError
+from ..errors import WeightsError
 from .checkpoint import read_pickle
 from .files import check_regular
 
@@ -151,24 +149,6 @@ def _unwrap(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _some(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
-    """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
-
-    Raises ConfigError where no folder can be made.
-    """
-    parent = Path(log_root) / model_name
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
-            with contextlib.suppress(FileExistsError):  # another run was quicker
-                os.mkdir(parent / f"{exp_name}{number}")
-                return parent / f"{exp_name}{number}"
-    except OSError as error:
-        problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
-        raise ConfigError("config", [problem]) from None
 
 
 def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:

@@ -1,0 +1,66 @@
+"""A data set whose item is a whole batch: opened, transformed, stacked.
+
+A key of the data set is (epoch, index), so that a worker that lives through all epochs knows which one it draws for.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from ..errors import ImageError
+from .augment import NO_BOX
+from .batches import NO_IMAGES, Batch
+from .cache import ImageCache
+from .images import open_image
+from .listing import ImageList
+from .preprocess import Preprocess
+from .samplers import Keys
+
+
+class ImageDataset(Dataset):
+    """Opened, transformed, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
+
+    def __init__(
+        self, images: ImageList, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
+    ) -> None:
+        """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: `read` lets unreadable files pass."""
+        self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Keys) -> Batch:
+        pixels, boxes, indices, bad = [], [], [], []
+        for epoch, index in keys:
+            try:
+                image, box = self.transform(self._open(index), epoch, index)
+            except ImageError as error:
+                bad.append((index, str(error)))
+                continue
+            pixels.append(image)
+            boxes.append(box)
+            indices.append(index)
+        if not indices:
+            return NO_IMAGES._replace(bad=bad)
+        targets = torch.from_numpy(self.images.targets[indices])
+        images = default_collate(pixels)  # a stack; in a worker in shared memory, so that nothing is copied to send it
+        return Batch(images, targets, torch.stack(boxes), torch.tensor(indices), bad)
+
+    def _open(self, index: int) -> Any:
+        return self.cache[index] if self.cache is not None else open_image(self.images.path(index))
+
+
+class EvalTransform:
+    """Preprocess in the form that ImageDataset calls; nothing is drawn, nothing erased."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.preprocess = preprocess
+
+    def __call__(self, picture: Any, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        return self.preprocess(picture), NO_BOX

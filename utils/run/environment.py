@@ -1,0 +1,31 @@
+"""What a run ran on, for environment.json."""
+
+import platform
+import sys
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+import torchvision
+
+from .. import distributed
+from ..threads import threads_in_use
+
+
+def environment(device: torch.device, num_threads: int | str) -> dict[str, Any]:
+    """What the run ran on, for environment.json."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        **threads_in_use(num_threads),
+        "processes": distributed.world_size(),
+    }
