@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.common import compare, comparison, gain, print_header, print_mean, print_row
+from benchmarks.peers.networks import IMG_SIZES, REFERENCES
 from models import create_model
-from tests.references import IMG_SIZES, REFERENCES
 
 NETWORKS = [
     "vgg:bn11",

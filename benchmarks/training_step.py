@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from benchmarks.common import compare, comparison, gain, print_header, print_mean, print_row
-from tests.references import REFERENCES
+from benchmarks.peers.networks import REFERENCES
 
 NETWORKS = ["resnet:18", "resnet:50", "mobilenetv2:1.0", "convnext:tiny", "swint:tiny-224", "vit:base-patch16"]
 DROP_PATH = {"convnext": 0.1, "swint": 0.2}  # of our variants; torchvision's networks have none

@@ -1,15 +1,14 @@
 """Fixtures that several modules share: small folders of images."""
 
 import os
-import zlib
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads would wait in circles
 
 from utils.config import load_train_config
 
-import numpy as np
 import pytest
-from PIL import Image
+
+from tests.helpers.image_files import noisy_image
 
 
 @pytest.fixture
@@ -30,14 +29,6 @@ def image_folder(tmp_path):
         return tmp_path / name
 
     return make
-
-
-def noisy_image(label, which, size):
-    """A picture in the colour of `label`, with noise that hangs on `which`."""
-    width, height = size
-    colour = np.random.default_rng(zlib.crc32(label.encode("utf-8", "surrogateescape"))).integers(40, 216, 3)
-    noise = np.random.default_rng(zlib.crc32(f"{label}/{which}".encode("utf-8", "surrogateescape")))
-    return Image.fromarray(np.uint8(colour + noise.integers(-40, 40, (height, width, 3))))
 
 
 @pytest.fixture

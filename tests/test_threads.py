@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from utils import threads
 from utils.threads import Machine, choose, counts_delays, physical_cores, quota_cores, this_machine
@@ -13,8 +12,8 @@ from utils.threads import Machine, choose, counts_delays, physical_cores, quota_
 import pytest
 
 import train
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 BIG = dict(platform="linux", logical=64, physical=64)
 
 

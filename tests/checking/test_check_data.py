@@ -1,0 +1,363 @@
+"""tools/check_data.py: each fault is found and named, what is sound is not, and the reports are safe to open."""
+
+import base64
+import csv
+import html.parser
+import io
+import os
+import re
+import subprocess
+import sys
+
+from utils.data.demo import make_digits
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from tests.helpers import ROOT
+from tests.helpers.image_files import noisy_image
+from tools.check_data import main
+
+TOOL = ROOT / "tools" / "check_data.py"
+WIDTH, HEIGHT = 120, 90
+
+
+@pytest.fixture(scope="session")
+def crops():
+    """24 pieces of two photographs, none overlapping another."""
+    photos = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    corners = [(x, y) for y in range(0, 360, HEIGHT) for x in range(0, 360, WIDTH)]
+    return [photo.crop((x, y, x + WIDTH, y + HEIGHT)) for photo in photos for x, y in corners]
+
+
+@pytest.fixture
+def photos(tmp_path, crops):
+    """Two classes with 8 crops each in train and 4 in val, as PNG; sound in every way."""
+    for i, crop in enumerate(crops):
+        folder = tmp_path / "photos" / ("val" if i % 3 == 0 else "train") / ("temple" if i < 12 else "flower")
+        folder.mkdir(parents=True, exist_ok=True)
+        crop.save(folder / f"{i:02d}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    """check(root, *options) -> (exit status, standard output, standard error, rows of files.csv, of duplicates.csv)."""
+
+    def run(root, *options):
+        capsys.readouterr()
+        status = main([str(root), *map(str, options)])
+        told = capsys.readouterr()
+        output = root.with_name(f"{root.name}_check")
+        tables = [rows(output / name) if output.exists() else [] for name in ("files.csv", "duplicates.csv")]
+        return status, told.out, told.err, *tables
+
+    return run
+
+
+def rows(path):
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def problems(files, name):
+    [found] = [row["problems"] for row in files if row["path"].endswith(name)]
+    return found
+
+
+def alike(duplicates):
+    """(kind, leakage, conflict) of each set -> its paths."""
+    sets = {}
+    for row in duplicates:
+        sets.setdefault((row["set"], row["kind"], row["leakage"], row["conflict"]), set()).add(row["path"])
+    return {(key[1:], frozenset(paths)) for key, paths in sets.items()}
+
+
+def as_jpeg(picture, path, **options):
+    picture.save(path, "JPEG", **options)
+
+
+def test_a_sound_set_passes(photos, check):
+    status, out, err, files, duplicates = check(photos)
+    assert (status, err, duplicates) == (0, "", [])
+    assert out.endswith("ok: nothing found that would spoil a training\n")
+    assert len(files) == 24
+    assert [row["problems"] for row in files] == [""] * 24
+    assert {(row["split"], row["class"]) for row in files} == {
+        (s, c) for s in ("train", "val") for c in ("temple", "flower")
+    }
+    assert ["temple", "8", "4"] in [line.split() for line in out.splitlines()]
+    size = os.path.getsize(photos / files[0]["path"])
+    row = [files[0][name] for name in ("width", "height", "mode", "format", "bytes")]
+    assert row == [str(WIDTH), str(HEIGHT), "RGB", "PNG", str(size)]
+
+
+def test_the_embedded_digits_pass(tmp_path, check):
+    make_digits(tmp_path / "digits")
+    status, out, _, files, duplicates = check(tmp_path / "digits")
+    assert (status, len(files), duplicates) == (0, 1797, [])
+    assert "tiny: 1,797 files" in out
+
+
+def test_unreadable_files_are_named_with_the_reason(photos, check):
+    whole = (photos / "train" / "temple" / "01.png").read_bytes()
+    (photos / "train" / "temple" / "half.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "val" / "flower" / "page.jpg").write_text("<html>")
+    (photos / "val" / "flower" / "empty.png").touch()
+    status, out, err, files, _ = check(photos)
+    assert status == 2
+    assert err.startswith("error: ")
+    assert "would spoil a training: 3 unreadable files" in err
+    assert problems(files, "half.png").startswith("unreadable: ")
+    assert problems(files, "page.jpg") == "unreadable: not an image in a known format"
+    assert "val/flower/empty.png: the file is empty" in out
+
+
+def test_a_decompression_bomb_is_unreadable_and_not_decoded(photos, check):
+    header = b"P5 60000 60000 255\n"
+    (photos / "train" / "temple" / "bomb.pgm").write_bytes(header + bytes(100))
+    status, _, _, files, _ = check(photos)
+    assert status == 2
+    assert "bomb" in problems(files, "bomb.pgm")
+
+
+def test_odd_files_are_counted_and_no_reason_to_stop(photos, crops, check):
+    temple = photos / "train" / "temple"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise = [noisy_image("temple", i, (80, 60)) for i in range(8)]
+    as_jpeg(noise[0], temple / "turned.jpg", exif=exif)
+    noise[1].save(temple / "liar.jpg", "PNG")
+    noise[2].crop((0, 0, 31, 40)).save(temple / "tiny.png")
+    noise[3].resize((330, 60)).save(temple / "banner.png")
+    noise[4].resize((1100, 1000)).save(temple / "huge.png")
+    as_jpeg(noise[5].convert("CMYK"), temple / "ink.jpg")
+    noise[6].convert("P").save(temple / "palette.gif")
+    Image.fromarray(np.asarray(noise[7].convert("L"), np.uint16) * 257).save(temple / "deep.png")
+    status, out, _, files, _ = check(photos, "--max-megapixels", 1)
+    assert status == 0
+    assert problems(files, "turned.jpg") == "turned by EXIF: is read upright"
+    assert [(row["width"], row["height"]) for row in files if row["path"].endswith("turned.jpg")] == [("60", "80")]
+    assert problems(files, "liar.jpg") == "wrong ending: ends in .jpg, is PNG"
+    assert problems(files, "tiny.png") == "tiny: 31x40 pixels"
+    assert problems(files, "banner.png") == "stretched: 330x60 pixels, 5.5 : 1"
+    assert problems(files, "huge.png") == "huge: 1100x1000 pixels"
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    for line in ("JPEG, CMYK, for print 1", "GIF, palette 1", "PNG, grey of 16 or 32 bits 1"):
+        assert line in lines
+    status, _, _, files, _ = check(photos, "--min-side", 20, "--max-aspect", 6)
+    assert not any(problems(files, name) for name in ("tiny.png", "banner.png", "huge.png"))
+
+
+def test_the_same_picture_in_two_splits_is_leakage_whatever_the_file(photos, crops, check):
+    crops[1].save(photos / "val" / "temple" / "saved again.bmp")
+    status, out, err, _, duplicates = check(photos)
+    assert status == 2
+    assert "leakage: 1 picture in more than one split (2 files)" in err
+    assert alike(duplicates) == {
+        (("same", "yes", "no"), frozenset(["train/temple/01.png", "val/temple/saved again.bmp"])),
+    }
+    assert "train/temple/01.png  =  val/temple/saved again.bmp   [leakage]" in out
+
+
+def test_the_same_picture_in_two_classes_is_a_conflict(photos, crops, check):
+    crops[1].save(photos / "train" / "flower" / "wrong.png")
+    status, _, err, _, duplicates = check(photos)
+    assert status == 2
+    assert "labels in conflict: 1 picture in more than one class" in err
+    assert [row["conflict"] for row in duplicates] == ["yes", "yes"]
+
+
+def test_copies_within_a_class_and_split_are_told_but_pass(photos, crops, check):
+    crops[1].save(photos / "train" / "temple" / "copy.png")
+    status, out, _, _, duplicates = check(photos)
+    assert status == 0
+    assert "1 picture within a class and split (2 files)" in out
+    assert len(duplicates) == 2
+
+
+CHANGES = {
+    "quality": lambda picture, path: as_jpeg(picture, path, quality=50),
+    "half": lambda picture, path: as_jpeg(picture.resize((WIDTH // 2, HEIGHT // 2)), path, quality=90),
+    "double": lambda picture, path: as_jpeg(picture.resize((WIDTH * 2, HEIGHT * 2), 3), path, quality=90),
+    "brighter": lambda picture, path: as_jpeg(picture.point(lambda value: min(255, value + 8)), path, quality=90),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_other_versions_of_a_picture_are_near_duplicates(change, photos, crops, check):
+    """Of every crop, those of plain sky and of dark leaves too; and never of a wrong one."""
+    for i, crop in enumerate(crops):
+        CHANGES[change](
+            crop, photos / ("train" if i % 3 == 0 else "val") / ("temple" if i < 12 else "flower") / f"{i:02d}.jpg"
+        )
+    status, _, err, _, duplicates = check(photos)
+    assert status == 2
+    assert "sets of look-alikes in more than one split" in err
+    found = {paths for _, paths in alike(duplicates)}
+    assert all(len({path[-6:-4] for path in paths}) == 1 for paths in found)
+    assert len(found) == 24
+    assert {kind for (kind, *_), _ in alike(duplicates)} == {"near"}
+
+
+def test_a_slight_crop_is_a_near_duplicate_and_the_search_can_be_left_out(photos, crops, check):
+    crops[22].crop((2, 1, WIDTH - 1, HEIGHT - 2)).save(photos / "val" / "flower" / "cropped.png")
+    status, _, _, _, duplicates = check(photos)
+    assert status == 2
+    assert [row["kind"] for row in duplicates] == ["near", "near"]
+    status, _, _, _, duplicates = check(photos, "--exact-only")
+    assert (status, duplicates) == (0, [])
+
+
+def test_look_alikes_in_two_classes_are_told_but_pass(photos, crops, check):
+    as_jpeg(crops[1], photos / "train" / "flower" / "again.jpg", quality=60)
+    status, out, _, _, duplicates = check(photos)
+    assert status == 0
+    assert "1 set of look-alikes in more than one class (2 files)" in out
+    assert [row["kind"] for row in duplicates] == ["near", "near"]
+
+
+def test_copies_of_a_near_duplicate_are_in_its_set(photos, crops, check):
+    for name in ("a.jpg", "b.jpg"):
+        as_jpeg(crops[1], photos / "val" / "temple" / name, quality=60)
+    _, _, _, _, duplicates = check(photos)
+    names = frozenset(["val/temple/a.jpg", "val/temple/b.jpg"])
+    both = {(("same", "no", "no"), names), (("near", "yes", "no"), names | {"train/temple/01.png"})}
+    assert alike(duplicates) == both
+
+
+def test_plain_pictures_of_other_colours_are_not_alike(tmp_path, check):
+    for i, colour in enumerate(("black", "white", "red", "blue", "#808080")):
+        (tmp_path / "plain" / colour.strip("#")).mkdir(parents=True)
+        Image.new("RGB", (64, 64), colour).save(tmp_path / "plain" / colour.strip("#") / f"{i}.png")
+    assert check(tmp_path / "plain")[4] == []
+
+
+def test_classes_that_train_lacks_and_that_val_lacks(photos, check):
+    for split, label in (("val", "monkey"), ("train", "only train")):
+        (photos / split / label).mkdir()
+        noisy_image(label, "", (64, 64)).save(photos / split / label / "x.png")
+    status, out, err, _, _ = check(photos)
+    assert status == 2
+    assert "only in val, not in train: class 'monkey'" in err
+    assert "no images in val: class 'only train'" in out
+
+
+def test_class_folders_without_splits(photos, check):
+    status, out, _, files, _ = check(photos / "train")
+    assert status == 0
+    assert {row["split"] for row in files} == {""}
+    assert ["class", "images"] in [line.split() for line in out.splitlines()]
+    assert "imbalance: 1.0" in out
+
+
+def test_imbalance_is_told(image_folder, check):
+    root = image_folder({"train": {"often": 40, "rare": 2}, "val": {"often": 1, "rare": 1}})
+    _, out, _, _, _ = check(root)
+    assert "imbalance: 20.0 (most frequent class / rarest, in train)" in out
+    assert "the most frequent class has 20 times the images of the rarest" in out
+
+
+@pytest.mark.parametrize("layout", ["nowhere", "empty", "no train"])
+def test_without_images_to_train_on_it_says_what_was_expected(layout, tmp_path, check):
+    root = tmp_path / layout
+    if layout != "nowhere":
+        (root / "val" / "cat").mkdir(parents=True)
+    if layout == "no train":
+        noisy_image("cat", "", (64, 64)).save(root / "val" / "cat" / "x.png")
+    status, _, err, _, _ = check(root)
+    assert status == 2
+    assert {"nowhere": "no such folder", "empty": "no images found", "no train": "train: no images found"}[
+        layout
+    ] in err
+    assert not root.with_name(f"{layout}_check").exists()
+
+
+def test_the_output_goes_where_it_is_wanted_but_never_among_the_classes(photos, tmp_path, check):
+    assert check(photos, "--output", tmp_path / "deep" / "report")[0] == 0
+    assert sorted(os.listdir(tmp_path / "deep" / "report")) == [
+        "duplicates.csv",
+        "files.csv",
+        "report.html",
+        "report.txt",
+    ]
+    before = sorted(photos.rglob("*"))
+    status, _, err, _, _ = check(photos, "--output", photos / "report")
+    assert status == 2
+    assert "taken for a class" in err
+    assert sorted(photos.rglob("*")) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_names_that_would_do_harm_are_kept_harmless(tmp_path, crops, check):
+    root = tmp_path / "set"
+    names = {
+        "=cmd|x": "<script>alert(1)<",
+        "+1": '"onerror="x.png',
+        "two\nlines": "a\x1b[31m.png",
+        "byte\udcff": "@x.png",
+    }
+    for i, (label, name) in enumerate(names.items()):
+        (root / label).mkdir(parents=True)
+        name = name if name.endswith(".png") else f"{name}.png"
+        crops[i].save(root / label / name)
+        as_jpeg(crops[i], root / label / f"{name}.jpg", quality=80)
+    status, out, _, files, _ = check(root)
+    assert status == 0
+    assert all(line.isprintable() for line in out.splitlines())
+    assert r"byte\udcff" in out
+    assert len(files) == 8
+    cells = [cell for row in files for cell in row.values()]
+    assert not [cell for cell in cells if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}]
+    assert {"'=cmd|x", "'+1"} <= set(cells)
+    page = (tmp_path / "set_check" / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    assert "script" not in tags.seen
+    assert not {name for name in tags.attributes if name.startswith("on")}
+    assert "&lt;script&gt;alert(1)&lt;" in page
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.attributes, self.images = set(), set(), []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+        self.images += [value for name, value in attributes if name == "src"]
+
+
+def test_the_page_holds_its_thumbnails_and_stays_small(tmp_path, crops, check):
+    """60 sets of two: pictures are shown for the 40 that matter most."""
+    (tmp_path / "set" / "cat").mkdir(parents=True)
+    for i in range(60):
+        for name in ("a", "b"):
+            noisy_image("cat", i, (300, 200)).save(tmp_path / "set" / "cat" / f"{i}{name}.png")
+    check(tmp_path / "set")
+    page = (tmp_path / "set_check" / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    assert len(tags.images) == 80
+    assert all(source.startswith("data:image/") for source in tags.images)
+    assert not re.search(r"https?:|<link|@import|url\(", page)
+    with Image.open(io.BytesIO(base64.b64decode(tags.images[0].split(",")[1]))) as thumbnail:
+        assert max(thumbnail.size) == 112
+    assert len(page) < 1_000_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_fifo_is_not_opened(photos, check):
+    os.mkfifo(photos / "train" / "temple" / "pipe.jpg")
+    status, _, _, files, _ = check(photos)
+    assert (status, len(files)) == (0, 24)
+
+
+def test_it_runs_from_anywhere(photos, tmp_path):
+    command = [sys.executable, str(TOOL), "photos"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.splitlines()[-1] == "ok: nothing found that would spoil a training"
+    assert (tmp_path / "photos_check" / "report.html").is_file()

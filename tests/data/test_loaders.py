@@ -1,0 +1,336 @@
+"""Batches: which images come when and on which rank, the same whatever the workers; unreadable files; pixels."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+
+from utils.config import TrainConfig
+from utils.data import loaders as data_module
+from utils.data.batches import read
+from utils.data.cache import ImageCache
+from utils.data.listing import scan
+from utils.data.loaders import train_loader, val_loader, worker_count
+from utils.data.preprocess import Preprocess, normalise
+from utils.data.samplers import EvalBatches, TrainBatches
+from utils.errors import DataError, UnreadableError
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode, v2
+
+from tests.helpers import ROOT
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def indices_of(batches, epoch=0, start=0):
+    """The image indices of each batch of an epoch."""
+    batches.set_epoch(epoch, start)
+    keys = list(batches)
+    assert all(key_epoch == epoch for batch in keys for key_epoch, _ in batch)
+    return [[index for _, index in batch] for batch in keys]
+
+
+def flat(batches):
+    return [index for batch in batches for index in batch]
+
+
+def test_an_epoch_holds_every_image_once_in_an_order_of_its_own():
+    batches = TrainBatches(10, 4, seed=0)
+    epochs = [indices_of(batches, epoch) for epoch in range(3)]
+    assert [len(batch) for batch in epochs[0]] == [4, 4, 2]
+    assert all(sorted(flat(epoch)) == list(range(10)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert indices_of(batches, 1) == epochs[1]
+    assert indices_of(TrainBatches(10, 4, seed=1)) != epochs[0]
+
+
+def test_the_order_does_not_hang_on_the_global_generator():
+    torch.manual_seed(1)
+    before = indices_of(TrainBatches(10, 4, seed=0))
+    torch.manual_seed(2)
+    assert indices_of(TrainBatches(10, 4, seed=0)) == before
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_ranks_share_an_epoch_evenly_and_wrap_around(world_size):
+    whole = flat(indices_of(TrainBatches(21, 4, seed=0)))
+    ranks = [TrainBatches(21, 4, seed=0, rank=rank, world_size=world_size) for rank in range(world_size)]
+    shares = [flat(indices_of(batches)) for batches in ranks]
+    assert {len(share) for share in shares} == {-(-21 // world_size)}
+    assert {len(batches) for batches in ranks} == {len(indices_of(ranks[0]))}
+    dealt = [share[place] for place in range(len(shares[0])) for share in shares]
+    assert dealt == whole + whole[: len(dealt) - 21]  # disjoint but for those that fill the last round
+
+
+def test_more_ranks_than_images_still_get_one_each():
+    shares = [flat(indices_of(TrainBatches(1, 4, seed=0, rank=rank, world_size=3))) for rank in range(3)]
+    assert shares == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"),
+    [
+        (9, 4, [4, 5]),  # a last batch of one joins the one before
+        (8, 4, [4, 4]),
+        (3, 8, [3]),  # fewer images than a batch
+        (1, 8, [1]),
+        (3, 1, [1, 1, 1]),
+        (5, 2, [2, 3]),
+    ],
+)
+def test_sizes_of_batches(count, batch_size, sizes):
+    batches = TrainBatches(count, batch_size, seed=0)
+    assert [len(batch) for batch in indices_of(batches)] == sizes
+    assert len(batches) == len(sizes)
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_a_start_skips_exactly_the_batches_that_are_done(start):
+    batches = TrainBatches(13, 4, seed=0)
+    whole = indices_of(batches, 2)
+    assert indices_of(batches, 2, start) == whole[start:]
+    assert len(batches) == 3  # of the whole epoch
+    assert indices_of(batches, 3) == indices_of(TrainBatches(13, 4, seed=0), 3)  # the next one is whole again
+
+
+@pytest.mark.parametrize("count", [1, 5, 7, 21])
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_shards_for_evaluation_cover_each_image_once(count, world_size):
+    shards = [EvalBatches(count, 4, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert all(len(shard) == len(list(shard)) for shard in shards)
+    assert sorted(index for shard in shards for batch in shard for _, index in batch) == list(range(count))
+
+
+TREE = {"train": {"ant": 5, "bee": 4, "cow": 4}, "val": {"ant": 3, "cow": 2}}
+
+
+@pytest.fixture
+def images(image_folder):
+    return scan(image_folder(TREE) / "train")
+
+
+def config(**values):
+    settings = dict(img_size=(24, 24), val_resize=(30, 28), batch_size=4, augment="tawide", random_erase_prob=0.5)
+    return TrainConfig(**{**settings, **values})
+
+
+def train_batches(images, *, workers=0, epochs=2, spawn=False, cache=None, **values):
+    """All batches of some epochs from one loader."""
+    loader = train_loader(config(**values), images, rank=0, world_size=1, workers=workers, pin=False, cache=cache)
+    if spawn:
+        loader.multiprocessing_context = "spawn"
+    batches = []
+    for epoch in range(epochs):
+        loader.batch_sampler.set_epoch(epoch)
+        batches += read(loader)
+    return batches
+
+
+def assert_same_batches(one, other):
+    assert len(one) == len(other) > 0
+    for a, b in zip(one, other):
+        assert all(torch.equal(x, y) for x, y in zip(a[:4], b[:4]))
+        assert a.bad == b.bad
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_workers_change_nothing(images, persistent):
+    alone = train_batches(images)
+    assert_same_batches(alone, train_batches(images, workers=2, persistent_workers=persistent))
+    assert not torch.equal(alone[0].images, alone[3].images)  # the second epoch
+
+
+def test_spawned_workers_change_nothing_with_and_without_cache(images):
+    alone = train_batches(images, epochs=1)
+    cache = ImageCache(images, budget=10**9)
+    assert_same_batches(alone, train_batches(images, epochs=1, workers=1, spawn=True, cache=cache))
+
+
+PROGRAM = """
+import sys
+from utils.config import TrainConfig
+from utils.data import read, train_loader
+from utils.folders import scan
+
+config = TrainConfig(img_size=(24, 24), batch_size=2)
+loader = train_loader(config, scan(sys.argv[1]), rank=0, world_size=1, workers=2, pin=False)
+for batch in read(loader):
+    {inner}
+{after}
+"""
+FAILURE = "raise RuntimeError('a fault of the program')"
+ENDINGS = {  # what it does within and after an epoch, its status
+    "within an epoch": (FAILURE, "", 1),
+    "after an epoch": ("pass", FAILURE, 1),
+    "without a fault": ("pass", "", 0),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_program_ends_that_still_holds_its_loader(images, ending):
+    """Its workers, which wait for more, do not hold it up."""
+    inner, after, status = ENDINGS[ending]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-c", PROGRAM.format(inner=inner, after=after), images.root]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True) as program:
+        try:
+            _, told = program.communicate(timeout=45)
+        except subprocess.TimeoutExpired:
+            os.killpg(program.pid, signal.SIGKILL)
+            pytest.fail("the program hangs")
+    assert program.returncode == status
+    assert told.count("Traceback") == status
+    assert ("a fault of the program" in told) == bool(status)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal cannot be asked for here")
+def test_a_worker_ends_for_its_parent_and_for_nobody_else(images):
+    loader = train_loader(config(), images, rank=0, world_size=1, workers=1, pin=False)
+    count = len(list(read(loader)))
+    [worker] = loader._iterator._workers
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
+    assert len(list(read(loader))) == count
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(timeout=20)
+    assert worker.exitcode == 0
+    loader._iterator._shutdown_workers()
+
+
+def test_a_batch_holds_uint8_images_with_the_targets_of_their_indices(images):
+    for batch in train_batches(images, epochs=1):
+        assert (batch.images.dtype, batch.images.shape[1:]) == (torch.uint8, (24, 24, 3))
+        assert batch.targets.tolist() == images.targets[batch.indices].tolist()
+        assert len(batch.images) == len(batch.boxes) == len(batch.indices)
+
+
+def test_resuming_within_an_epoch_gives_the_batches_that_are_left(images):
+    loader = train_loader(config(), images, rank=0, world_size=1, workers=0, pin=False)
+    loader.batch_sampler.set_epoch(1)
+    whole = list(read(loader))
+    loader.batch_sampler.set_epoch(1, 2)
+    assert_same_batches(whole[2:], list(read(loader)))
+
+
+def break_file(images, index):
+    path = images.path(index)
+    with open(path, "rb") as file:
+        content = file.read()
+    with open(path, "wb") as file:
+        file.write(content[: len(content) // 2])
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_image_stops_with_its_path_and_reason(images, workers):
+    path, others = break_file(images, 3), multiprocessing.active_children()
+    with pytest.raises(UnreadableError) as caught:
+        train_batches(images, workers=workers)
+    assert set(multiprocessing.active_children()) <= set(others)  # none that waits for more
+    assert path in str(caught.value)
+    assert "truncated" in str(caught.value)
+    assert "on_bad_image" in str(caught.value)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_an_unreadable_image_is_left_out_and_listed_where_the_config_says_so(images, cached):
+    whole = train_batches(images, epochs=1)
+    break_file(images, 3)
+    cache = ImageCache(images, budget=10**9) if cached else None
+    batches = train_batches(images, epochs=1, on_bad_image="skip", cache=cache)
+    assert [index for batch in batches for index, _ in batch.bad] == [3]
+    assert all("truncated" in reason for batch in batches for _, reason in batch.bad)
+    for before, after in zip(whole, batches):  # the others are untouched, and nothing takes its place
+        kept = before.indices != 3
+        assert all(torch.equal(x[kept], y) for x, y in zip(before[:4], after[:4]))
+
+
+def test_a_batch_of_unreadable_images_alone_is_empty(images):
+    for index in range(len(images)):
+        break_file(images, index)
+    batches = train_batches(images, epochs=1, on_bad_image="skip")
+    assert [len(batch.targets) for batch in batches] == [0, 0, 0]
+    assert sum(len(batch.bad) for batch in batches) == len(images)
+
+
+def test_cached_pictures_give_the_same_batches(images):
+    assert_same_batches(train_batches(images), train_batches(images, cache=ImageCache(images, budget=10**9)))
+
+
+def test_a_cache_keeps_turned_pictures(image_folder):
+    root = image_folder({"cat": {"a": 1}}) / "cat"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for ending in ("jpg", "png", "tif", "webp"):
+        Image.new("RGB", (9, 5), "red").save(root / "a" / f"turned.{ending}", exif=exif)
+    images = scan(root)
+    cache = ImageCache(images, budget=10**9)
+    assert [cache[i].shape for i in range(len(images))] == [(32, 40, 3), *[(9, 5, 3)] * 4]
+
+
+def test_a_cache_over_its_budget_is_refused_with_both_figures(images):
+    needed = 13 * 40 * 32 * 3
+    ImageCache(images, budget=needed)
+    with pytest.raises(DataError, match="cache: the 13 images .* need .* may be used"):
+        ImageCache(images, budget=needed - 1)
+
+
+def test_the_cached_pixels_are_shared_and_not_copied(images):
+    cache = ImageCache(images, budget=10**9)
+    assert cache.pixels.dtype == torch.uint8
+    assert cache.pixels.numel() == 13 * 40 * 32 * 3
+
+
+def test_validation_batches_keep_order_and_cover_all(image_folder):
+    val = scan(image_folder(TREE) / "val", ["ant", "bee", "cow"])
+    values = config(batch_size=2)
+    preprocess = Preprocess.from_config(values)
+    loader = val_loader(values, val, preprocess, rank=0, world_size=1, workers=0, pin=False)
+    batches = list(read(loader))
+    assert torch.cat([batch.targets for batch in batches]).tolist() == [0, 0, 0, 2, 2]
+    with Image.open(val.path(4)) as image:
+        assert torch.equal(batches[-1].images[-1], preprocess(image))
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "processes", "expected"),
+    [(0, "cpu", 1, 0), (5, "cpu", 4, 5), ("auto", "cpu", 1, 2), ("auto", "cuda", 1, 8), ("auto", "cuda", 4, 4)],
+)
+def test_the_number_of_workers(monkeypatch, asked, device, processes, expected):
+    monkeypatch.setattr(data_module, "available_cores", lambda: 16)
+    assert worker_count(asked, torch.device(device), processes) == expected
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_normalisation_is_torchvisions(channels_last):
+    images = torch.arange(256, dtype=torch.uint8).repeat(3).view(2, 8, 16, 3)
+    ours = normalise(images, MEAN, STD, channels_last=channels_last)
+    theirs = v2.Normalize(MEAN, STD)(v2.ToDtype(torch.float32, scale=True)(images.permute(0, 3, 1, 2)))
+    assert ours.dtype == torch.float32
+    assert torch.allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert ours.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert ours.is_contiguous() != channels_last
+
+
+@pytest.mark.parametrize("size", [(64, 64), (61, 97), (20, 33)])
+@pytest.mark.parametrize(("resize", "crop"), [((64, 64), (56, 56)), ((37, 52), (32, 33)), ((33, 35), (30, 28))])
+def test_preprocessing_is_torchvisions_resize_and_centre_crop(size, resize, crop):
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8))
+    theirs = v2.Compose([v2.Resize(resize, InterpolationMode.BILINEAR, antialias=True), v2.CenterCrop(crop)])(picture)
+    ours = Preprocess(crop, resize, MEAN, STD)(picture)
+    assert (ours.dtype, ours.shape) == (torch.uint8, (*crop, 3))
+    assert np.array_equal(ours.numpy(), np.asarray(theirs))
+
+
+def test_preprocessing_goes_through_plain_types_and_back():
+    preprocess = Preprocess((24, 20), (30, 28), MEAN, STD, "nearest")
+    plain = preprocess.to_plain()
+    assert plain["mean"] == list(MEAN)
+    assert set(plain) == {"img_size", "val_resize", "mean", "std", "interpolation", "dct_scaling"}
+    assert Preprocess.from_plain(plain) == preprocess

@@ -1,0 +1,179 @@
+"""tools/plot_run.py: a run's pictures again from its files, runs over each other, and folders that are no runs."""
+
+import shutil
+import subprocess
+import sys
+
+from utils import tables
+from utils.errors import DataError
+from utils.report import run_tables
+from utils.report.comparison import compare
+from utils.report.curves import losses
+from utils.report.pictures import PICTURES
+from utils.report.saved_run import describe_runs, read_steps_per_epoch
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers import ROOT
+from tests.helpers.runs import make_run
+from tools.plot_run import main
+
+NEED_EPOCHS = {"train_val_loss.jpg", "Acc_P_R_F1.jpg", "P_R_F1_per_class.jpg", "confusion_matrix.jpg"}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Three runs below tmp_path/logs/resnet_18 that differ in init_lr, the last one cut off before its first epoch."""
+    folders = [tmp_path / "logs" / "resnet_18" / f"exp{i}" for i in range(3)]
+    for folder, rate, epochs in zip(folders, (0.1, 0.01, 0.001), (12, 3, 0)):
+        make_run(folder, ["cat", "dog"], epochs=epochs or 12, init_lr=rate, ema=rate < 0.1)
+        if not epochs:
+            for name in ("results.csv", "per_class.csv", "confusion_matrix.csv", "most_confused.csv"):
+                (folder / name).unlink()
+    return folders
+
+
+def pictures(folder):
+    return {path.name for path in folder.glob("*.jpg")}
+
+
+def test_all_six_are_those_that_the_run_drew_itself(tmp_path):
+    run = tmp_path / "exp0"
+    run.mkdir()
+    for path in (ROOT / "logs" / "resnet_18" / "exp0").iterdir():
+        if path.suffix != ".jpg":
+            shutil.copy(path, run)
+    command = [sys.executable, str(ROOT / "tools" / "plot_run.py"), "exp0"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert pictures(run) == set(PICTURES)
+    assert all(name in done.stdout for name in PICTURES)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_short_runs_without_averaged_weights(tmp_path, epochs):
+    make_run(tmp_path, ["猫", "狗"], epochs=epochs, warmup_epochs=0, ema=False)
+    assert main([str(tmp_path)]) == 0
+    assert pictures(tmp_path) == set(PICTURES)
+    axes = losses(tmp_path).axes[0]
+    assert all(place == round(place) for place in axes.get_xticks())
+
+
+def test_a_run_before_its_first_epoch_has_schedule_and_data(runs, capsys):
+    assert main([str(runs[2])]) == 0
+    assert pictures(runs[2]) == set(PICTURES) - NEED_EPOCHS
+    absent = capsys.readouterr().out.splitlines()[-1]
+    assert all(name in absent for name in NEED_EPOCHS)
+
+
+def test_a_run_that_only_validated_has_what_belongs_to_classes(tmp_path, capsys):
+    make_run(tmp_path, ["cat", "dog"], epochs=1, warmup_epochs=0, steps_per_epoch=0, only_val=True)
+    [row] = tables.read_csv(tmp_path / "results.csv")
+    del row["train_loss"]
+    run_tables.write_results(tmp_path, [row])
+    assert main([str(tmp_path)]) == 0
+    assert pictures(tmp_path) == {"P_R_F1_per_class.jpg", "confusion_matrix.jpg", "data_distribution.jpg"}
+
+
+def test_pictures_of_one_run_may_go_elsewhere(runs, tmp_path, capsys):
+    target = tmp_path / "pictures"
+    assert main([str(runs[0]), "--output", str(target)]) == 2
+    assert "expected a folder" in capsys.readouterr().err
+    target.mkdir()
+    assert main([str(runs[0]), "--output", str(target)]) == 0
+    assert pictures(target) == set(PICTURES)
+    assert not pictures(runs[0])
+
+
+def test_a_run_from_elsewhere_executes_nothing(runs, tmp_path, capsys):
+    config = runs[0] / "train_config.py"
+    config.write_text(config.read_text() + f"\nopen({str(tmp_path / 'owned')!r}, 'w')\n")
+    line = len(config.read_text().splitlines())
+    assert main([str(runs[0])]) == 2
+    assert main([str(run) for run in runs]) == 2
+    assert not (tmp_path / "owned").exists()
+    assert capsys.readouterr().err.count(f"train_config.py: line {line}: expected name = value") == 2
+
+
+def test_what_is_no_run_is_told_with_what_is_missing(runs, tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main([str(runs[0].parent)]) == 2
+    told = capsys.readouterr().err
+    assert "no train_config.py and no environment.json" in told
+    assert "exp0, exp1, exp2" in told
+    (runs[1] / "environment.json").unlink()
+    assert main([str(runs[0]), str(runs[1])]) == 2
+    assert "exp1: not the folder of a run: no environment.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '{"steps_per_epoch": -1}', '{"steps_per_epoch": "5"}', "[" * 9999]
+)
+def test_a_damaged_environment_is_named(tmp_path, content):
+    (tmp_path / "environment.json").write_text(content)
+    with pytest.raises(DataError, match=r"environment\.json"):
+        read_steps_per_epoch(tmp_path)
+
+
+def test_curves_of_all_runs_lie_over_each_other(runs):
+    loss, accuracy, f1 = compare(runs).axes
+    assert len(loss.lines) == 2 + 3  # train and val; of the second run with averaged weights
+    assert len(accuracy.lines) == len(f1.lines) == 1 + 2
+    first = run_tables.read_results(runs[0])
+    assert np.array_equal(loss.lines[0].get_ydata(), first["train_loss"])
+    assert np.array_equal(accuracy.lines[0].get_ydata(), first["accuracy"])
+    assert loss.lines[0].get_color() == accuracy.lines[0].get_color() != accuracy.lines[1].get_color()
+
+
+def test_the_legend_says_what_differs(runs):
+    [legend] = compare(runs).legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told[0] == "exp0: epochs 12, init_lr 0.1"
+    assert told[1] == "exp1: epochs 3, init_lr 0.01"
+    assert told[2] == "exp2: epochs 12, init_lr 0.001 (no epoch finished yet)"
+
+
+def test_places_make_no_difference_and_names_are_as_long_as_needed(tmp_path):
+    folders = [tmp_path / "logs" / name / "exp0" for name in ("resnet_18", "vgg_11")]
+    for folder in folders:
+        make_run(folder, ["cat"], log_root=str(folder), exp_name=folder.parent.name)
+    assert describe_runs(folders) == ["resnet_18/exp0", "vgg_11/exp0"]
+    assert describe_runs([folders[0], folders[0]]) == ["exp0", "exp0"]
+
+
+def test_many_and_long_differences_are_cut(tmp_path):
+    many = dict(seed=5, momentum=0.8, weight_decay=0.0, batch_size=3, load_from="x/" * 50 + "best.pth", augment="ra")
+    many |= dict(eps=0.1, num_workers=0, save_steps=9)
+    make_run(tmp_path / "a", ["cat"])
+    make_run(tmp_path / "b", ["cat"], **many)
+    label = describe_runs([tmp_path / "a", tmp_path / "b"])[1]
+    assert "seed 5" in label
+    assert "/best.pth" in label
+    assert label.endswith("and 1 more")
+    assert len(label) < 200
+
+
+def test_a_comparison_lands_above_the_runs_or_where_it_is_told(runs, tmp_path, capsys):
+    both = [str(run) for run in runs[:2]]
+    for _ in range(2):  # its own default it may replace
+        assert main(both) == 0
+    with Image.open(runs[0].parent / "comparison.jpg") as image:
+        assert image.width > 1000
+    output = tmp_path / "mine.png"
+    output.write_text("precious")
+    assert main([*both, "--output", str(output)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+    assert main([*both, "--output", str(output), "--overwrite"]) == 0
+    assert Image.open(output).format == "PNG"
+    assert main([*both, "--output", str(tmp_path / "mine.txt")]) == 2
+    assert main([*both, "--output", str(tmp_path / "no" / "mine.jpg")]) == 2
+    assert main([*both, "--output", str(tmp_path)]) == 2
+
+
+def test_runs_without_an_epoch_cannot_be_compared(runs):
+    with pytest.raises(DataError, match="finished an epoch"):
+        compare([runs[2], runs[2]])

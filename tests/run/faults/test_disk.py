@@ -1,0 +1,165 @@
+"""A disk that is full or a quota: told in one line, what was there stays whole, and the run makes up for it."""
+
+import os
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from utils.run.folder import RunFolder
+from utils.run.saver import Saver
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint
+
+import pytest
+import torch
+
+from tests.helpers.runs import assert_same_run
+from tests.run.faults.injected import all_of, asked_to_stop_at_once, no_room
+from tests.run.faults.processes import assert_equal_to_the_end, folder_of
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no such limits on Windows")
+
+
+def test_a_write_that_fails_for_a_while_is_made_up_for(make_runs, tmp_path):
+    """Checkpoints are written after steps 1, 2, 3, then best.pth, then last.pth, and so on in the second epoch."""
+    runs = make_runs()
+    job = runs.begin(tmp_path / "part", fault=partial(no_room, 3, 6))
+    assert job.end() == [0], job.said()
+    told = [line for line in job.said().splitlines() if "cannot write" in line]
+    assert len(told) == 2, told  # once for each file, however often it failed
+    assert "cannot write last.pth: File too large; training goes on, and the next save tries again" in told[0]
+    assert "cannot write best.pth: File too large" in told[1]
+    assert_equal_to_the_end(runs.whole()[0], folder_of(tmp_path / "part"))
+
+
+def test_a_state_that_cannot_be_saved_at_the_end_is_one_error_and_what_was_there_is_intact(make_runs, tmp_path):
+    job = make_runs().begin(tmp_path / "part", fault=partial(no_room, 3, None))
+    assert job.end() == [1]
+    errors = [line for line in job.said().splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, job.said()
+    assert "cannot write last.pth: File too large; that of the save before is intact" in errors[0]
+    assert "Traceback" not in job.said()
+    folder = folder_of(tmp_path / "part")
+    assert load_checkpoint(folder / "last.pth")["step"] == 2
+    assert load_checkpoint(folder / "previous.pth")["step"] == 1
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_that_is_stopped_and_cannot_save_says_so(make_runs, tmp_path):
+    fault = partial(all_of, asked_to_stop_at_once, partial(no_room, 1, None))
+    job = make_runs().begin(tmp_path / "part", fault=fault)
+    assert job.end() == [1]
+    assert "error: " in job.said()
+    assert "cannot write last.pth: File too large; there is none before" in job.said()
+    assert "continues" not in job.said()
+
+
+def test_a_best_that_is_owed_is_kept_as_it_was(tmp_path, monkeypatch):
+    """The weights of the network move on until there is room."""
+    saver, weights = Saver(RunFolder(tmp_path)), torch.zeros(3)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        saver.best({"net": {"weight": weights}})
+    assert not (tmp_path / "best.pth").exists()
+    weights.fill_(1.0)
+    saver.last({"net": {"weight": weights}})
+    assert load_checkpoint(tmp_path / "best.pth")["net"]["weight"].tolist() == [0, 0, 0]
+    assert load_checkpoint(tmp_path / "last.pth")["net"]["weight"].tolist() == [1, 1, 1]
+
+
+def test_a_best_epoch_leaves_two_files_of_the_same_content(tmp_path):
+    saver = Saver(RunFolder(tmp_path))
+    saver.last({"net": {"weight": torch.zeros(3)}})
+    checkpoint = {"net": {"weight": torch.ones(3)}}
+    saver.best(checkpoint)
+    saver.last(checkpoint, is_best=True)
+    best, last = tmp_path / "best.pth", tmp_path / "last.pth"
+    assert last.read_bytes() == best.read_bytes()
+    assert not last.samefile(best)  # one may be written to without the other
+    assert last.stat().st_mode == best.stat().st_mode
+    assert load_checkpoint(tmp_path / "previous.pth")["net"]["weight"].tolist() == [0, 0, 0]
+
+
+def test_no_older_best_is_taken_for_the_last_state(tmp_path):
+    """best.pth of this epoch cannot be written: last.pth holds this epoch all the same."""
+    saver = Saver(Full(tmp_path))
+    save_checkpoint(tmp_path / "best.pth", {"net": {"weight": torch.zeros(3)}})
+    checkpoint = {"net": {"weight": torch.ones(3)}, "history": [{}], "classes": []}
+    saver.epoch(checkpoint, metrics=None, best=(None, None), final=False)
+    assert load_checkpoint(tmp_path / "best.pth")["net"]["weight"].tolist() == [0, 0, 0]
+    assert load_checkpoint(tmp_path / "last.pth")["net"]["weight"].tolist() == [1, 1, 1]
+
+
+class Full(RunFolder):
+    """A folder with room for everything but best.pth; tables are none of its business."""
+
+    def save(self, name, checkpoint):
+        if name == "best.pth":
+            raise OSError(28, "No space left on device")
+        super().save(name, checkpoint)
+
+    def save_bytes(self, name, content):
+        raise OSError(28, "No space left on device")
+
+    def record(self, *_):
+        pass
+
+    record_best = record
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(bytes): a file system of that size, where one may be mounted."""
+    mounted = []
+
+    def make(size):
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        line = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if not shutil.which("mount") or subprocess.run(line, capture_output=True).returncode:
+            pytest.skip("mounting is not allowed here")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_draft(small_disk):
+    folder = small_disk(3_000_000)
+    save_checkpoint(folder / "last.pth", {"net": {"weight": torch.zeros(400_000)}})
+    before = (folder / "last.pth").read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(folder / "last.pth", {"net": {"weight": torch.ones(400_000)}}, keep=folder / "previous.pth")
+    assert (folder / "last.pth").read_bytes() == before
+    assert os.listdir(folder) == ["last.pth"]
+
+
+@pytest.mark.parametrize("checkpoints", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (0, 2, 3))])
+def test_a_run_on_a_small_disk(make_runs, small_disk, tmp_path, checkpoints):
+    """With room for so many checkpoints; once the disk is larger, the run resumes to the same end."""
+    runs = make_runs()
+    whole, _ = runs.whole()
+    size = (whole / "last.pth").stat().st_size
+    disk = small_disk(size * checkpoints + size // 2)
+    job = runs.begin(disk)
+    assert job.end() == [1]
+    assert job.said().count("error: ") == 1
+    assert "No space left on device" in job.said()
+    assert "Traceback" not in job.said()
+    assert "Logging error" not in job.said()
+    for path in disk.glob("*/*/*.pth"):
+        load_checkpoint(path)
+    shutil.copytree(disk, tmp_path / "larger")
+    assert_same_run(whole, runs.finish(tmp_path / "larger"))
+
+
+def test_a_disk_without_any_room_is_one_line(make_runs, small_disk):
+    disk = small_disk(8192)
+    Path(disk, "full").write_bytes(bytes(4096))
+    job = make_runs().begin(disk)
+    assert job.end() == [1]
+    assert "Traceback" not in job.said()
+    assert "error: " in job.said()
+    assert "No space left on device" in job.said()

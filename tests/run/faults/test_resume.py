@@ -1,0 +1,244 @@
+"""Where a run goes on from, when files are damaged or the circumstances are not what they were."""
+
+import signal
+from dataclasses import replace
+from functools import partial
+
+from utils.errors import WeightsError
+from utils.run.lock import held
+from utils.signals import Stopped
+from utils.training import engine
+from utils.training.schedulers import learning_rate
+from utils.weights.checkpoint import load_checkpoint
+
+import pytest
+
+import train
+from tests.helpers.runs import assert_same, assert_same_run, results, wait_for
+from tests.run.faults.injected import waits_in_step
+from tests.run.faults.processes import folder_of
+
+
+def resumed(config, folder, name="last.pth", *, force=False, **changes):
+    return train.run(replace(config, resume=True, load_from=str(folder / name), **changes), force=force)
+
+
+def stopped_after(config, step, monkeypatch):
+    """The folder of a run that was asked to stop in `step`."""
+    after = train.Trainer._after_step
+
+    def stop_after(self, progress, stopping, stop):
+        after(self, progress, self.state.step == step, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Trainer, "_after_step", stop_after)
+        with pytest.raises(Stopped):
+            train.run(config)
+    return max((path for path in (train.Path(config.log_root)).glob("*/exp*")), key=lambda path: int(path.name[3:]))
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # a bit of a weight: torch.load takes no notice
+    path.write_bytes(content)
+
+
+def log_of(folder):
+    return (folder / "train.log").read_text()
+
+
+@pytest.mark.parametrize("damaged", [["last.pth"], ["last.pth", "previous.pth"]])
+def test_a_damaged_checkpoint_gives_way_to_the_newest_good_one(make_config, damaged):
+    config = make_config(epochs=3, save_steps=1)
+    part = train.run(replace(config, epochs=2))
+    for name in damaged:
+        damage(part / name)
+    with pytest.raises(WeightsError, match="damaged: the checksum of .* does not agree"):
+        load_checkpoint(part / "last.pth")
+    resumed(config, part)
+    used = "best.pth" if len(damaged) == 2 else "previous.pth"
+    assert f"going on from {part / used}" in log_of(part)
+    assert (part / "last.damaged").exists()
+    assert [row["epoch"] for row in results(part)] == ["1", "2", "3"]
+    load_checkpoint(part / "previous.pth")
+
+
+def test_without_any_good_checkpoint_all_are_named(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    for name in ("last.pth", "previous.pth", "best.pth"):
+        (folder / name).write_bytes(b"nothing")
+    with pytest.raises(WeightsError) as caught:
+        resumed(config, folder, epochs=2)
+    assert all(name in str(caught.value) for name in ("last.pth", "previous.pth", "best.pth"))
+
+
+def test_resuming_from_an_earlier_checkpoint_drops_the_rows_of_later_epochs(make_config, monkeypatch):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    early = (folder / "last.pth").read_bytes()
+    resumed(config, folder, epochs=3)
+    assert len(results(folder)) == len((folder / "results.txt").read_text().splitlines()) - 1 == 3
+    (folder / "best.pth").write_bytes(early)
+    monkeypatch.setattr(train.Trainer, "loop", lambda self: None)
+    resumed(config, folder, "best.pth", epochs=3)
+    assert len(results(folder)) == len((folder / "results.txt").read_text().splitlines()) - 1 == 1
+
+
+@pytest.mark.parametrize("lost", ["missing", "damaged", "older"])
+def test_a_best_that_is_lost_is_told_and_replaced(make_config, lost):
+    config = make_config(epochs=2)
+    folder = train.run(config)
+    if lost == "damaged":
+        damage(folder / "best.pth")
+    else:
+        (folder / "best.pth").unlink()
+    if lost == "older":
+        (folder / "best.pth").write_bytes(
+            (train.run(replace(config, epochs=1, warmup_epochs=0)) / "best.pth").read_bytes()
+        )
+        last = load_checkpoint(folder / "last.pth")
+        last["best"] |= {"epoch": 2, "accuracy": 1.1}  # as if best.pth of epoch 2 had found no room
+        train.torch.save(last, folder / "last.pth")
+    resumed(config, folder, epochs=3)
+    assert "best.pth" in log_of(folder)
+    last, best = (load_checkpoint(folder / name) for name in ("last.pth", "best.pth"))
+    assert last["best"] == best["best"]
+
+
+def test_two_runs_do_not_write_one_folder(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    assert not (folder / ".lock").exists()
+    with held(folder):
+        assert "process " in (folder / ".lock").read_text()
+
+
+def test_a_run_under_way_cannot_be_resumed_by_another_process(make_runs, tmp_path):
+    runs = make_runs()
+    first = runs.begin(tmp_path / "logs", fault=partial(waits_in_step, 2, 6))
+    wait_for(lambda: any((tmp_path / "logs").glob("*/*/last.pth")) or first.ended())
+    second = runs.go_on(tmp_path / "logs")
+    assert second.end() == [2]
+    assert f"another run is writing here (process {first.processes[0].pid} on " in second.said()
+    assert str(folder_of(tmp_path / "logs")) in second.said()
+    assert first.end() == [0], first.said()
+    assert_same_run(runs.whole()[0], folder_of(tmp_path / "logs"))
+
+
+def test_a_lock_ends_with_its_process_and_its_file_is_taken_over(make_runs, tmp_path):
+    runs = make_runs()
+    first = runs.begin(tmp_path / "logs")
+    wait_for(lambda: any((tmp_path / "logs").glob("*/*/last.pth")) or first.ended())
+    first.signal(signal.SIGKILL)
+    first.end()
+    folder = folder_of(tmp_path / "logs")
+    assert (folder / ".lock").exists()
+    with held(folder):
+        pass
+    assert not (folder / ".lock").exists()
+
+
+def test_another_pace_is_refused_with_the_reason_and_forced_by_images_seen(make_config, monkeypatch):
+    config = make_config(epochs=2, batch_size=2, accumulate_steps=1)  # 11 steps an epoch of 21 images
+    folder = stopped_after(config, 7, monkeypatch)
+    with pytest.raises(WeightsError, match=r"batch_size was 2, is 4; --force resumes all the same"):
+        resumed(config, folder, batch_size=4)
+    seen = []
+    step = engine.train_step
+
+    def spy(state, network, batches, *args):
+        seen.append([i for batch in batches for i in batch.indices.tolist()])
+        return step(state, network, batches, *args)
+
+    monkeypatch.setattr(engine, "train_step", spy)
+    resumed(config, folder, batch_size=4, force=True)  # after 14 images: 3 of 5 steps of 4
+    assert [len(images) for images in seen[:2]] == [4, 5]
+    order = train.torch.randperm(21, generator=train_order(config)).tolist()
+    assert [i for images in seen[:2] for i in images] == order[12:]
+    last = load_checkpoint(folder / "last.pth")
+    assert (last["step"], last["epoch"]) == (10, 2)
+    assert abs(last["scheduler"]["last_epoch"] - 10) <= 1
+    assert "forced: batch_size was 2, is 4; epoch 1 goes on at step 4 of 5" in log_of(folder)
+
+
+def train_order(config, epoch=0):
+    from utils.rng import generator
+
+    return generator("order", config.seed, epoch)
+
+
+def test_another_order_is_forced_from_the_beginning_of_the_epoch(make_config, monkeypatch):
+    config = make_config(epochs=2)
+    folder = stopped_after(config, 2, monkeypatch)
+    with pytest.raises(WeightsError, match="seed was 0, is 5"):
+        resumed(config, folder, seed=5)
+    resumed(config, folder, seed=5, force=True)
+    assert "epoch 1 goes on at step 1 of 3" in log_of(folder)
+    assert load_checkpoint(folder / "last.pth")["step"] == 6
+
+
+def test_what_does_not_fit_is_not_to_be_forced(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    for change in ({"model_suffix": "1.0"}, {"optimizer_type": "adam"}, {"use_ema": False}):
+        with pytest.raises(WeightsError, match=next(iter(change))) as caught:
+            resumed(config, folder, epochs=2, force=True, **change)
+        assert "--force" not in str(caught.value)
+
+
+@pytest.mark.parametrize("epochs", [3, 6])
+def test_other_epochs_move_the_rate_at_once_and_it_is_told(make_config, monkeypatch, epochs):
+    config = make_config(epochs=4)
+    folder = stopped_after(config, 5, monkeypatch)
+    used = []
+    step = engine.train_step
+
+    def spy(state, *args):
+        used.append(state.optimizer.param_groups[0]["lr"])
+        return step(state, *args)
+
+    monkeypatch.setattr(engine, "train_step", spy)
+    now = replace(config, epochs=epochs)
+    resumed(now, folder)
+    assert used == pytest.approx([learning_rate(now, n, 3) for n in range(5, 3 * epochs)], rel=1e-12)
+    word = "extended" if epochs > 4 else "shortened"
+    old, new = (f"{learning_rate(c, 5, 3):.3g}" for c in (config, now))
+    told = f"epochs: {word} from 4 to {epochs}; the cosine is drawn anew: the learning rate goes on at {new} instead of"
+    assert f"{told} {old}" in log_of(folder)
+
+
+def test_options_of_the_optimizer_that_are_changed_on_resume_hold(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    resumed(config, folder, epochs=2, weight_decay=0.25, momentum=0.5, init_lr=0.02)
+    groups = load_checkpoint(folder / "last.pth")["optimizer"]["param_groups"]
+    assert [(g["weight_decay"], g["momentum"]) for g in groups] == [(0.25, 0.5), (0.0, 0.5)]
+    now = replace(config, epochs=2, init_lr=0.02)
+    assert float(results(folder)[1]["lr"]) == pytest.approx(learning_rate(now, 5, 3))
+
+
+def test_drafts_of_a_killed_run_are_cleared_away(make_config, monkeypatch):
+    config = make_config(epochs=2)
+    folder = stopped_after(config, 2, monkeypatch)
+    for name in (".last.pth-ab12_xyz", ".results.csv-00000000", ".last.pth-previous"):
+        (folder / name).write_bytes(b"half")
+    (folder / ".notes").write_text("the user's own")
+    resumed(config, folder)
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".notes"]
+
+
+def test_a_folder_without_any_checkpoint_is_an_error(make_config, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("sys.argv", ["train.py", "--resume", str(tmp_path / "empty")])
+    assert train.main() == 2
+
+
+def test_the_missing_last_gives_way_too(make_config, monkeypatch):
+    config = make_config(epochs=2, save_steps=1)
+    folder = train.run(config)
+    whole = load_checkpoint(folder / "last.pth")
+    (folder / "last.pth").unlink()
+    monkeypatch.setattr("sys.argv", ["train.py", "--resume", str(folder)])
+    assert train.main() == 0
+    assert_same(whole, load_checkpoint(folder / "last.pth"))

@@ -1,0 +1,301 @@
+"""The main job as a user runs it: train, look into the folder, stop, resume, validate."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+from utils.config import TrainConfig, load_train_config
+from utils.errors import DataError, DivergedError, WeightsError
+from utils.report import run_tables
+from utils.signals import Stopped
+from utils.weights.checkpoint import load_checkpoint
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import train
+from tests.helpers import ROOT
+from tests.helpers.runs import assert_same_run, results, wait_for
+
+FILES = """train_config.py environment.json class_indices.json results.txt results.csv best.pth last.pth train.log
+    train_val_loss.jpg P_R_F1_per_class.jpg Acc_P_R_F1.jpg scheduler.jpg data_distribution.jpg confusion_matrix.jpg
+    most_confused.csv"""
+
+
+def resumed(config, folder, **changes):
+    return train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), **changes))
+
+
+def stop_at(monkeypatch, epoch):
+    """End the run after `epoch` epochs as a crash would, once the epoch is saved."""
+    finish = train.Trainer._finish_epoch
+
+    def finish_and_stop(self, *args):
+        finish(self, *args)
+        if self.standing.epoch == epoch:
+            raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(train.Trainer, "_finish_epoch", finish_and_stop)
+
+
+def test_a_run_leaves_every_file_and_counts_up(make_config):
+    config = make_config(epochs=2)
+    first, second = train.run(config), train.run(config)
+    assert (first.name, second.name) == ("exp0", "exp1")
+    assert first.parent.name == "shufflenetv2_0.5"
+    assert set(FILES.split()) <= {path.name for path in first.iterdir()}
+    assert not [path for path in first.iterdir() if path.name.startswith(".")]  # no drafts left
+    assert json.loads((first / "class_indices.json").read_text()) == {"0": "ant", "1": "bee", "2": "cow"}
+    assert [row["epoch"] for row in results(first)] == ["1", "2"]
+    header = (first / "results.csv").read_text().splitlines()[0].split(",")
+    wanted = (
+        "epoch train_loss val_loss accuracy precision recall f1 lr images_per_second data_wait seconds ema_accuracy"
+    )
+    assert set(wanted.split()) <= set(header)
+    lines = (first / "results.txt").read_text().splitlines()
+    assert len(lines) == 3
+    assert len(set(map(len, lines))) == 1  # aligned
+    assert lines[0].split()[:5] == ["epoch", "accuracy", "precision", "recall", "F1-score"]
+    assert_same_run(first, second)  # the same config gives the same run
+
+
+def test_pictures_are_pictures(make_config):
+    folder = train.run(make_config(epochs=2))
+    for picture in folder.glob("*.jpg"):
+        with Image.open(picture) as image:
+            assert min(image.size) >= 400
+            assert np.asarray(image.convert("L")).std() > 5  # not blank
+
+
+def test_the_saved_config_repeats_the_run(make_config):
+    config = make_config(epochs=2)
+    folder = train.run(config)
+    assert load_train_config(folder / "train_config.py") == config
+    again = train.run(load_train_config("train_config.py", {"config_path": str(folder / "train_config.py")}))
+    assert_same_run(folder, again)
+
+
+def test_the_checkpoint_holds_plain_types_and_bare_names(make_config):
+    checkpoint = load_checkpoint(train.run(make_config(epochs=2)) / "last.pth")
+    keys = "format net net_ema optimizer scheduler scaler epoch step best history config classes preprocess"
+    assert set(keys.split()) <= set(checkpoint)
+    assert checkpoint["classes"] == ["ant", "bee", "cow"]
+    assert checkpoint["net"].keys() == checkpoint["net_ema"].keys()
+    assert not any(name.startswith(("module.", "_orig_mod.")) for name in checkpoint["net"])
+    assert checkpoint["preprocess"]["img_size"] == [32, 32]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkeypatch, workers):
+    config = make_config(num_workers=workers)
+    whole = train.run(config)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(Stopped):
+            train.run(config)
+    part = whole.parent / "exp1"
+    assert len(results(part)) == 2
+    assert resumed(config, part) == part
+    assert_same_run(whole, part)
+    assert not (whole.parent / "exp2").exists()
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_resume_within_an_epoch_equals_an_uninterrupted_run(make_config, monkeypatch, step):
+    config = make_config()
+    whole = train.run(config)
+    after = train.Trainer._after_step
+
+    def stop_after(self, progress, stopping, stop):
+        after(self, progress, self.state.step == step, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Trainer, "_after_step", stop_after)
+        with pytest.raises(Stopped):
+            train.run(config)
+    part = whole.parent / "exp1"
+    assert load_checkpoint(part / "last.pth")["step"] == step
+    resumed(config, part)
+    assert_same_run(whole, part)
+
+
+def test_workers_do_not_change_the_weights(make_config):
+    assert_same_run(train.run(make_config(num_workers=0)), train.run(make_config(num_workers=2)))
+
+
+def test_another_seed_gives_another_run(make_config):
+    one, other = (train.run(make_config(epochs=2, seed=seed)) for seed in (0, 1))
+    assert results(one)[0]["train_loss"] != results(other)[0]["train_loss"]
+
+
+def test_resume_refuses_another_batch_size_or_network(make_config):
+    config = make_config(epochs=2)
+    folder = train.run(config)
+    for change in ({"batch_size": 3}, {"model_suffix": "1.0"}, {"seed": 5}):
+        with pytest.raises(WeightsError, match=next(iter(change))):
+            resumed(config, folder, epochs=3, **change)
+
+
+def test_more_epochs_extend_a_finished_run(make_config):
+    config = make_config(epochs=2)
+    folder = train.run(config)
+    resumed(config, folder, epochs=3)
+    assert [row["epoch"] for row in results(folder)] == ["1", "2", "3"]
+    assert load_checkpoint(folder / "last.pth")["epoch"] == 3
+
+
+def test_no_soft_targets_in_the_last_epochs(make_config, monkeypatch):
+    seen = []
+    cross_entropy = torch.nn.functional.cross_entropy
+
+    def spy(logits, targets, **options):
+        if logits.requires_grad:
+            seen.append(targets.is_floating_point())
+        return cross_entropy(logits, targets, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", spy)
+    train.run(make_config(mixup_prob=0.5, cutmix_prob=0.5, mix_off_epochs=1, epochs=3, num_workers=2))
+    per_epoch = len(seen) // 3
+    assert all(seen[: 2 * per_epoch])
+    assert not any(seen[2 * per_epoch :])
+
+
+def test_removing_a_val_class_leaves_the_other_rows_alone(make_config, data):
+    config = make_config(epochs=1, warmup_epochs=0)
+    before = train.run(config)
+    shutil.rmtree(data / "val" / "ant")
+    after = train.run(config)
+    names, _, support = run_tables.read_per_class(after)
+    assert names == ["ant", "bee", "cow"]
+    assert support.tolist() == [0, 2, 4]
+    assert np.array_equal(run_tables.read_confusion(before)[1][1:], run_tables.read_confusion(after)[1][1:])
+    assert "ant" in (after / "train.log").read_text()
+
+
+def test_half_a_jpeg_stops_the_run_and_is_named(make_config, data):
+    bad = break_image(data / "train" / "bee" / "half.jpg")
+    for workers in (0, 2):
+        with pytest.raises(DataError, match=r"half\.jpg") as caught:
+            train.run(make_config(epochs=1, warmup_epochs=0, num_workers=workers))
+        assert str(bad) in str(caught.value)
+        assert "Traceback" not in str(caught.value)
+
+
+def test_half_a_jpeg_is_left_out_named_and_counted(make_config, data):
+    break_image(data / "train" / "bee" / "half.jpg")
+    break_image(data / "val" / "bee" / "half.jpg")
+    folder = train.run(make_config(epochs=1, warmup_epochs=0, on_bad_image="skip"))
+    log = (folder / "train.log").read_text()
+    assert "train/bee/half.jpg" in log.replace(os.sep, "/")
+    assert "val/bee/half.jpg" in log.replace(os.sep, "/")
+    assert "1 unreadable" in log
+    assert run_tables.read_per_class(folder)[2].tolist() == [3, 2, 4]  # not replaced by another image
+
+
+def break_image(path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(64, 1), (5, 1), (20, 1), (1, 4)])
+def test_odd_batch_sizes_train_with_at_least_one_step(make_config, batch_size, accumulate):
+    sizes = dict(img_size=[64, 64], val_resize=[64, 64], batch_size=batch_size, accumulate_steps=accumulate)
+    config = make_config(epochs=1, warmup_epochs=0, **sizes)
+    checkpoint = load_checkpoint(train.run(config) / "last.pth")
+    assert checkpoint["scheduler"]["last_epoch"] >= 1
+
+
+def test_one_image_that_batchnorm_cannot_learn_from_stops_with_the_cause(make_config):
+    with pytest.raises(DataError, match="BatchNorm"):
+        train.run(make_config(epochs=1, warmup_epochs=0, batch_size=1, accumulate_steps=1))
+
+
+def test_one_class_trains_with_a_warning(image_folder, make_config):
+    root = image_folder({"train": {"only": 4}, "val": {"only": 2}}, name="single")
+    folder = train.run(make_config(img_path=str(root), epochs=1, warmup_epochs=0))
+    assert "one class" in (folder / "train.log").read_text()
+
+
+def test_last_good_state_survives_a_diverging_run(make_config, monkeypatch):
+    monkeypatch.setattr(train.Trainer, "_tell", lambda *args: None)
+    config = make_config(epochs=8, init_lr=1e30, warmup_epochs=0, clip_grad=False, use_ema=False, accumulate_steps=1)
+    with pytest.raises(DivergedError, match=r"train.(ant|bee|cow)"):
+        train.run(config)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amp_dtype": "bfloat16"},
+        {"channels_last": False},
+        {"optimizer_type": "adamw", "loss_type": "LabelSmoothCELoss", "clip_grad": True},
+        {"optimizer_type": "adam", "scheduler_type": "step_lr", "steps": [1], "warmup_epochs": 0},
+        {"optimizer_type": "rmsprop", "scheduler_type": "exponential_lr", "warmup_type": "constant"},
+        {"cache": "ram", "num_workers": 2, "persistent_workers": False},
+        {"augment": "imagenet", "nesterov": True},
+    ],
+    ids=lambda changes: next(iter(changes)) + "=" + str(next(iter(changes.values()))),
+)
+def test_each_way_to_train_runs(make_config, changes):
+    rows = results(train.run(make_config(epochs=2, **changes)))
+    assert all(np.isfinite(float(row["train_loss"])) for row in rows)
+
+
+def test_only_val_gives_the_figures_of_training(make_config):
+    config = make_config(epochs=2)
+    folder = train.run(config)
+    validated = train.run(replace(config, only_val=True, load_from=str(folder / "best.pth")))
+    best = load_checkpoint(folder / "best.pth")["epoch"]
+    trained, again = results(folder)[best - 1], results(validated)[0]
+    for name in ("val_loss", "accuracy", "precision", "recall", "f1", "ema_val_loss", "ema_accuracy"):
+        assert trained[name] == again[name], name
+    assert (validated / "confusion_matrix.jpg").exists()
+    assert not (validated / "last.pth").exists()
+
+
+def command(*arguments, **options):
+    line = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
+    make_config()
+    outcome = command("--config", str(tmp_path / "config.py"), "--set", "epoch=3", "--set", "model_suffix=0.6")
+    assert outcome.returncode == 2
+    assert "'epochs'" in outcome.stderr
+    assert "'0.5'" in outcome.stderr
+    assert outcome.stderr.count("error:") == 1
+    assert "Traceback" not in outcome.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
+    config = make_config(epochs=6, num_workers=2)
+    line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
+    wait_for(lambda: (folder / "last.pth").exists() or process.poll() is not None)
+    os.killpg(process.pid, signum)  # as a terminal and a launcher do: the workers get it too
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == status, output
+    assert "Traceback" not in output
+    assert load_checkpoint(folder / "last.pth")["epoch"] < 6
+    assert command("--resume", str(folder)).returncode == 0
+    assert_same_run(train.run(config), folder)
+
+
+def test_help_names_every_key():
+    outcome = command("--help")
+    assert outcome.returncode == 0
+    assert all(field.name in outcome.stdout for field in fields(TrainConfig))

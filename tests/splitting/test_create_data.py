@@ -1,0 +1,420 @@
+"""tools/create_data.py: what a user asks of it, on folders and csv files; that it leaves nothing half done."""
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+from utils import files as drafts
+from utils.data.images import read_image
+from utils.data.listing import scan
+from utils.errors import DataError
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from tests.helpers import ROOT
+from tools.create_data import main, parse_arguments
+
+TOOL = ROOT / "tools" / "create_data.py"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """photos({"cat": ["a.png", ...]}) writes files of distinct bytes: without --max-side none is decoded."""
+
+    def make(tree, name="photos"):
+        for label, files in tree.items():
+            for file in files:
+                path = tmp_path / name / label / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(f"{label}/{file}".encode("utf-8", "surrogateescape"))
+        return tmp_path / name
+
+    return make
+
+
+def numbered(count, prefix=""):
+    return [f"{prefix}{i:03d}.png" for i in range(count)]
+
+
+def files(root):
+    """Relative path -> bytes of every file below `root`."""
+    return {str(p.relative_to(root)).replace(os.sep, "/"): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def sides(root):
+    """Content -> the splits it is in."""
+    found = {}
+    for path, content in files(root).items():
+        found.setdefault(content, set()).add(path.split("/")[0])
+    return found
+
+
+def create(*arguments):
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+def test_every_image_is_in_one_split_and_train_can_read_it(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(20), "dog": numbered(10), "ant": numbered(3, "deep/")})
+    before = files(source)
+    create(source, tmp_path / "out", "--val", "0.2", "--test", "0.1")
+    after = files(tmp_path / "out")
+    assert sorted(path.split("/", 1)[1] for path in after) == sorted(before)
+    assert all(before[path.split("/", 1)[1]] == content for path, content in after.items())
+    assert files(source) == before
+    counts = {split: scan(tmp_path / "out" / split).counts().tolist() for split in ("train", "val", "test")}
+    assert counts == {"train": [1, 14, 7], "val": [1, 4, 2], "test": [1, 2, 1]}
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["class", "images", "train", "val", "test"] in told
+    assert ["cat", "20", "14", "4", "2"] in told
+
+
+def test_the_division_hangs_on_seed_and_names_alone(photos, tmp_path):
+    source = photos({"cat": numbered(20), "dog": numbered(20)})
+    create(source, tmp_path / "a")
+    shutil.copytree(source, tmp_path / "elsewhere" / "x")  # another path, another order on disk
+    for path in (tmp_path / "elsewhere" / "x").rglob("*.png"):
+        os.utime(path, (0, 0))
+    create(tmp_path / "elsewhere" / "x", tmp_path / "b")
+    create(source, tmp_path / "c", "--seed", 1)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a").keys() != files(tmp_path / "c").keys()
+    # These are in val on every platform and with every version of Python, NumPy and scikit-learn.
+    assert sorted(p.stem for p in (tmp_path / "a" / "val" / "cat").iterdir()) == ["001", "003", "015", "018"]
+
+
+def test_groups_stay_together_across_classes_and_folders(photos, tmp_path, capsys):
+    tree = {label: [f"p{i % 12}/{i:02d}.png" for i in range(36)] for label in ("healthy", "ill")}
+    create(photos(tree), tmp_path / "out", "--group", r"^(p\d+)/\d+", "--val", "0.25")
+    patients = {split: {p.parent.name for p in (tmp_path / "out" / split).rglob("*.png")} for split in ("train", "val")}
+    assert not patients["train"] & patients["val"]
+    assert len(patients["val"]) == 3
+    assert ["healthy", "36", "12", "27", "9"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_whole_match_names_a_group_and_what_does_not_match_is_alone(photos, tmp_path, capsys):
+    source = photos({"cat": [f"scene{i % 5}_{i}.png" for i in range(30)] + numbered(6)})
+    create(source, tmp_path / "out", "--group", r"scene\d")
+    scenes = {s: {p.name[:6] for p in (tmp_path / "out" / s).rglob("scene*")} for s in ("train", "val")}
+    assert not scenes["train"] & scenes["val"]
+    assert "6 files do not match --group" in capsys.readouterr().out
+
+
+def test_copies_stay_on_one_side_and_conflicts_are_told(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(12), "dog": numbered(12)})
+    for i in range(6):
+        shutil.copy(source / "cat" / f"{i:03d}.png", source / "cat" / f"copy{i}.png")
+    shutil.copy(source / "cat" / "007.png", source / "dog" / "same.png")
+    create(source, tmp_path / "out", "--val", "0.5")
+    assert {len(where) for where in sides(tmp_path / "out").values()} == {1}
+    told = capsys.readouterr().out
+    assert "duplicates: 7 files are copies" in told
+    assert "labels in conflict: 1 pictures" in told
+    assert "cat: 007.png = dog: same.png" in told
+
+
+def test_empty_files_are_no_copies_of_each_other(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(4), "dog": numbered(4)})
+    for label in ("cat", "dog"):
+        (source / label / "empty.png").touch()
+    create(source, tmp_path / "out")
+    assert "conflict" not in capsys.readouterr().out
+
+
+def test_folds_hold_every_image_in_val_once(photos, tmp_path):
+    source = photos({"cat": numbered(11, "s"), "dog": [f"g{i % 4}_{i}.png" for i in range(12)]})
+    create(source, tmp_path / "out", "--folds", 4, "--group", r"g\d")
+    everything = sorted(files(source).values())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"fold{k}" for k in range(4)]
+    vals = []
+    for k in range(4):
+        train, val = (list(files(tmp_path / "out" / f"fold{k}" / split).values()) for split in ("train", "val"))
+        assert sorted(train + val) == everything
+        groups = [{c[4:6] for c in side if c.startswith(b"dog")} for side in (train, val)]
+        assert not groups[0] & groups[1]
+        vals += val
+    assert sorted(vals) == everything
+
+
+def test_classes_that_cannot_be_everywhere_are_told(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(30), "rare": numbered(1), "few": numbered(2)})
+    (source / "empty").mkdir()
+    photos({".hidden": numbered(1), "__MACOSX": numbered(1)})
+    create(source, tmp_path / "out", "--test", "0.2")
+    told = capsys.readouterr().out
+    assert "val has no images of 'rare'" in told
+    assert "test has no images of 'few', 'rare'" in told
+    assert all(name in told for name in ("'.hidden'", "'__MACOSX'", "'empty'"))
+    assert scan(tmp_path / "out" / "train").classes == ("cat", "few", "rare")
+    create(source, tmp_path / "folds", "--folds", 3)
+    assert "'rare': all images in one fold" in capsys.readouterr().out
+
+
+def test_links_share_the_bytes(photos, tmp_path):
+    source = photos({"cat": numbered(10)})
+    create(source, tmp_path / "out", "--link")
+    for path in (tmp_path / "out").rglob("*.png"):
+        assert path.samefile(source / "cat" / path.name)
+
+
+def test_links_fall_back_to_symbolic_ones(photos, tmp_path, monkeypatch):
+    def no_hard_links(*_, **__):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", no_hard_links)
+    monkeypatch.chdir(tmp_path)
+    photos({"cat": numbered(10)})
+    create("photos", "out", "--link")
+    found = list((tmp_path / "out").rglob("*.png"))
+    assert len(found) == 10
+    assert all(path.is_symlink() and path.samefile(tmp_path / "photos" / "cat" / path.name) for path in found)
+    monkeypatch.setattr(os, "symlink", no_hard_links)
+    assert main(["photos", "out2", "--link"]) == 2
+    assert not (tmp_path / "out2").exists()
+
+
+def test_a_manifest_can_be_divided_again(photos, tmp_path):
+    source = photos({"+1": numbered(10), "犬 x": ['a,"b".png', "=c\nd.png", *numbered(8)]})
+    create(source, tmp_path / "lists" / "out", "--manifest")
+    assert sorted(files(tmp_path / "lists" / "out")) == ["train.csv", "val.csv"]
+    create(tmp_path / "lists" / "out" / "train.csv", tmp_path / "again")
+    with open(tmp_path / "lists" / "out" / "train.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    listed = [(tmp_path / "lists" / "out" / row["path"]).read_bytes() for row in rows]
+    assert len(rows) == 16
+    assert sorted(listed) == sorted(files(tmp_path / "again").values())
+    assert all(
+        path.split("/")[1].encode() == content.split(b"/")[0] for path, content in files(tmp_path / "again").items()
+    )
+
+
+def test_a_csv_names_files_that_clash(photos, tmp_path):
+    photos({f"day{i}": ["x.png", "X.PNG"] for i in range(5)}, name="raw")
+    rows = [f"raw/day{i}/{name},cat" for i in range(5) for name in ("x.png", "X.PNG")]
+    (tmp_path / "labels.csv").write_text("\ufeffpath,label\n" + "\n".join([*rows, rows[0]]) + "\n", encoding="utf-8")
+    create(tmp_path / "labels.csv", tmp_path / "out")
+    after = files(tmp_path / "out")
+    assert len(after) == 10
+    assert len({path.split("/")[-1].lower() for path in after}) == 10
+    assert sorted(after.values()) == sorted(files(tmp_path / "raw").values())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("file,label\na.png,cat\n", "no column 'path'; expected path,label, found 'file', 'label'"),
+        ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
+        ("path,label\na.png,../cat\n", "label '../cat' cannot be the name of a class folder"),
+        ("path,label\na.png,.cat\n", "label '.cat' cannot be"),
+        ("path,label\na.png,\n", "label '' cannot be"),
+        ("path,label\na.png\n", "line 2: expected a path and a label"),
+        ("path,label\nnotes.txt,cat\n", "no images found"),
+        ("", "no column 'label', 'path'"),
+    ],
+)
+def test_a_csv_at_fault_is_named(text, told, tmp_path, capsys):
+    for name in ("a.png", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "labels.csv").write_text(text)
+    assert main([str(tmp_path / "labels.csv"), str(tmp_path / "out")]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_fifo_is_not_opened(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(5)})
+    os.mkfifo(source / "cat" / "pipe.png")
+    create(source, tmp_path / "out")
+    assert len(files(tmp_path / "out")) == 5
+    (tmp_path / "labels.csv").write_text("path,label\nphotos/cat/pipe.png,cat\n")
+    assert main([str(tmp_path / "labels.csv"), str(tmp_path / "out2")]) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_names_that_are_no_text_are_kept_and_shown(photos, tmp_path, capsys):
+    create(photos({"caf\udce9\n": [f"\udcff{i}.png" for i in range(5)]}), tmp_path / "out")
+    assert len(files(tmp_path / "out")) == 5
+    assert r"caf\udce9\n" in capsys.readouterr().out
+    create(tmp_path / "photos", tmp_path / "list", "--manifest")
+    create(tmp_path / "list" / "train.csv", tmp_path / "again")
+    assert len(files(tmp_path / "again")) == 4
+
+
+def test_nothing_is_overwritten(photos, tmp_path, capsys):
+    source = photos({"cat": numbered(5)})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "free").mkdir()
+    before = files(tmp_path)
+    for target in ("full", "file"):
+        assert main([str(source), str(tmp_path / target)]) == 2
+        assert "nothing is overwritten" in capsys.readouterr().err
+    assert main([str(source), str(source / "out")]) == 2
+    assert "would be taken for a class" in capsys.readouterr().err
+    assert files(tmp_path) == before
+    create(source, tmp_path / "free")
+    assert len(files(tmp_path / "free")) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--val", "0"], "between 0 and 1"),
+        (["--val", "0.6", "--test", "0.4"], "leave nothing for train"),
+        (["--folds", "1"], ">= 2"),
+        (["--folds", "3", "--val", "0.1"], "do not go with it"),
+        (["--link", "--max-side", "64"], "does not go with --link"),
+        (["--group", "("], "no regular expression"),
+        (["--link", "--copy"], "not allowed with"),
+        (["--demo", "digits", "--val", "0.3"], "takes DST alone"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, told, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_arguments(["photos", *([] if "--demo" in options else ["out"]), *options])
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_what_cannot_be_divided_is_said(photos, tmp_path, capsys):
+    source = photos({"cat": ["p1_a.png", "p1_b.png"]})
+    assert main([str(source), str(tmp_path / "out"), "--group", "p1"]) == 2
+    assert "val would be empty: 2 images in 1 groups" in capsys.readouterr().err
+    assert main([str(source), str(tmp_path / "out"), "--group", "patient"]) == 2
+    assert "matches none of 2 files" in capsys.readouterr().err
+    create(source, tmp_path / "deep" / "out")
+    assert main([str(tmp_path / "deep" / "out"), str(tmp_path / "out")]) == 2
+    assert "is divided already" in capsys.readouterr().err
+    assert main([str(tmp_path / "nowhere"), str(tmp_path / "out")]) == 2
+    assert sorted(os.listdir(tmp_path)) == ["deep", "photos"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A wide JPEG that must be turned, a 16-bit PNG, a GIF beside a PNG of the same stem, and small ones."""
+    folder = tmp_path / "pictures" / "cat"
+    folder.mkdir(parents=True)
+    ramp = np.linspace(0, 255, 200 * 100).reshape(100, 200)
+    wide = Image.fromarray(np.stack([ramp, 255 - ramp, ramp / 2], axis=-1).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    wide.save(folder / "wide.JPG", exif=exif, icc_profile=profile, quality=98)
+    Image.fromarray((ramp * 257).astype(np.uint16)).save(folder / "deep.png")
+    wide.convert("P").save(folder / "a.gif")
+    wide.resize((60, 30)).save(folder / "a.png")
+    wide.convert("CMYK").save(folder / "ink.jpg", icc_profile=b"x" * 16 + b"CMYK" + b"x" * 108)
+    return folder.parent
+
+
+def test_max_side_shrinks_what_is_larger_and_only_that(pictures, tmp_path):
+    create(pictures, tmp_path / "out", "--max-side", 64)
+    found = {path.name: path for path in (tmp_path / "out").rglob("*.*") if path.is_file()}
+    assert set(found) == {"wide.JPG", "deep.png", "a.png", "a_2.png", "ink.jpg"}
+    small = (
+        found["a.png"] if found["a.png"].read_bytes() == (pictures / "cat" / "a.png").read_bytes() else found["a_2.png"]
+    )
+    assert small.read_bytes() == (pictures / "cat" / "a.png").read_bytes()
+    for name, size in (("wide.JPG", (32, 64)), ("deep.png", (64, 32)), ("ink.jpg", (64, 32))):
+        with Image.open(found[name]) as image:
+            assert image.size == size
+            assert image.format == ("PNG" if name == "deep.png" else "JPEG")
+        expected = read_image(pictures / "cat" / name).resize(size, Image.Resampling.LANCZOS)
+        error = np.abs(np.asarray(read_image(found[name]), float) - np.asarray(expected, float))
+        assert error.mean() < 2
+    with Image.open(found["wide.JPG"]) as image:
+        assert image.info["icc_profile"]
+        assert image.getexif().get(0x0112, 1) == 1
+    with Image.open(found["ink.jpg"]) as image:
+        assert image.mode == "RGB"
+        assert "icc_profile" not in image.info
+    with Image.open(found["deep.png"]) as image:
+        assert image.mode == "L"
+
+
+def test_pictures_that_cannot_be_shrunk_stop_it_or_are_left_out(pictures, tmp_path, capsys):
+    create(pictures, tmp_path / "good", "--max-side", "64")
+    whole = (pictures / "cat" / "wide.JPG").read_bytes()
+    (pictures / "cat" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (pictures / "cat" / "text.png").write_text("no picture")
+    assert main([str(pictures), str(tmp_path / "out"), "--max-side", "64"]) == 2
+    told = capsys.readouterr().err
+    assert "2 unreadable images" in told
+    assert "half.jpg" in told
+    assert "text.png: not an image" in told
+    assert sorted(os.listdir(tmp_path)) == ["good", "pictures"]
+    create(pictures, tmp_path / "out", "--max-side", "64", "--on-bad-image", "skip")
+    assert files(tmp_path / "out") == files(tmp_path / "good")
+    assert "left out 2 unreadable images" in capsys.readouterr().out
+
+
+def test_the_digits_are_made_where_they_are_wanted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    create("--demo", "digits")
+    assert len(scan("data/digits/train")) == 1437
+    assert main(["--demo", "digits"]) == 2
+    assert "nothing is overwritten" in capsys.readouterr().err
+    create("--demo", "digits", "other")
+    assert files(tmp_path / "other") == files(tmp_path / "data" / "digits")
+
+
+def test_an_error_while_writing_leaves_nothing(photos, tmp_path, monkeypatch):
+    source = photos({"cat": numbered(9)})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert main([str(source), str(tmp_path / "new" / "deep" / "out")]) == 2
+    assert os.listdir(tmp_path) == ["photos"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_behind(signum, photos, tmp_path):
+    source = photos({"cat": numbered(40)})
+    slow = "import runpy, shutil, signal, sys, time; "
+    slow += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored where tests run in the background
+    slow += "shutil.copyfile = lambda *_: time.sleep(0.2); "
+    slow += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = f"import sys; sys.argv = {[str(TOOL), str(source), str(tmp_path / 'new' / 'out')]!r}; {slow}"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "new").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signum
+    assert os.listdir(tmp_path) == ["photos"]
+
+
+def test_it_runs_from_anywhere(photos, tmp_path):
+    photos({"cat": numbered(5)})
+    command = [sys.executable, str(TOOL), "photos", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.endswith("wrote out\n")
+    assert "copying" not in done.stdout
+    help_text = subprocess.run([*command[:2], "--help"], capture_output=True, text=True, check=True).stdout
+    assert "JPEG at quality 95" in re.sub(r"\s+", " ", help_text)
+
+
+def test_a_folder_that_appears_meanwhile_is_kept(tmp_path):
+    def meddle():
+        with drafts.DraftFolder(tmp_path / "out") as draft:
+            (draft / "mine").touch()
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "theirs").touch()
+
+    with pytest.raises(DataError, match="not empty"):
+        meddle()
+    assert Counter(path.name for path in tmp_path.rglob("*")) == Counter(["out", "theirs"])

@@ -1,0 +1,83 @@
+"""What a command line says of a network, and what its weights say by themselves."""
+
+import argparse
+
+from utils.errors import ConfigError, WeightsError
+from utils.weights.networks import load_network
+from utils.weights.options import add_network_options, network_options
+from utils.weights.spec import NetworkOptions
+
+import pytest
+import timm
+import torch
+
+import train
+from models import create_model
+from tests.helpers.initialisation import SkipRandomFill, randomise
+
+CPU = torch.device("cpu")
+
+
+def options(*words):
+    parser = argparse.ArgumentParser()
+    add_network_options(parser)
+    return network_options(parser.parse_args(words))
+
+
+def same(model, state):
+    return all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_two_words_give_a_fresh_network_of_the_native_size():
+    loaded = load_network(options("--model-prefix", "squeezenet", "--model-suffix", "1.1"), CPU)
+    assert (loaded.spec.num_classes, loaded.spec.img_size, len(loaded.classes)) == (1000, (224, 224), 1000)
+    assert (loaded.preprocess.img_size, loaded.preprocess.val_resize) == ((224, 224), (256, 256))
+    assert not loaded.model.training
+
+
+def test_a_checkpoint_says_everything(make_config):
+    best = train.run(make_config(epochs=2)) / "best.pth"
+    loaded = load_network(options("--weights", str(best)), CPU)
+    payload = torch.load(best, weights_only=True)
+    assert str(loaded.spec) == "shufflenetv2 0.5"
+    assert loaded.classes == ["ant", "bee", "cow"]
+    assert loaded.preprocess.to_plain() == payload["preprocess"]
+    assert same(loaded.model, payload[payload["best"]["weights"]])
+    larger = load_network(options("--weights", str(best), "--img-size", "64", "48"), CPU).preprocess
+    assert (larger.img_size, larger.val_resize) == ((64, 48), (72, 54))  # 36 of 32 were kept before
+    with pytest.raises(WeightsError, match="a checkpoint of shufflenetv2 0.5, not of vgg 11"):
+        load_network(options("--weights", str(best), "--model-prefix", "vgg", "--model-suffix", "11"), CPU)
+    with pytest.raises(WeightsError, match="has 3 classes, not 4"):
+        load_network(options("--weights", str(best), "--num-classes", "4"), CPU)
+
+
+def test_foreign_weights_are_recognised_with_head_and_size(tmp_path):
+    with SkipRandomFill():
+        theirs = timm.create_model("resmlp_12_224", num_classes=4, img_size=96)
+    randomise(theirs, seed=0)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    loaded = load_network(NetworkOptions(weights=tmp_path / "weights.pth"), CPU)
+    assert (str(loaded.spec), loaded.spec.num_classes, loaded.spec.img_size) == ("resmlp-mixer 12", 4, (96, 96))
+    assert same(loaded.model, theirs.state_dict())
+    assert loaded.preprocess.val_resize == (110, 110)
+
+
+def test_a_part_of_a_network_is_refused(tmp_path):
+    state = create_model("squeezenet", "1.1", 4).state_dict()
+    torch.save(dict(list(state.items())[:-2]), tmp_path / "part.pth")
+    with pytest.raises(WeightsError, match="a part of the network only"):
+        load_network(NetworkOptions("squeezenet", "1.1", 4, tmp_path / "part.pth"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [((), "expected --weights, or"), (("--model-prefix", "vgg"), "go together")],
+)
+def test_options_that_say_too_little_are_refused(words, message):
+    with pytest.raises(ConfigError, match=message):
+        options(*words)
+
+
+def test_unknown_words_name_the_nearest():
+    with pytest.raises(WeightsError, match="nearest: 'resnet'"):
+        load_network(NetworkOptions("resnett", "18"), CPU)
