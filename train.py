@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,32 +12,29 @@ from utils import distributed
 from utils.cli import add_config_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
 from utils.cpu.allocator import keep_freed_memory
-from utils.data.loaders import make_loaders
-from utils.data.preprocess import Preprocess
 from utils.log import RunLog, log
 from utils.run import elastic
+from utils.run.begin import assemble, begin
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
-from utils.run.folder import RunFolder, open_run_folder
+from utils.run.folder import RunFolder
 from utils.run.lock import held
-from utils.run.resume import Past, find_checkpoint
+from utils.run.observers import Observer
+from utils.run.resume import ResumePoint, find_checkpoint
 from utils.run.splits import read_data
-from utils.run.state import Standing
-from utils.run.trainer import Trainer
+from utils.run.state import RunState
 from utils.threads import compute_with, threads_in_use
-from utils.training.build import make_model, make_recipe, make_state
-from utils.training.engine import Progress
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
-from utils.weights.load import load_weights
 
 import torch
 from torch import nn
 
 
-def run(config: TrainConfig, *, force: bool = False) -> Path:
+def run(config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = ()) -> Path:
     """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
 
     force: resume although seed, batches or processes are not what they were.
+    observers: who is given the figures while it trains, beside the tables and the log.
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
@@ -48,69 +46,52 @@ def run(config: TrainConfig, *, force: bool = False) -> Path:
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
         if config.only_val:
             return validate(config, device, run_log)
-        return train(elastic.resumed(config), device, run_log, force=force or elastic.restarted())
+        options = {"force": force or elastic.restarted(), "observers": observers}
+        return train(elastic.resumed(config), device, run_log, **options)
 
 
-def train(config: TrainConfig, device: torch.device, run_log: RunLog, *, force: bool = False) -> Path:
+def train(
+    config: TrainConfig, device: torch.device, run_log: RunLog, *, force: bool, observers: Sequence[Observer]
+) -> Path:
     """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
-    splits, preprocess, past = read_data(config), Preprocess.from_config(config), None
+    splits, point = read_data(config), None
     with ExitStack() as locks:
         if config.resume:
             locks.enter_context(held(Path(config.load_from).parent))
-            past = Past.read(config, splits, force=force)
-            config = replace(config, resume=False, load_from=past.checkpoint["config"]["load_from"])
-        train_loader, val_loader = make_loaders(config, splits, preprocess, device)
-        model = make_model(config, device, len(splits.classes))
-        recipe = make_recipe(config, model, device, preprocess)
-        if config.load_from and past is None:
-            log.info(str(load_weights(model, config.load_from)))
-        if config.sync_bn and distributed.world_size() > 1:
-            model = synchronised(model, device)
-        steps_per_epoch = -(-len(train_loader) // config.accumulate_steps)
-        state = make_state(config, model, recipe, steps_per_epoch)
-        standing = past.restore(config, state) if past else Standing(0, [], {}, Progress())
-        if past is None:
-            folder = open_run_folder(config)
+            point = ResumePoint.read(config, splits, force=force)
+            config = replace(config, resume=False, load_from=point.checkpoint["config"]["load_from"])
+        parts = assemble(config, splits, device, load=point is None)
+        run_state, folder = begin(config) if point is None else point.restore(config, parts.state)
+        if point is None:
             locks.enter_context(held(folder.path))
-        else:
-            folder = RunFolder(past.path.parent)
-            past.tidy(folder)
         elastic.remember(config, folder.path)
         run_log.write_to(folder.path)
-        folder.begin(config, splits, environment(device, config.num_threads), steps_per_epoch)
-        tell_start(config, model, device, standing, folder)
-        Trainer(config, splits, preprocess, recipe, state, standing, folder, train_loader, val_loader).loop()
+        folder.begin(config, splits, environment(device, config.num_threads), parts.steps_per_epoch)
+        report_start(config, parts.state.model, device, run_state, folder)
+        parts.trainer(run_state, folder, observers).loop()
     elastic.forget(config)
-    tell_end(standing, folder)
+    report_end(run_state, folder)
     return folder.path
 
 
-def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
-    """The network with BatchNorm statistics over all processes, which torch offers on CUDA alone."""
-    if device.type != "cuda":
-        log.warning(f"sync_bn: torch synchronises BatchNorm on CUDA only; left as it is on {device}")
-        return model
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-
-
-def tell_start(
-    config: TrainConfig, model: nn.Module, device: torch.device, standing: Standing, folder: RunFolder
+def report_start(
+    config: TrainConfig, model: nn.Module, device: torch.device, run_state: RunState, folder: RunFolder
 ) -> None:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     processes = f", {distributed.world_size()} processes" if distributed.world_size() > 1 else ""
     log.info(f"{config.model_prefix} {config.model_suffix}: {parameters:,} parameters on {device}{processes}")
-    if standing.epoch >= config.epochs:
+    if run_state.epoch >= config.epochs:
         log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some")
-    elif standing.epoch or standing.progress.images:
-        log.info(f"resuming {folder.path} in epoch {standing.epoch + 1} of {config.epochs}")
+    elif run_state.epoch or run_state.progress.images:
+        log.info(f"resuming {folder.path} in epoch {run_state.epoch + 1} of {config.epochs}")
     else:
         log.info(f"writing to {folder.path}")
 
 
-def tell_end(standing: Standing, folder: RunFolder) -> None:
-    best = standing.best
-    told = f"best accuracy {best['accuracy']:.4f} in epoch {best['epoch']}" if best else "without a best.pth"
-    log.info(f"done: {told}; see {folder.path}")
+def report_end(run_state: RunState, folder: RunFolder) -> None:
+    best = run_state.best
+    found = f"best {best.metric} {best.value:.4f} in epoch {best.epoch}" if best else "without a best.pth"
+    log.info(f"done: {found}; see {folder.path}")
 
 
 def read_arguments(arguments: argparse.Namespace) -> TrainConfig:

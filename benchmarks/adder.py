@@ -63,7 +63,8 @@ def written_out(x: Tensor, weight: Tensor) -> Tensor:
 def layer_sides(direction: str) -> Sides:
     """One layer 128 -> 128, 3x3, of two images 28x28."""
     torch.manual_seed(0)
-    x, weight = torch.randn(2, 128, 28, 28, requires_grad=True), torch.randn(128, 128, 3, 3, requires_grad=True)
+    x = torch.randn(2, 128, 28, 28, requires_grad=True)
+    weight = torch.randn(128, 128, 3, 3, requires_grad=True)
     forwards = {"ours": partial(adder2d, x, weight, 1, 1), "theirs": partial(written_out, x, weight)}
     if direction == "forward":
         return forwards
@@ -81,7 +82,8 @@ def training_step(prefix: str, batch_size: int) -> Callable[[], None]:
     torch.manual_seed(0)
     model = create_model(prefix, "50").train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    images, targets = torch.randn(batch_size, 3, 224, 224), torch.randint(0, 1000, (batch_size,))
+    images = torch.randn(batch_size, 3, 224, 224)
+    targets = torch.randint(0, 1000, (batch_size,))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -9,14 +9,11 @@ python benchmarks/beside_others.py --rounds 3 --seconds 4 --tasks digits mobilen
 """
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +32,8 @@ from utils.run.splits import read_data
 from utils.threads import prepare
 from utils.timing import Spread
 from utils.training.build import make_model, make_recipe, make_state
-from utils.training.engine import Progress, train_one_epoch
+from utils.training.engine import train_one_epoch
+from utils.training.state import Progress
 
 import torch
 import torchvision
@@ -43,16 +41,12 @@ from torch import nn
 
 import train
 from benchmarks.common import elsewhere, print_row
+from benchmarks.loads import LOADS, on_one_core, programs, quota_of_one_core, variables
 from benchmarks.peers import train_references as peer
 from benchmarks.photographs import write_photographs
 
 NAME = Path(__file__).name
 SETTLE = 1.5  # seconds at the start of a turn that do not count
-LOADS = {"alone": [], "numpy": ["numpy"], "spinning": ["spinning"], "both": ["numpy", "spinning"]}
-PROGRAMS = {
-    "numpy": "import numpy as np\na = np.random.rand(800, 800)\nwhile True: a @ a",
-    "spinning": "while True: pass",
-}
 # what torch and libgomp do by themselves, written out so that our choice keeps away from the peers' side
 AS_SHIPPED = {"GOMP_SPINCOUNT": "300000", "OMP_NUM_THREADS": str(torch.get_num_threads())}
 
@@ -104,8 +98,10 @@ def ours(task: Task, seconds: float) -> Callable[[], float]:
         paths = sorted(map(str, task.data.glob("val/*/*")))
         batches = [paths[i : i + task.batch_size] for i in range(0, len(paths), task.batch_size)]
         return partial(steps, seconds, batches, lambda batch: classifier.predict(batch, topk=1), len)
-    config, device = train_config_from(settings(task), NAME), torch.device("cpu")
-    splits, preprocess = read_data(config), Preprocess.from_config(config)
+    config = train_config_from(settings(task), NAME)
+    device = torch.device("cpu")
+    splits = read_data(config)
+    preprocess = Preprocess.from_config(config)
     model = make_model(config, device, len(splits.classes))
     recipe = make_recipe(config, model, device, preprocess)
     loader, _ = make_loaders(config, splits, preprocess, device)
@@ -145,7 +141,7 @@ def theirs(task: Task, seconds: float) -> Callable[[], float]:
     def until_over(clock: Clock) -> Iterator[Any]:
         while True:
             for batch in train_loader:
-                yield batch  # and when the next is asked for, the step is done
+                yield batch  # and when the next is requested, the step is done
                 if clock.over(len(batch[1])):
                     return
 
@@ -189,75 +185,6 @@ def tasks(place: Path) -> dict[str, Task]:
     folder = train.run(train_config_from({**settings(made["resnet"]), "log_root": str(place / "logs")}, NAME))
     predicted = Task(("resnet", "18"), "resnet18", photographs, 224, 32, checkpoint=folder / "best.pth")
     return {**made, "predict": predicted}
-
-
-@contextmanager
-def programs() -> Iterator[Callable[[list[str]], None]]:
-    """Within: a function that lets the named programs run and stops the others."""
-    running = {name: subprocess.Popen([sys.executable, "-c", code]) for name, code in PROGRAMS.items()}
-
-    def let_run(names: list[str]) -> None:
-        for name, process in running.items():
-            process.send_signal(signal.SIGCONT if name in names else signal.SIGSTOP)
-
-    try:
-        time.sleep(1)  # they import
-        let_run([])
-        yield let_run
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
-
-
-@contextmanager
-def variables(values: dict[str, str]) -> Iterator[None]:
-    """Within: the environment of processes that are started has these too."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
-def on_one_core() -> Iterator[None]:
-    """Within: processes that are started run on one core alone, so that torch has one thread there."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        with variables({"OMP_NUM_THREADS": "1"}):
-            yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextmanager
-def quota_of_one_core() -> Iterator[Callable[[bool], None]]:
-    """Within: a function that moves this process under a quota of one core's time, or back; for those that it starts.
-
-    Raises OSError where no such group can be made.
-    """
-    first, second = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-    version_1 = (first / "cpu.cfs_quota_us").exists()
-    lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    path = next(path for _, names, path in lines if ("cpu" in names.split(",") if version_1 else not names))
-    before = (first if version_1 else second) / path.lstrip("/")
-    group = before / f"beside_others_{os.getpid()}"
-    group.mkdir()
-    try:
-        if version_1:
-            (group / "cpu.cfs_quota_us").write_text("100000")
-        else:
-            (group / "cpu.max").write_text("100000 100000")
-        yield lambda inside: (group if inside else before).joinpath("cgroup.procs").write_text(str(os.getpid()))
-    finally:
-        time.sleep(0.5)  # until its processes have ended
-        for process in (group / "cgroup.procs").read_text().split():  # multiprocessing keeps one of its own
-            (before / "cgroup.procs").write_text(process)
-        group.rmdir()
 
 
 def measure(task: Task, rounds: int, seconds: float) -> dict[tuple[str, str], list[float]]:

@@ -47,7 +47,7 @@ def elsewhere(build: Build, threads: int, calls: int = 1) -> Iterator[Callable[[
 
     def call() -> float | None:
         ours.send(True)
-        return ours.recv()  # raises EOFError if the process has failed, which told why
+        return ours.recv()  # raises EOFError if the process has failed, which printed why
 
     try:
         yield call

@@ -57,17 +57,20 @@ def theirs(names: tuple[str, str], batch: int) -> Callable[[], Tensor]:
 
 def ours(names: tuple[str, str], batch: int) -> Callable[[], Tensor]:
     keep_freed_memory()
-    model, expected, images = create_model(*names), reference(names), pictures(names, batch)
+    model = create_model(*names)
+    expected = reference(names)
+    images = pictures(names, batch)
     missing, _ = model.load_state_dict(expected.state_dict(), strict=False)
     model = prepare_for_inference(model).to(memory_format=torch.channels_last)
-    seen, wanted = forward(model, images.to(memory_format=torch.channels_last)), forward(expected, images)
+    seen = forward(model, images.to(memory_format=torch.channels_last))
+    wanted = forward(expected, images)
     if missing or (seen - wanted).abs().max() > 1e-3 * wanted.abs().max():  # rounding; a test compares in float64
         raise SystemExit(f"{' '.join(names)}: the logits differ")
     return partial(forward, model, images.to(memory_format=torch.channels_last))
 
 
 def reference(names: tuple[str, str]) -> nn.Module:
-    """With its initial weights: with random norms some networks have logits that float32 alone cannot tell."""
+    """With its initial weights: with random norms, rounding in float32 dominates the logits of some networks."""
     torch.manual_seed(0)
     return REFERENCES[names]().eval()
 

@@ -23,7 +23,8 @@ from utils.data.dataset import ImageDataset
 from utils.data.images import open_image, read_image
 from utils.data.listing import scan
 from utils.timing import Spread, interleaved, ratios, threads
-from utils.training.engine import Recipe, training_input
+from utils.training.engine import training_input
+from utils.training.state import Recipe
 
 import numpy as np
 import timm
@@ -122,7 +123,7 @@ def compare(size: tuple[int, int], count: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         paths = write_photographs(Path(name), size, count)
         seconds = interleaved(sides(Path(name), paths), rounds=rounds)
-        told = difference(paths)
+        found = difference(paths)
     for one, other in COMPARED:
         ratio = Spread.of(ratios(seconds[other], seconds[one]))
         speeds = [f"{count / Spread.of(seconds[name]).median:.0f}" for name in (other, one)]
@@ -134,7 +135,7 @@ def compare(size: tuple[int, int], count: int, rounds: int) -> None:
             f"{ratio.median:.2f} [{ratio.low:.2f} .. {ratio.high:.2f}]",
         ]
         print_row(cells)
-    print(f"\nCrops of {size[0]}x{size[1]} beside those of the whole decoded photograph: {told}\n", flush=True)
+    print(f"\nCrops of {size[0]}x{size[1]} beside those of the whole decoded photograph: {found}\n", flush=True)
 
 
 def difference(paths: list[Path], draws: int = 10) -> str:

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.config import TrainConfig
 from utils.data.dataset import ImageDataset
-from utils.data.listing import ImageList, PackedPaths, pack_paths
 from utils.data.loaders import make_loader
-from utils.data.samplers import TrainBatches
+from utils.data.samplers import TrainBatches, shuffled
+from utils.data.source import ImageList, PackedPaths, pack_paths
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class NoFiles:
         self.images, self.picture = images, Image.new("RGB", (8, 8))
 
     def __getitem__(self, index: int) -> Image.Image:
-        if not self.images.path(index).endswith(".jpg"):
+        if not self.images.name(index).endswith(".jpg"):
             raise IndexError(index)
         return self.picture
 
@@ -55,14 +55,15 @@ class Pixels:
     """The transform: the same pixels always."""
 
     def __init__(self) -> None:
-        self.pixels, self.box = torch.zeros(8, 8, 3, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
+        self.pixels = torch.zeros(8, 8, 3, dtype=torch.uint8)
+        self.box = torch.zeros(4, dtype=torch.int64)
 
     def __call__(self, picture: Image.Image, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         return self.pixels, self.box
 
 
 def make_images(count: int) -> ImageList:
-    """As many images as asked for, in 1000 classes, with names of the length of ImageNet's."""
+    """`count` images in 1000 classes, with names of the length of ImageNet's."""
     targets = np.sort(np.arange(count) % CLASSES)
     names = (f"n{target:08d}/n{target:08d}_{index:07d}.jpg" for index, target in enumerate(targets.tolist()))
     classes = tuple(f"n{target:08d}" for target in range(CLASSES))
@@ -72,7 +73,8 @@ def make_images(count: int) -> ImageList:
 def make_train_loader(count: int, batch_size: int, workers: int) -> DataLoader:
     images = make_images(count)
     dataset = ImageDataset(images, Pixels(), cache=NoFiles(images))
-    return make_loader(dataset, TrainBatches(count, batch_size, seed=0), TrainConfig(), workers=workers, pin=False)
+    batches = TrainBatches(shuffled(count), batch_size, seed=0)
+    return make_loader(dataset, batches, TrainConfig(), workers=workers, pin=False)
 
 
 def run_epoch(loader: DataLoader, epoch: int) -> Epoch:

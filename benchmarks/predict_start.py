@@ -46,7 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         data = Path(place, "digits")
         make_digits(data)
-        weights, image = checkpoint(data, Path(place, "logs")), next(data.glob("val/3/*"))
+        weights = checkpoint(data, Path(place, "logs"))
+        image = next(data.glob("val/3/*"))
         settings = [f"load_from={weights}", f"predict_img_path={image}", "device=cpu"]
         commands = {
             "import torch": ["-c", "import torch"],

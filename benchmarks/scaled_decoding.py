@@ -30,7 +30,8 @@ SIDE, SEEN = 768, 64
 
 
 def write_digits(root: Path) -> None:
-    data, random = load_digits(), np.random.default_rng(0)
+    data = load_digits()
+    random = np.random.default_rng(0)
     for index, (image, label) in enumerate(zip(data.images, data.target)):
         path = root / ("val" if index % 5 == 0 else "train") / str(label) / f"{index:04d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,7 @@ def write_digits(root: Path) -> None:
 
 
 def judged(classifier: Classifier, paths: list[str], dct_scaling: bool) -> torch.Tensor:
-    """Places of the predicted classes."""
+    """(images,) indices of the predicted classes."""
     classifier.preprocess = replace(classifier.preprocess, dct_scaling=dct_scaling)
     found = []
     for start in range(0, len(paths), 64):

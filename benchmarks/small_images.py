@@ -20,7 +20,8 @@ from utils.data.batches import read
 from utils.data.cache import ImageCache
 from utils.data.listing import scan
 from utils.data.loaders import train_loader
-from utils.training.engine import Recipe, training_input
+from utils.training.engine import training_input
+from utils.training.state import Recipe
 
 import numpy as np
 import torch

@@ -35,7 +35,7 @@ def theirs(given: argparse.Namespace, data: Path, folder: Path) -> list[str]:
 
 
 def speeds(command: list[str], marker: str, images: int) -> list[float]:
-    """Images a second of each epoch after the first; marker: what stands in the line of each."""
+    """Images a second of each epoch after the first; marker: a text in the line of each."""
     *epochs, _ = moments(command, marker)
     return [images / (end - start) for start, end in pairwise(epochs)]
 
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     given, found = parser.parse_args(), {"theirs": [], "ours": []}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        folder, data = Path(place), Path(place, "digits")
+        folder = Path(place)
+        data = Path(place, "digits")
         make_digits(data)
         images = len(list(data.glob("train/*/*")))
         for _ in range(given.rounds):

@@ -22,6 +22,7 @@ from . import mnasnet
 from . import swint
 from . import convnext
 from . import addernet
-from .registry import create_model, list_models, native_img_size
+from .registry import create_model, family_of, list_models, native_img_size
+from .stages import stages_of
 
-__all__ = ["create_model", "list_models", "native_img_size"]
+__all__ = ["create_model", "family_of", "list_models", "native_img_size", "stages_of"]

@@ -38,7 +38,7 @@ class Fused:
     """A formula of `rows` and more tensors that are split along their first axis, and of `panels`, which is not.
 
     From WORTHWHILE differences on it is compiled, at first use and for all sizes. If that fails, a warning says why,
-    once; then, as with less work, the formula runs as it stands on as many rows as make DIFFERENCES, one at least.
+    once; then, as with less work, the formula runs uncompiled on as many rows as make DIFFERENCES, one at least.
     """
 
     usable = True  # of all at once: what keeps one formula from being compiled keeps the others
@@ -76,7 +76,7 @@ class Fused:
 
 @cache
 def _compiles() -> Callable[[], bool]:
-    """A function that tells whether functions are compiled when they are called."""
+    """A function that returns whether functions are compiled when they are called."""
     return torch.compile(lambda: torch.compiler.is_compiling(), backend="eager")
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .adder_ops import clipped_gradient, distance_sums, distances
 from .layers import global_average_pool
 from .registry import register
-from .resnet import make_stages
+from .resnet import PARTS, make_stages
 
 VARIANTS = {"50": dict(depths=(3, 4, 6, 3))}  # resnet50.py of the authors
 
@@ -134,7 +134,7 @@ def exported(x: Tensor, weight: Tensor, window: Window) -> Tensor:
 
 
 def is_exporting() -> bool:
-    """Whether torch.export traces this; early releases do not tell."""
+    """Whether torch.export traces this; early releases do not say."""
     return hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()
 
 
@@ -205,11 +205,15 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(out)) + identity)
 
 
-@register("addernet", VARIANTS)
+@register(
+    "addernet",
+    VARIANTS,
+    **{**PARTS, "head": "fc bn2"},
+    loss_scaling=False,  # the adders' gradients have the same norm whatever the loss is multiplied by
+    reference="huawei-noah/AdderNet",
+)
 class AdderNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits, which are normalised: training needs two images a batch."""
-
-    loss_scaling = False  # the adders' gradients have the same norm whatever the loss is multiplied by
 
     def __init__(self, depths: tuple[int, ...], *, num_classes: int = 1000) -> None:
         super().__init__()

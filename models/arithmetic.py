@@ -2,7 +2,7 @@
 
 For one image, by the definitions of the published tables (fvcore's, which pycls and timm follow):
 multiply-adds: of convolutions, linear layers and both products of attention; not of activations, pooling and norms, of
-    which fvcore counts some: 0.022 G of the 4.11 G that timm tells of ResNet-50.
+    which fvcore counts some: 0.022 G of the 4.11 G that timm gives for ResNet-50.
 additions: of adder layers, as AdderNet's authors count: a difference and a sum for each weight and position.
 activations: elements of what those give: outputs of convolutions, linear and adder layers, scores and sums of
     attention. Where timm's tables differ for transformers, they left out the attention.

@@ -1,33 +1,14 @@
-"""What is known of the 105 networks: parameters, arithmetic, names in the libraries, public weights.
+"""What is known of the 105 networks: parameters, arithmetic, reference, public weights.
 
 `python -m models` prints it. Counts are computed, on the meta device; names and what others published are typed.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from .arithmetic import Arithmetic, count
-from .registry import list_models, native_img_size
+from .public_weights import WEIGHTS, Weights
+from .registry import family_of, list_models, native_img_size
 from .text_table import aligned
-
-
-class LibraryName(NamedTuple):
-    """Arguments of timm.create_model, or of torchvision.models.get_model, that give a network of ours."""
-
-    name: str
-    options: dict[str, Any] = {}
-
-    def __str__(self) -> str:
-        shown = ["..." if isinstance(value, list) else f"{key}={value}" for key, value in self.options.items()]
-        return f"{self.name}({', '.join(dict.fromkeys(shown))})" if shown else self.name
-
-
-@dataclass(frozen=True)
-class Weights:
-    name: str  # of a file, or with a slash a hub id
-    top1: float  # per cent on ImageNet-1k val, as the source publishes it, at the test size of the source
-    licence: str
 
 
 @dataclass(frozen=True)
@@ -41,257 +22,13 @@ class Entry:
     weights: Weights | None
 
 
-def named(template: str, *suffixes: str, clean: Callable[[str], str] = str) -> dict[str, LibraryName]:
-    return {suffix: LibraryName(template.format(clean(suffix))) for suffix in suffixes}
-
-
-def hundredths(width: str) -> str:
-    """'0.5' -> '050'."""
-    return f"{round(float(width) * 100):03d}"
-
-
-def flops_of_timm(suffix: str) -> str:
-    """'200mf' -> '002', '4.0gf' -> '040', '12gf' -> '120': hundreds of millions of multiply-adds."""
-    return f"{round(float(suffix[:-2]) * (10 if suffix.endswith('gf') else 0.01)):03d}"
-
-
-def flops_of_torchvision(suffix: str) -> str:
-    return suffix.replace(".0", "").replace(".", "_")
-
-
-def underscores(suffix: str) -> str:
-    return suffix.replace("-", "_").replace(".", "_")
-
-
-VGG = {**named("vgg{}", "11", "13", "16", "19"), **{f"bn{n}": LibraryName(f"vgg{n}_bn") for n in (11, 13, 16, 19)}}
-RESNETS = {
-    "resnet": named("resnet{}", "18", "34", "50", "101", "152"),
-    "resnext": named("resnext{}", "50-32x4d", "101-32x8d", clean=underscores),
-    "densenet": named("densenet{}", "121", "161", "169", "201"),
-}
-EFFICIENTNETS = named("efficientnet_{}", "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
-REGNETS = ("200mf", "400mf", "600mf", "800mf", "1.6gf", "3.2gf", "4.0gf", "6.4gf", "8.0gf", "12gf", "16gf", "32gf")
-VOVNET_SLIM = dict(stage_conv_chs=[64, 80, 96, 112], stage_out_chs=[128, 256, 384, 512], block_per_stage=[1, 1, 1, 1])
-
-LIBRARIES: dict[str, dict[str, dict[str, LibraryName]]] = {  # library -> prefix -> suffix -> the network there
-    "torchvision": {
-        "vgg": VGG,
-        **RESNETS,
-        "regnetx": named("regnet_x_{}", "800mf", "1.6gf", "3.2gf", "8.0gf", "16gf", "32gf", clean=flops_of_torchvision),
-        "regnety": named("regnet_y_{}", "400mf", "1.6gf", "3.2gf", "16gf", "32gf", clean=flops_of_torchvision),
-        "mobilenetv2": {
-            width: LibraryName("mobilenet_v2", {} if width == "1.0" else {"width_mult": float(width)})
-            for width in ("0.25", "0.5", "0.75", "1.0", "1.25", "1.5")
-        },
-        "mobilenetv3": named("mobilenet_v3_{}", "small", "large"),
-        "efficientnetv1": EFFICIENTNETS,
-        "efficientnetv2": named("efficientnet_v2_{}", "small", "medium", "large", clean=lambda size: size[0]),
-        "shufflenetv2": named("shufflenet_v2_x{}", "0.5", "1.0", "1.5", "2.0", clean=underscores),
-        "vit": {
-            f"{size}-patch{side}": LibraryName(f"vit_{size[0]}_{side}")
-            for size, side in (("base", 16), ("base", 32), ("large", 16), ("large", 32), ("huge", 14))
-        },
-        "squeezenet": named("squeezenet{}", "1.0", "1.1", clean=underscores),
-        "mnasnet": named("mnasnet{}", "0.5", "0.75", "1.0", "1.3", clean=underscores),
-        "swint": named("swin_{}", "base-224", "small-224", "tiny-224", clean=lambda suffix: suffix[0]),
-        "convnext": named("convnext_{}", "tiny", "small", "base", "large"),
-    },
-    "timm": {
-        "vgg": VGG,
-        **RESNETS,
-        "regnetx": named("regnetx_{}", *REGNETS, clean=flops_of_timm),
-        "regnety": named("regnety_{}", *REGNETS, clean=flops_of_timm),
-        "mobilenetv2": named("mobilenetv2_{}", "0.5", "0.75", "1.0", clean=hundredths),
-        "mobilenetv3": named("mobilenetv3_{}_100", "small", "large"),
-        "ghostnet": named("ghostnet_{}", "0.5", "1.0", "1.3", clean=hundredths),
-        "efficientnetv1": EFFICIENTNETS,
-        "efficientnetv2": named("efficientnetv2_{}", "small", "medium", "large", clean=lambda size: size[0]),
-        "xception": {"299": LibraryName("legacy_xception")},
-        "vit": named(
-            "vit_{}_224",
-            *("base-patch16", "base-patch32", "large-patch16", "large-patch32", "huge-patch14"),
-            clean=underscores,
-        ),
-        "resmlp-mixer": {**named("resmlp_{}_224", "12", "24", "36"), "B24": LibraryName("resmlp_big_24_224")},
-        "vovnet": {
-            "27slim": LibraryName("vovnet39a", {"residual": True, **VOVNET_SLIM}),
-            "39": LibraryName("vovnet39a", {"residual": True}),
-            "57": LibraryName("vovnet57a", {"residual": True}),
-        },
-        "se-resnet": named("legacy_seresnet{}", "18", "34", "50", "101", "152"),
-        "mnasnet": named("mnasnet_{}", "0.5", "0.75", "1.0", clean=hundredths),
-        "swint": {
-            f"{size}-{side}": LibraryName(f"swin_{size}_patch4_window{window}_{side}")
-            for side, window, sizes in ((224, 7, ("base", "small", "tiny", "large")), (384, 12, ("base", "large")))
-            for size in sizes
-        },
-        "convnext": named("convnext_{}", "tiny", "small", "base", "large", "xlarge"),
-    },
-}
-OF_TORCHVISION = ("vgg", "resnet", "resnext", "mobilenetv2", "mobilenetv3", "efficientnetv1", "efficientnetv2")
-OF_TORCHVISION += ("shufflenetv2", "densenet", "squeezenet", "mnasnet")  # families whose reference is torchvision's
-
-BSD, MIT, APACHE = "BSD-3-Clause", "MIT", "Apache-2.0"
-WEIGHTS = {  # prefix -> suffix -> torchvision's metadata, timm's results-imagenet.csv, or the authors' README
-    "vgg": {
-        "11": Weights("vgg11-8a719046.pth", 69.02, BSD),
-        "13": Weights("vgg13-19584684.pth", 69.928, BSD),
-        "16": Weights("vgg16-397923af.pth", 71.592, BSD),
-        "19": Weights("vgg19-dcbb9e9d.pth", 72.376, BSD),
-        "bn11": Weights("vgg11_bn-6002323d.pth", 70.37, BSD),
-        "bn13": Weights("vgg13_bn-abd245e5.pth", 71.586, BSD),
-        "bn16": Weights("vgg16_bn-6c64b313.pth", 73.36, BSD),
-        "bn19": Weights("vgg19_bn-c79401a0.pth", 74.218, BSD),
-    },
-    "resnet": {
-        "18": Weights("resnet18-f37072fd.pth", 69.758, BSD),
-        "34": Weights("resnet34-b627a593.pth", 73.314, BSD),
-        "50": Weights("resnet50-11ad3fa6.pth", 80.858, BSD),
-        "101": Weights("resnet101-cd907fc2.pth", 81.886, BSD),
-        "152": Weights("resnet152-f82ba261.pth", 82.284, BSD),
-    },
-    "resnext": {
-        "50-32x4d": Weights("resnext50_32x4d-1a0047aa.pth", 81.198, BSD),
-        "101-32x8d": Weights("resnext101_32x8d-110c445d.pth", 82.834, BSD),
-    },
-    "regnetx": {
-        "200mf": Weights("timm/regnetx_002.pycls_in1k", 68.746, MIT),
-        "400mf": Weights("timm/regnetx_004.pycls_in1k", 72.398, MIT),
-        "600mf": Weights("timm/regnetx_006.pycls_in1k", 73.868, MIT),
-        "800mf": Weights("timm/regnetx_008.pycls_in1k", 75.03, MIT),
-        "1.6gf": Weights("timm/regnetx_016.pycls_in1k", 76.924, MIT),
-        "3.2gf": Weights("timm/regnetx_032.pycls_in1k", 78.168, MIT),
-        "4.0gf": Weights("timm/regnetx_040.pycls_in1k", 78.492, MIT),
-        "6.4gf": Weights("timm/regnetx_064.pycls_in1k", 79.066, MIT),
-        "8.0gf": Weights("timm/regnetx_080.pycls_in1k", 79.202, MIT),
-        "12gf": Weights("timm/regnetx_120.pycls_in1k", 79.588, MIT),
-        "16gf": Weights("timm/regnetx_160.pycls_in1k", 79.866, MIT),
-        "32gf": Weights("timm/regnetx_320.pycls_in1k", 80.246, MIT),
-    },
-    "regnety": {
-        "200mf": Weights("timm/regnety_002.pycls_in1k", 70.278, MIT),
-        "400mf": Weights("timm/regnety_004.pycls_in1k", 74.028, MIT),
-        "600mf": Weights("timm/regnety_006.pycls_in1k", 75.27, MIT),
-        "800mf": Weights("timm/regnety_008.pycls_in1k", 76.302, MIT),
-        "1.6gf": Weights("timm/regnety_016.pycls_in1k", 77.862, MIT),
-        "3.2gf": Weights("timm/regnety_032.pycls_in1k", 78.876, MIT),
-        "4.0gf": Weights("timm/regnety_040.pycls_in1k", 79.232, MIT),
-        "6.4gf": Weights("timm/regnety_064.pycls_in1k", 79.714, MIT),
-        "8.0gf": Weights("timm/regnety_080.pycls_in1k", 79.868, MIT),
-        "12gf": Weights("timm/regnety_120.pycls_in1k", 80.386, MIT),
-        "16gf": Weights("timm/regnety_160.pycls_in1k", 80.298, MIT),
-        "32gf": Weights("timm/regnety_320.pycls_in1k", 80.808, MIT),
-    },
-    "mobilenetv2": {
-        "0.5": Weights("timm/mobilenetv2_050.lamb_in1k", 65.95, APACHE),
-        "1.0": Weights("mobilenet_v2-7ebf99e0.pth", 72.154, BSD),
-    },
-    "mobilenetv3": {
-        "small": Weights("mobilenet_v3_small-047dcff4.pth", 67.668, BSD),
-        "large": Weights("mobilenet_v3_large-5c1a4163.pth", 75.274, BSD),
-    },
-    "ghostnet": {
-        "1.0": Weights("timm/ghostnet_100.in1k", 73.982, APACHE),
-    },
-    "efficientnetv1": {
-        "b0": Weights("efficientnet_b0_rwightman-7f5810bc.pth", 77.692, BSD),
-        "b1": Weights("efficientnet_b1-c27df63c.pth", 79.838, BSD),
-        "b2": Weights("efficientnet_b2_rwightman-c35c1473.pth", 80.608, BSD),
-        "b3": Weights("efficientnet_b3_rwightman-b3899882.pth", 82.008, BSD),
-        "b4": Weights("efficientnet_b4_rwightman-23ab8bcd.pth", 83.384, BSD),
-        "b5": Weights("efficientnet_b5_lukemelas-1a07897c.pth", 83.444, BSD),
-        "b6": Weights("efficientnet_b6_lukemelas-24a108a5.pth", 84.008, BSD),
-        "b7": Weights("efficientnet_b7_lukemelas-c5b4e57e.pth", 84.122, BSD),
-    },
-    "efficientnetv2": {
-        "small": Weights("efficientnet_v2_s-dd5fe13b.pth", 84.228, BSD),
-        "medium": Weights("efficientnet_v2_m-dc08266a.pth", 85.112, BSD),
-        "large": Weights("efficientnet_v2_l-59c71312.pth", 85.808, BSD),
-    },
-    "shufflenetv2": {
-        "0.5": Weights("shufflenetv2_x0.5-f707e7126e.pth", 60.552, BSD),
-        "1.0": Weights("shufflenetv2_x1-5666bf0f80.pth", 69.362, BSD),
-        "1.5": Weights("shufflenetv2_x1_5-3c479a10.pth", 72.996, BSD),
-        "2.0": Weights("shufflenetv2_x2_0-8be3c8ee.pth", 76.23, BSD),
-    },
-    "densenet": {
-        "121": Weights("densenet121-a639ec97.pth", 74.434, BSD),
-        "161": Weights("densenet161-8d451a50.pth", 77.138, BSD),
-        "169": Weights("densenet169-b2777c0a.pth", 75.6, BSD),
-        "201": Weights("densenet201-c1103571.pth", 76.896, BSD),
-    },
-    "xception": {
-        "299": Weights("timm/legacy_xception.tf_in1k", 79.04, APACHE),
-    },
-    "vit": {
-        "base-patch16": Weights("timm/vit_base_patch16_224.augreg2_in21k_ft_in1k", 85.096, APACHE),
-        "base-patch32": Weights("timm/vit_base_patch32_224.augreg_in21k_ft_in1k", 80.716, APACHE),
-        "large-patch16": Weights("timm/vit_large_patch16_224.augreg_in21k_ft_in1k", 85.834, APACHE),
-        "large-patch32": Weights("vit_l_32-c7638314.pth", 76.972, BSD),
-        "huge-patch14": Weights("vit_h_14_lc_swag-c1eb923e.pth", 85.708, "CC-BY-NC-4.0"),
-    },
-    "resmlp-mixer": {
-        "12": Weights("timm/resmlp_12_224.fb_in1k", 76.648, APACHE),
-        "24": Weights("timm/resmlp_24_224.fb_in1k", 79.374, APACHE),
-        "36": Weights("timm/resmlp_36_224.fb_in1k", 79.772, APACHE),
-        "B24": Weights("timm/resmlp_big_24_224.fb_in1k", 81.036, APACHE),
-    },
-    "vovnet": {
-        "39": Weights("vovnet39_torchvision.pth", 76.77, "none stated"),
-        "57": Weights("vovnet57_torchvision.pth", 77.73, "none stated"),
-    },
-    "se-resnet": {
-        "18": Weights("timm/legacy_seresnet18.in1k", 71.766, APACHE),
-        "34": Weights("timm/legacy_seresnet34.in1k", 74.808, APACHE),
-        "50": Weights("timm/legacy_seresnet50.in1k", 77.644, APACHE),
-        "101": Weights("timm/legacy_seresnet101.in1k", 78.386, APACHE),
-        "152": Weights("timm/legacy_seresnet152.in1k", 78.66, APACHE),
-    },
-    "squeezenet": {
-        "1.0": Weights("squeezenet1_0-b66bff10.pth", 58.092, BSD),
-        "1.1": Weights("squeezenet1_1-b8a52dc0.pth", 58.178, BSD),
-    },
-    "mnasnet": {
-        "0.5": Weights("mnasnet0.5_top1_67.823-3ffadce67e.pth", 67.734, BSD),
-        "0.75": Weights("mnasnet0_75-7090bc5f.pth", 71.18, BSD),
-        "1.0": Weights("mnasnet1.0_top1_73.512-f206786ef8.pth", 73.456, BSD),
-        "1.3": Weights("mnasnet1_3-a4c69d6f.pth", 76.506, BSD),
-    },
-    "swint": {
-        "base-224": Weights("timm/swin_base_patch4_window7_224.ms_in22k_ft_in1k", 85.272, MIT),
-        "base-384": Weights("timm/swin_base_patch4_window12_384.ms_in22k_ft_in1k", 86.438, MIT),
-        "small-224": Weights("timm/swin_small_patch4_window7_224.ms_in1k", 83.208, MIT),
-        "tiny-224": Weights("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.376, MIT),
-        "large-224": Weights("timm/swin_large_patch4_window7_224.ms_in22k_ft_in1k", 86.312, MIT),
-        "large-384": Weights("timm/swin_large_patch4_window12_384.ms_in22k_ft_in1k", 87.132, MIT),
-    },
-    "convnext": {
-        "tiny": Weights("convnext_tiny-983f1562.pth", 82.52, BSD),
-        "small": Weights("convnext_small-0c510722.pth", 83.616, BSD),
-        "base": Weights("convnext_base-6075fbad.pth", 84.062, BSD),
-        "large": Weights("convnext_large-ea097f82.pth", 84.414, BSD),
-        "xlarge": Weights("convnext_xlarge_22k_1k_224_ema.pth", 87.0, MIT),
-    },
-    "addernet": {
-        "50": Weights("ResNet50-AdderNet.pth", 74.9, BSD),
-    },
-}
-
-
 def entry(prefix: str, suffix: str) -> Entry:
     """Raises ValueError for unknown names."""
     side = native_img_size(prefix, suffix)
     cost = count(prefix, suffix, 1000, (side, side))
     weights = WEIGHTS.get(prefix, {}).get(suffix)
-    return Entry(prefix, suffix, cost.parameters, cost.arithmetic, side, reference(prefix, suffix), weights)
-
-
-def reference(prefix: str, suffix: str) -> str:
-    """The public network whose logits ours equals."""
-    if prefix == "addernet":
-        return "huawei-noah/AdderNet"
-    library = "torchvision" if prefix in OF_TORCHVISION else "timm"
-    return f"{library} {LIBRARIES[library][prefix][suffix]}"
+    reference = family_of(prefix).reference_of(suffix)
+    return Entry(prefix, suffix, cost.parameters, cost.arithmetic, side, reference, weights)
 
 
 def catalogue() -> list[Entry]:
@@ -315,10 +52,3 @@ def cells(entry: Entry) -> tuple[str, ...]:
 def as_text(entries: list[Entry]) -> str:
     """Aligned columns."""
     return aligned([HEADERS, *(cells(entry) for entry in entries)], RIGHT)
-
-
-def as_markdown(entries: list[Entry]) -> str:
-    """README's table."""
-    rule = ["--:" if name in RIGHT else "---" for name in HEADERS]
-    rows = [HEADERS, rule, *(cells(entry) for entry in entries)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

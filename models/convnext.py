@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import DropPath, LayerNorm2d, Mlp, check_img_size, ramp
+from .libraries import named
 from .registry import register
 
 VARIANTS = {  # Section 3 of the paper; drop_path: TRAINING.md of the authors, xlarge as fine-tuned from 22k classes
@@ -19,6 +20,7 @@ VARIANTS = {  # Section 3 of the paper; drop_path: TRAINING.md of the authors, x
     "large": dict(depths=(3, 3, 27, 3), dims=(192, 384, 768, 1536), drop_path=0.5),
     "xlarge": dict(depths=(3, 3, 27, 3), dims=(256, 512, 1024, 2048), drop_path=0.4),
 }
+MIN_IMG_SIZE = 32
 
 
 class Block(nn.Module):
@@ -64,11 +66,20 @@ class Head(nn.Module):
         return self.fc(self.norm(x.mean((2, 3))))
 
 
-@register("convnext", VARIANTS)
+@register(
+    "convnext",
+    VARIANTS,
+    stages=("stem", "stages.* head.norm"),
+    head="head.fc",
+    cam=r"stages\.\d",
+    channels_last=r"stages\.\d\.blocks\.\d+\.(norm|mlp.*)",
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(
+        timm=named("convnext_{}", *VARIANTS), torchvision=named("convnext_{}", "tiny", "small", "base", "large")
+    ),
+)
 class ConvNeXt(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded down."""
-
-    min_img_size = 32
 
     def __init__(
         self, depths: tuple[int, ...], dims: tuple[int, ...], *, drop_path: float = 0.0, num_classes: int = 1000
@@ -85,7 +96,7 @@ class ConvNeXt(nn.Module):
         self.apply(init_trunc_normal)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         return self.head(self.stages(self.stem(x)))
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import check_img_size, global_average_pool
+from .libraries import named
 from .registry import register
 
 
@@ -68,16 +69,28 @@ VARIANTS = {  # Table 1 of the paper: layers of each block; 161: the wider netwo
     "169": dict(depths=(6, 12, 32, 32), growth=32),
     "201": dict(depths=(6, 12, 48, 32), growth=32),
 }
+MIN_IMG_SIZE = 29  # leaves each of the three halvings its 2x2 window
+NAMES = named("densenet{}", *VARIANTS)
 
 
-@register("densenet", VARIANTS)
+@register(
+    "densenet",
+    VARIANTS,
+    stages=(
+        "features.conv0 features.norm0",
+        *(f"features.denseblock{i} features.transition{i}" for i in (1, 2, 3)),
+        "features.denseblock4 features.norm5",
+    ),
+    head="classifier",
+    cam=r"features\.\w+",
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(torchvision=NAMES, timm=NAMES),
+)
 class DenseNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side.
 
     dropout: chance to drop a value among a layer's new channels; 0.2 in the paper where images are not augmented.
     """
-
-    min_img_size = 29  # leaves each of the three halvings its 2x2 window
 
     def __init__(self, depths: tuple[int, ...], growth: int, *, dropout: float = 0.0, num_classes: int = 1000) -> None:
         super().__init__()
@@ -102,6 +115,6 @@ class DenseNet(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         x = self.features(x)  # (N, C, H / 32, W / 32)
         return self.classifier(global_average_pool(x))

@@ -22,6 +22,7 @@ from .layers import (
     make_divisible,
     ramp,
 )
+from .libraries import named
 from .registry import register
 
 
@@ -114,9 +115,11 @@ VARIANTS = {  # width and depth: the authors' code; dropout: Section 5 of the pa
     "b7": dict(**scaled(width=2.0, depth=3.1), dropout=0.5, norm=TF_NORM),
 }
 IMG_SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
+NAMES = named("efficientnet_{}", *VARIANTS)
+PARTS = dict(stages=("features.*",), head="classifier.1", cam=r"features\.\d+")
 
 
-@register("efficientnetv1", VARIANTS, img_size=IMG_SIZES)
+@register("efficientnetv1", VARIANTS, **PARTS, img_size=IMG_SIZES, libraries=dict(torchvision=NAMES, timm=NAMES))
 class EfficientNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

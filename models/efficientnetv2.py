@@ -12,7 +12,8 @@ from functools import partial
 
 from torch import nn
 
-from .efficientnetv1 import EfficientNet, MBConv, Stage
+from .efficientnetv1 import PARTS, EfficientNet, MBConv, Stage
+from .libraries import named
 from .registry import register
 
 
@@ -70,5 +71,10 @@ VARIANTS = {  # dropout: the recipe of the public weights
     "medium": dict(stem=24, stages=MEDIUM, head=1280, dropout=0.3, norm=NORM),
     "large": dict(stem=32, stages=LARGE, head=1280, dropout=0.4, norm=NORM),
 }
+IMG_SIZES = {"small": 384, "medium": 480, "large": 480}
+LIBRARIES = dict(
+    torchvision=named("efficientnet_v2_{}", *VARIANTS, clean=lambda size: size[0]),
+    timm=named("efficientnetv2_{}", *VARIANTS, clean=lambda size: size[0]),
+)
 
-register("efficientnetv2", VARIANTS, img_size={"small": 384, "medium": 480, "large": 480})(EfficientNet)
+register("efficientnetv2", VARIANTS, **PARTS, img_size=IMG_SIZES, libraries=LIBRARIES)(EfficientNet)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, make_divisible
+from .libraries import hundredths, named
 from .registry import register
 
 
@@ -119,7 +120,14 @@ class GhostBottleneck(nn.Module):
         return self.shortcut(x) + self.ghost2(self.se(out))
 
 
-@register("ghostnet", VARIANTS)
+@register(
+    "ghostnet",
+    VARIANTS,
+    stages=("conv_stem bn1", "blocks.*", "conv_head"),
+    head="classifier",
+    cam=r"blocks\.\d",
+    libraries=dict(timm=named("ghostnet_{}", *VARIANTS, clean=hundredths)),
+)
 class GhostNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

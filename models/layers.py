@@ -202,8 +202,14 @@ def square_side(count: int, what: str) -> int:
     """The side of the square that `count` entries fill. Raises ValueError, naming them `what`, if there is none."""
     side = math.isqrt(max(count, 0))
     if side < 1 or side * side != count:
-        raise ValueError(f"{what}: {count} positions are no square grid, so their rows and columns cannot be told")
+        raise ValueError(f"{what}: {count} positions are no square grid, so their rows and columns are unknown")
     return side
+
+
+def size_of_square(patches: int, patch: int) -> tuple[int, int] | None:
+    """(height, width) of a square image of so many patches of `patch` x `patch` pixels; None if none has as many."""
+    side = math.isqrt(max(patches, 0))
+    return (side * patch, side * patch) if side > 0 and side * side == patches else None
 
 
 def init_linear_trunc_normal(module: nn.Module) -> None:

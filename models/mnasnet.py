@@ -11,7 +11,9 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from .family import numbered
 from .layers import ConvNormAct, global_average_pool, init_kaiming_fan_out, make_divisible
+from .libraries import hundredths, named, underscores
 from .registry import register
 
 VARIANTS = {  # a suffix multiplies the channels: the paper's depth multiplier
@@ -51,7 +53,17 @@ class InvertedResidual(nn.Module):
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
-@register("mnasnet", VARIANTS)
+@register(
+    "mnasnet",
+    VARIANTS,
+    stages=(numbered("layers", range(8)), *(f"layers.{i}" for i in range(8, 14)), "layers.14 layers.15"),
+    head="classifier.1",
+    cam=r"layers\.\d+",
+    libraries=dict(
+        torchvision=named("mnasnet{}", *VARIANTS, clean=underscores),
+        timm=named("mnasnet_{}", "0.5", "0.75", "1.0", clean=hundredths),
+    ),
+)
 class MnasNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

@@ -6,9 +6,13 @@ Reference: torchvision.models.mobilenetv2. Public weights: torchvision's mobilen
 mobilenet_v2-7ebf99e0.pth (both width 1.0), BSD-3-Clause.
 """
 
+from itertools import accumulate, pairwise
+
 from torch import Tensor, nn
 
+from .family import numbered
 from .layers import ConvNormAct, global_average_pool, init_kaiming_fan_out, init_linear_normal, make_divisible
+from .libraries import LibraryName, hundredths, named
 from .registry import register
 
 VARIANTS = {  # a suffix is the width multiplier of Section 4
@@ -28,6 +32,11 @@ STAGES = (  # Table 2: expansion, channels, blocks, stride of the first block
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+STARTS = tuple(accumulate((depth for _, _, depth, _ in STAGES), initial=1))  # where in `features` each stage begins
+NAMES = {
+    suffix: LibraryName("mobilenet_v2", {} if suffix == "1.0" else {"width_mult": variant["width"]})
+    for suffix, variant in VARIANTS.items()
+}
 
 
 class InvertedResidual(nn.Module):
@@ -52,7 +61,14 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.residual else self.conv(x)
 
 
-@register("mobilenetv2", VARIANTS)
+@register(
+    "mobilenetv2",
+    VARIANTS,
+    stages=("features.0", *(numbered("features", range(*ends)) for ends in pairwise(STARTS)), "features.18"),
+    head="classifier.1",
+    cam=r"features\.\d+",
+    libraries=dict(torchvision=NAMES, timm=named("mobilenetv2_{}", "0.5", "0.75", "1.0", clean=hundredths)),
+)
 class MobileNetV2(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

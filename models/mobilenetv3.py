@@ -7,10 +7,12 @@ mobilenet_v3_small-047dcff4.pth, mobilenet_v3_large-8738ca79.pth and -5c1a4163.p
 """
 
 from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from .family import numbered
 from .layers import (
     ConvNormAct,
     SqueezeExcitation,
@@ -19,6 +21,7 @@ from .layers import (
     init_linear_normal,
     make_divisible,
 )
+from .libraries import named
 from .registry import register
 
 
@@ -93,7 +96,25 @@ class InvertedResidual(nn.Module):
         return x + self.block(x) if self.residual else self.block(x)
 
 
-@register("mobilenetv3", VARIANTS)
+def stages(network: "MobileNetV3") -> list[str]:
+    """The stem, the inverted residuals of each width, the last convolution, the hidden layer."""
+    _, *blocks, _ = network.features
+    places = groupby(range(1, len(blocks) + 1), key=lambda i: network.features[i].block[-1][0].out_channels)
+    widths = [numbered("features", same) for _, same in places]
+    return ["features.0", *widths, f"features.{len(blocks) + 1}", "classifier.0"]
+
+
+@register(
+    "mobilenetv3",
+    VARIANTS,
+    stages=stages,
+    head="classifier.3",
+    cam=r"features\.\d+",
+    libraries=dict(
+        torchvision=named("mobilenet_v3_{}", *VARIANTS),
+        timm=named("mobilenetv3_{}_100", *VARIANTS),
+    ),
+)
 class MobileNetV3(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

@@ -3,42 +3,48 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from torch import nn
 
+from .family import Family
 from .layers import check_img_size
 
 Network = TypeVar("Network", bound=type[nn.Module])
 
-
-@dataclass(frozen=True)
-class Family:
-    network: type[nn.Module]
-    variants: Mapping[str, Mapping[str, Any]]  # suffix -> arguments of the network
-    img_size: int | Mapping[str, int]  # side of the images that a variant is meant for
-
-
 _FAMILIES: dict[str, Family] = {}
 
 
-def register(
-    prefix: str, variants: Mapping[str, Mapping[str, Any]], *, img_size: int | Mapping[str, int] = 224
-) -> Callable[[Network], Network]:
+def register(prefix: str, variants: Mapping[str, Mapping[str, Any]], **facts: Any) -> Callable[[Network], Network]:
     """Class decorator: offer `network(**variants[suffix], num_classes=...)` under `prefix` and each suffix.
 
-    img_size: the side of the images that the variants are meant for, one number or one a suffix.
-    Raises ValueError if the prefix is taken.
+    facts: the other fields of `Family`, of which stages, head and cam are needed. Raises ValueError if one of them is
+    missing or contradicts the class, or if the prefix is taken.
     """
 
     def enter(network: Network) -> Network:
         if prefix in _FAMILIES:
             raise ValueError(f"the prefix {prefix!r} is registered twice")
-        _FAMILIES[prefix] = Family(network, variants, img_size)
+        _FAMILIES[prefix] = Family(prefix=prefix, network=network, variants=variants, **facts)
         return network
 
     return enter
+
+
+def family_of(network: nn.Module | str) -> Family:
+    """The family of a prefix, or of a network that create_model made. Raises ValueError for any other."""
+    if isinstance(network, nn.Module):
+        if not is_registered(network):
+            raise ValueError(f"a {type(network).__name__} that is not of create_model belongs to no family")
+        network = network.model_name[0]
+    if network not in _FAMILIES:
+        raise ValueError(_unknown("model_prefix", network, list(_FAMILIES)))
+    return _FAMILIES[network]
+
+
+def is_registered(network: nn.Module) -> bool:
+    """Whether create_model made it, so that it has a family and a `model_name`."""
+    return hasattr(network, "model_name")
 
 
 def list_models() -> list[tuple[str, str]]:
@@ -48,8 +54,7 @@ def list_models() -> list[tuple[str, str]]:
 
 def native_img_size(model_prefix: str, model_suffix: str) -> int:
     """Side in pixels of the images that the variant is meant for. Raises ValueError for unknown names."""
-    sizes = _find(model_prefix, model_suffix).img_size
-    return sizes if isinstance(sizes, int) else sizes[model_suffix]
+    return _find(model_prefix, model_suffix).img_size_of(model_suffix)
 
 
 def create_model(
@@ -68,14 +73,14 @@ def create_model(
         take note (position tables, token mixing); None means the size that the variant is meant for.
     overrides: arguments of the network's class to set otherwise than the variant does, such as dropout rates.
     Raises ValueError for an unknown prefix or suffix, naming the choices and the nearest, for an unknown override, and
-    for an img_size below the network's `min_img_size`.
+    for an img_size below the least that the network takes.
     """
     family = _find(model_prefix, model_suffix)
     accepted = inspect.signature(family.network).parameters
     if img_size is not None:
         size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-        check_img_size(size, getattr(family.network, "min_img_size", 1))
-        if "img_size" in accepted:
+        check_img_size(size, family.min_img_size_of(model_suffix))
+        if family.tables:
             overrides["img_size"] = size
     for name in overrides:
         if name not in accepted:
@@ -86,9 +91,7 @@ def create_model(
 
 
 def _find(prefix: str, suffix: str) -> Family:
-    if prefix not in _FAMILIES:
-        raise ValueError(_unknown("model_prefix", prefix, list(_FAMILIES)))
-    family = _FAMILIES[prefix]
+    family = family_of(prefix)
     if suffix not in family.variants:
         raise ValueError(_unknown(f"model_suffix for {prefix}", suffix, list(family.variants)))
     return family

@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict
 from torch import Tensor, nn
 
 from .layers import ConvBNReLU, SqueezeExcitation, global_average_pool, init_linear_normal
+from .libraries import named
 from .registry import register
 
 
@@ -75,9 +76,30 @@ VARIANTS = {  # the networks released with the paper: pycls, configs/dds_baselin
     "16gf": dict(w0=216, wa=55.59, wm=2.1, depth=22, group_width=128),
     "32gf": dict(w0=320, wa=69.86, wm=2.0, depth=23, group_width=168),
 }
+PARTS = dict(stages=("stem", "s1", "s2", "s3", "s4"), head="head.fc", cam=r"s\d")
 
 
-@register("regnetx", VARIANTS)
+def flops_of_timm(suffix: str) -> str:
+    """'200mf' -> '002', '4.0gf' -> '040', '12gf' -> '120': hundreds of millions of multiply-adds."""
+    return f"{round(float(suffix[:-2]) * (10 if suffix.endswith('gf') else 0.01)):03d}"
+
+
+def flops_of_torchvision(suffix: str) -> str:
+    """'1.6gf' -> '1_6gf', '8.0gf' -> '8gf'."""
+    return suffix.replace(".0", "").replace(".", "_")
+
+
+@register(
+    "regnetx",
+    VARIANTS,
+    **PARTS,
+    libraries=dict(
+        timm=named("regnetx_{}", *VARIANTS, clean=flops_of_timm),
+        torchvision=named(
+            "regnet_x_{}", "800mf", "1.6gf", "3.2gf", "8.0gf", "16gf", "32gf", clean=flops_of_torchvision
+        ),
+    ),
+)
 class RegNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up.
 

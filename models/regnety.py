@@ -6,8 +6,9 @@ Reference: timm regnety_002 and kin. Public weights: hub ids timm/regnety_002.py
 torchvision's regnet_y_800mf and regnet_y_8gf are other networks: their widths round up to multiples of the group width.
 """
 
+from .libraries import named
 from .registry import register
-from .regnetx import RegNet
+from .regnetx import PARTS, RegNet, flops_of_timm, flops_of_torchvision
 
 VARIANTS = {  # the networks released with the paper: pycls, configs/dds_baselines; the ratio: its models/regnet.py
     "200mf": dict(w0=24, wa=36.44, wm=2.49, depth=13, group_width=8, se_ratio=0.25),
@@ -23,5 +24,9 @@ VARIANTS = {  # the networks released with the paper: pycls, configs/dds_baselin
     "16gf": dict(w0=200, wa=106.23, wm=2.48, depth=18, group_width=112, se_ratio=0.25),
     "32gf": dict(w0=232, wa=115.89, wm=2.53, depth=20, group_width=232, se_ratio=0.25),
 }
+LIBRARIES = dict(
+    timm=named("regnety_{}", *VARIANTS, clean=flops_of_timm),
+    torchvision=named("regnet_y_{}", "400mf", "1.6gf", "3.2gf", "16gf", "32gf", clean=flops_of_torchvision),
+)
 
-register("regnety", VARIANTS)(RegNet)
+register("regnety", VARIANTS, **PARTS, libraries=LIBRARIES)(RegNet)

@@ -7,11 +7,13 @@ hub, and Meta's resmlp_12_no_dist.pth and kin under other keys, Apache-2.0.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from .layers import DropPath, Mlp, PatchEmbed, check_exact_img_size, patch_grid, square_side
+from .layers import DropPath, Mlp, PatchEmbed, check_exact_img_size, patch_grid, size_of_square, square_side
+from .libraries import LibraryName, named
 from .registry import register
 
 VARIANTS = {  # Section 3 of the paper; scale: what ls1 and ls2 start from in the reference
@@ -53,7 +55,16 @@ class Block(nn.Module):
         return x + self.drop_path(self.ls2 * self.mlp_channels(self.norm2(x)))
 
 
-@register("resmlp-mixer", VARIANTS)
+@register(
+    "resmlp-mixer",
+    VARIANTS,
+    stages=("stem", "blocks.* norm"),
+    head="head",
+    cam=r"norm",
+    tokens=True,
+    tables=r"blocks\.\d+\.linear_tokens\.(weight|bias)",
+    libraries=dict(timm={**named("resmlp_{}_224", "12", "24", "36"), "B24": LibraryName("resmlp_big_24_224")}),
+)
 class ResMLP(nn.Module):
     """(N, 3, H, W) images of exactly `img_size` (height, width) -> (N, num_classes) logits.
 
@@ -110,6 +121,13 @@ class ResMLP(nn.Module):
                 fitted[bias_key] = (there.to(matrix) @ state[bias_key].float()).to(state[bias_key].dtype)
         new = f"{self.grid[0]}x{self.grid[1]}"
         return fitted, [f"linear_tokens of {len(keys)} blocks resampled from {side}x{side} to {new} patches (bicubic)"]
+
+    @staticmethod
+    def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
+        """(height, width) of the images that `state` is for, if its patches fill a square, else None."""
+        if "blocks.0.linear_tokens.weight" not in state or "stem.proj.weight" not in state:
+            return None
+        return size_of_square(len(state["blocks.0.linear_tokens.weight"]), state["stem.proj.weight"].shape[-1])
 
 
 def resampling(old: tuple[int, int], new: tuple[int, int]) -> Tensor:

@@ -8,6 +8,7 @@ Reference: torchvision.models.resnet. Public weights: torchvision's resnet18-f37
 from torch import Tensor, nn
 
 from .layers import global_average_pool, init_kaiming_fan_out
+from .libraries import named
 from .registry import register
 
 
@@ -88,9 +89,11 @@ VARIANTS = {  # Table 1 of the paper: blocks of each stage
     "101": dict(block=Bottleneck, depths=(3, 4, 23, 3)),
     "152": dict(block=Bottleneck, depths=(3, 8, 36, 3)),
 }
+NAMES = named("resnet{}", *VARIANTS)
+PARTS = dict(stages=("conv1 bn1", "layer1", "layer2", "layer3", "layer4"), head="fc", cam=r"layer\d")
 
 
-@register("resnet", VARIANTS)
+@register("resnet", VARIANTS, **PARTS, libraries=dict(torchvision=NAMES, timm=NAMES))
 class ResNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from . import resnet
 from .layers import SqueezeExcitation, check_img_size, global_average_pool
+from .libraries import named
 from .registry import register
 from .resnet import make_stages
 
@@ -57,13 +58,20 @@ VARIANTS = {  # the depths of the ResNets: Table 1 of https://arxiv.org/abs/1512
     "101": dict(block=Bottleneck, depths=(3, 4, 23, 3)),
     "152": dict(block=Bottleneck, depths=(3, 8, 36, 3)),
 }
+MIN_IMG_SIZE = 3  # the unpadded max pool needs two rows
 
 
-@register("se-resnet", VARIANTS)
+@register(
+    "se-resnet",
+    VARIANTS,
+    stages=("layer0", "layer1", "layer2", "layer3", "layer4"),
+    head="last_linear",
+    cam=r"layer\d",
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(timm=named("legacy_seresnet{}", *VARIANTS)),
+)
 class SEResNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has about 1/32 of the side."""
-
-    min_img_size = 3  # the unpadded max pool needs two rows
 
     def __init__(
         self, block: type[BasicBlock] | type[Bottleneck], depths: tuple[int, ...], *, num_classes: int = 1000
@@ -80,7 +88,7 @@ class SEResNet(nn.Module):
         self.apply(init_conv_weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         x = self.pool0(self.layer0(x))  # (N, 64, H / 4, W / 4)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, C, H / 32, W / 32)
         return self.last_linear(global_average_pool(x))

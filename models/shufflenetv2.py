@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, global_average_pool
+from .libraries import named, underscores
 from .registry import register
 
 VARIANTS = {  # Table 5 of the paper: channels of stages 2 to 4 and of the last convolution
@@ -51,7 +52,14 @@ def depthwise(in_channels: int, out_channels: int, stride: int) -> list[nn.Modul
     return [*filters, *ConvNormAct(in_channels, out_channels, 1)]
 
 
-@register("shufflenetv2", VARIANTS)
+@register(
+    "shufflenetv2",
+    VARIANTS,
+    stages=("conv1", "stage2", "stage3", "stage4", "conv5"),
+    head="fc",
+    cam=r"stage\d|conv5",
+    libraries=dict(torchvision=named("shufflenet_v2_x{}", *VARIANTS, clean=underscores)),
+)
 class ShuffleNetV2(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has 1/32 of the side, rounded up."""
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import check_img_size
+from .libraries import named, underscores
 from .registry import register
 
 
@@ -41,14 +42,25 @@ VARIANTS = {  # 1.0: Table 1 of the paper; 1.1: the authors' https://github.com/
 }
 
 
-@register("squeezenet", VARIANTS)
+def min_img_size(stem_kernel: int) -> int:
+    """The side that leaves each of the three poolings, which do not pad, 2x2 positions."""
+    return 14 + stem_kernel
+
+
+@register(
+    "squeezenet",
+    VARIANTS,
+    stages=("features.*",),
+    head="classifier.1",
+    cam=r"features\.\d+",
+    min_img_size={suffix: min_img_size(variant["stem_kernel"]) for suffix, variant in VARIANTS.items()},
+    libraries=dict(torchvision=named("squeezenet{}", *VARIANTS, clean=underscores)),
+)
 class SqueezeNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits, never negative: a ReLU follows the last convolution.
 
     pooled: numbers of the Fire modules, from 0, that have a pooling before them.
     """
-
-    min_img_size = 17  # of 1.1; leaves each of the three poolings, which do not pad, 2x2 positions
 
     def __init__(
         self,
@@ -60,7 +72,7 @@ class SqueezeNet(nn.Module):
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
-        self.min_img_size = 14 + stem_kernel
+        self.least_side = min_img_size(stem_kernel)
         channels = stem_width
         layers = [nn.Conv2d(3, channels, stem_kernel, stride=2), nn.ReLU(inplace=True)]
         for i in range(8):
@@ -81,6 +93,6 @@ class SqueezeNet(nn.Module):
         nn.init.normal_(self.classifier[1].weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], self.least_side)
         x = self.features(x)  # (N, 512, H / 16, W / 16)
         return self.classifier(x)

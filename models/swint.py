@@ -7,10 +7,13 @@ Public weights: timm/swin_tiny_patch4_window7_224.ms_in1k and kin on the Hugging
 swin_tiny_patch4_window7_224.pth and kin under other keys, MIT; torchvision's swin_t-704ceda3.pth, BSD-3-Clause.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from .layers import DropPath, Mlp, PatchEmbed, init_linear_trunc_normal, patch_grid, ramp, square_side
+from .libraries import LibraryName, named
 from .registry import register
 
 VARIANTS = {  # Section 3.3 of the paper; drop_path: configs/swin of the authors
@@ -24,6 +27,10 @@ VARIANTS = {  # Section 3.3 of the paper; drop_path: configs/swin of the authors
     "large-384": dict(
         dim=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12, drop_path=0.2, img_size=(384, 384)
     ),
+}
+OF_TIMM = {
+    suffix: LibraryName("swin_{}_patch4_window{window}_{}".format(*suffix.split("-"), window=variant["window"]))
+    for suffix, variant in VARIANTS.items()
 }
 
 
@@ -175,7 +182,20 @@ class Head(nn.Module):
         return self.fc(x.mean((1, 2)))
 
 
-@register("swint", VARIANTS, img_size={suffix: int(suffix.rpartition("-")[2]) for suffix in VARIANTS})
+@register(
+    "swint",
+    VARIANTS,
+    stages=("patch_embed", "layers.* norm"),
+    head="head.fc",
+    cam=r"layers\.\d\.blocks\.\d+\.norm1",  # the last attention mixes what is left of the map
+    channels_last=r"(?!patch_embed\.proj)(?!.*\.attn).*",
+    img_size={suffix: int(suffix.rpartition("-")[2]) for suffix in VARIANTS},
+    tables=r".*\.relative_position_bias_table",
+    libraries=dict(
+        timm=OF_TIMM,
+        torchvision=named("swin_{}", "base-224", "small-224", "tiny-224", clean=lambda suffix: suffix[0]),
+    ),
+)
 class SwinTransformer(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits, at any H and W; patches of 4 x 4 pixels.
 
@@ -236,3 +256,7 @@ class SwinTransformer(nn.Module):
             change = f"bias tables resized from windows of {old}x{old} to {height}x{width} (bicubic)"
             changes[change] = changes.get(change, 0) + 1
         return state, [f"{count} relative position {change}" for change, count in changes.items()]
+
+    @staticmethod
+    def size_of(state: Mapping[str, Tensor]) -> None:
+        """None: images of many sizes have windows of the same size, and the tables show no more than that."""

@@ -8,6 +8,7 @@ Public weights: torchvision's vgg11-8a719046.pth, vgg16_bn-6c64b313.pth and kin,
 from torch import Tensor, nn
 
 from .layers import check_img_size, init_kaiming_fan_out, init_linear_normal
+from .libraries import named
 from .registry import register
 
 VARIANTS = {  # Table 1 of the paper, columns A, B, D and E: convolutions of each stage
@@ -21,13 +22,31 @@ VARIANTS = {  # Table 1 of the paper, columns A, B, D and E: convolutions of eac
     "bn19": dict(depths=(2, 2, 4, 4, 4), batch_norm=True),
 }
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each stage
+MIN_IMG_SIZE = 32  # five halvings without padding
+NAMES = named("vgg{}", *VARIANTS, clean=lambda suffix: f"{suffix[2:]}_bn" if suffix.startswith("bn") else suffix)
 
 
-@register("vgg", VARIANTS)
+def stages(network: "VGG") -> list[str]:
+    """Each pooling ends a stage; the two hidden layers behind them are stages too."""
+    parts = [""]
+    for i, layer in enumerate(network.features):
+        parts[-1] += f" features.{i}"
+        if isinstance(layer, nn.MaxPool2d):
+            parts.append("")
+    return [*parts[:-1], "classifier.0", "classifier.3"]
+
+
+@register(
+    "vgg",
+    VARIANTS,
+    stages=stages,
+    head="classifier.6",
+    cam=r"features\.\d+",
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(torchvision=NAMES, timm=NAMES),
+)
 class VGG(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; H and W at least 32."""
-
-    min_img_size = 32  # five halvings without padding
 
     def __init__(
         self, depths: tuple[int, ...], *, batch_norm: bool = False, dropout: float = 0.5, num_classes: int = 1000
@@ -57,6 +76,6 @@ class VGG(nn.Module):
         self.apply(init_linear_normal)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         x = self.avgpool(self.features(x))  # (N, 512, 7, 7)
         return self.classifier(x.flatten(1))

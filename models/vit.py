@@ -7,6 +7,8 @@ timm/vit_base_patch16_224.augreg2_in21k_ft_in1k and kin on the Hugging Face hub,
 vit_b_16-c867db91.pth and kin under other keys, BSD-3-Clause.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -18,8 +20,10 @@ from .layers import (
     init_linear_trunc_normal,
     patch_grid,
     ramp,
+    size_of_square,
     square_side,
 )
+from .libraries import LibraryName, named, underscores
 from .registry import register
 
 VARIANTS = {  # Table 1 of the paper; dropout: vit_jax/configs/models.py of the authors
@@ -29,6 +33,7 @@ VARIANTS = {  # Table 1 of the paper; dropout: vit_jax/configs/models.py of the 
     "large-patch32": dict(patch=32, dim=1024, depth=24, heads=16),
     "huge-patch14": dict(patch=14, dim=1280, depth=32, heads=16, dropout=0.1),
 }
+OF_TORCHVISION = {name: LibraryName(f"vit_{name[0]}_{variant['patch']}") for name, variant in VARIANTS.items()}
 
 
 class Attention(nn.Module):
@@ -64,7 +69,16 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-@register("vit", VARIANTS)
+@register(
+    "vit",
+    VARIANTS,
+    stages=("patch_embed cls_token pos_embed", "blocks.* norm"),
+    head="head",
+    cam=r"blocks\.\d+\.norm1",  # what follows the last attention changes the class token alone
+    tokens=True,
+    tables=r"pos_embed",
+    libraries=dict(timm=named("vit_{}_224", *VARIANTS, clean=underscores), torchvision=OF_TORCHVISION),
+)
 class VisionTransformer(nn.Module):
     """(N, 3, H, W) images of exactly `img_size` (height, width) -> (N, num_classes) logits.
 
@@ -125,3 +139,10 @@ class VisionTransformer(nn.Module):
         state["pos_embed"] = torch.cat((table[:, :1], patches), dim=1)
         change = f"pos_embed resized from {side}x{side} to {self.grid[0]}x{self.grid[1]} patches (bicubic)"
         return state, [change]
+
+    @staticmethod
+    def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
+        """(height, width) of the images that `state` is for, if its patches fill a square, else None."""
+        if "pos_embed" not in state or "patch_embed.proj.weight" not in state:
+            return None
+        return size_of_square(state["pos_embed"].shape[1] - 1, state["patch_embed.proj.weight"].shape[-1])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvBNReLU, check_img_size, global_average_pool, init_kaiming_fan_out
+from .libraries import LibraryName
 from .registry import register
 
 
@@ -42,13 +43,26 @@ VARIANTS = {  # the authors' repository: blocks of each stage, channels inside a
     "39": dict(depths=(1, 1, 2, 2), inner=(128, 160, 192, 224), widths=(256, 512, 768, 1024)),
     "57": dict(depths=(1, 1, 4, 3), inner=(128, 160, 192, 224), widths=(256, 512, 768, 1024)),
 }
+MIN_IMG_SIZE = 29  # leaves each of the three poolings, which do not pad, 2x2 positions
+SLIM = dict(stage_conv_chs=[64, 80, 96, 112], stage_out_chs=[128, 256, 384, 512], block_per_stage=[1, 1, 1, 1])
+NAMES = {
+    "27slim": LibraryName("vovnet39a", {"residual": True, **SLIM}),
+    "39": LibraryName("vovnet39a", {"residual": True}),
+    "57": LibraryName("vovnet57a", {"residual": True}),
+}
 
 
-@register("vovnet", VARIANTS)
+@register(
+    "vovnet",
+    VARIANTS,
+    stages=("stem", "stages.*"),
+    head="head.fc",
+    cam=r"stages\.\d",
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(timm=NAMES),
+)
 class VoVNet(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; the last feature map has about 1/32 of the side."""
-
-    min_img_size = 29  # leaves each of the three poolings, which do not pad, 2x2 positions
 
     def __init__(
         self, depths: tuple[int, ...], inner: tuple[int, ...], widths: tuple[int, ...], *, num_classes: int = 1000
@@ -76,6 +90,6 @@ class VoVNet(nn.Module):
         nn.init.zeros_(self.head.fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         x = self.stages(self.stem(x))  # (N, C, H / 32, W / 32)
         return self.head(global_average_pool(x))

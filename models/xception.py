@@ -10,6 +10,7 @@ from Keras, Apache-2.0; they want images normalised by mean 0.5 and std 0.5.
 from torch import Tensor, nn
 
 from .layers import check_img_size, global_average_pool, init_kaiming_fan_out
+from .libraries import LibraryName
 from .registry import register
 
 
@@ -59,13 +60,27 @@ BLOCKS = (  # Figure 5 of the paper: widths of the separable convolutions, strid
     ((728, 1024), 2),
 )
 VARIANTS = {"299": dict(dropout=0.5)}  # the rate: the paper's ImageNet models, Section 4.3
+MIN_IMG_SIZE = 7  # the stem does not pad
 
 
-@register("xception", VARIANTS, img_size=299)
+@register(
+    "xception",
+    VARIANTS,
+    stages=(
+        "conv1 bn1 conv2 bn2",
+        *("block1", "block2", "block3"),
+        "block4 block5 block6 block7 block8 block9 block10 block11",  # the middle flow
+        "block12",
+        "conv3 bn3 conv4 bn4",
+    ),
+    head="fc",
+    cam=r"block\d+|relu",  # the ReLU's last call is the end of the trunk
+    img_size=299,
+    min_img_size=MIN_IMG_SIZE,
+    libraries=dict(timm={"299": LibraryName("legacy_xception")}),
+)
 class Xception(nn.Module):
     """(N, 3, H, W) images -> (N, num_classes) logits; 299 x 299 images leave a last feature map of 10 x 10."""
-
-    min_img_size = 7  # the stem does not pad
 
     def __init__(self, *, dropout: float, num_classes: int = 1000) -> None:
         super().__init__()
@@ -87,7 +102,7 @@ class Xception(nn.Module):
         self.apply(init_kaiming_fan_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_img_size(x.shape[-2:], self.min_img_size)
+        check_img_size(x.shape[-2:], MIN_IMG_SIZE)
         x = self.relu(self.bn1(self.conv1(x)))  # (N, 32, H / 2, W / 2)
         x = self.relu(self.bn2(self.conv2(x)))
         for i in range(1, len(BLOCKS) + 1):

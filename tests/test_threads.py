@@ -131,7 +131,7 @@ def test_hyper_threads_of_a_core_count_once(tmp_path):
     assert physical_cores({0, 4, 1}, tmp_path) == 2
 
 
-def test_affinity_and_launcher_are_asked(monkeypatch):
+def test_affinity_and_launcher_are_read(monkeypatch):
     monkeypatch.setattr(threads, "affinity_of_process", lambda: {0, 3, 5})
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
@@ -170,22 +170,22 @@ print(torch.get_num_threads(), threads.threads_in_use('auto'))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="libgomp")
 def test_the_variables_reach_openmp():
-    told = run(UNDER_A_QUOTA, OMP_DISPLAY_ENV="VERBOSE")
-    assert "OMP_NUM_THREADS = '1'" in told
-    assert "GOMP_SPINCOUNT = '0'" in told  # what PASSIVE means to libgomp
-    assert told.startswith("1 ")
-    assert "a quota of 1 cores" in told
-    told = run(UNDER_A_QUOTA, OMP_DISPLAY_ENV="VERBOSE", OMP_NUM_THREADS="3", GOMP_SPINCOUNT="77")
-    assert "OMP_NUM_THREADS = '3'" in told
-    assert "GOMP_SPINCOUNT = '77'" in told
-    assert "OMP_NUM_THREADS=3 of the environment" in told
+    printed = run(UNDER_A_QUOTA, OMP_DISPLAY_ENV="VERBOSE")
+    assert "OMP_NUM_THREADS = '1'" in printed
+    assert "GOMP_SPINCOUNT = '0'" in printed  # what PASSIVE means to libgomp
+    assert printed.startswith("1 ")
+    assert "a quota of 1 cores" in printed
+    printed = run(UNDER_A_QUOTA, OMP_DISPLAY_ENV="VERBOSE", OMP_NUM_THREADS="3", GOMP_SPINCOUNT="77")
+    assert "OMP_NUM_THREADS = '3'" in printed
+    assert "GOMP_SPINCOUNT = '77'" in printed
+    assert "OMP_NUM_THREADS=3 of the environment" in printed
 
 
 def test_the_key_wins_over_the_environment():
     code = "from utils.threads import *; compute_with(3); print(threads_in_use(3))"
-    told = run(code, OMP_NUM_THREADS="2")
-    assert "'threads': 3" in told
-    assert "num_threads = 3 of the config" in told
+    printed = run(code, OMP_NUM_THREADS="2")
+    assert "'threads': 3" in printed
+    assert "num_threads = 3 of the config" in printed
 
 
 SCRIPTS = [*ROOT.glob("*.py"), *ROOT.glob("tools/*.py"), *ROOT.glob("benchmarks/*.py")]

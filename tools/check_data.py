@@ -57,7 +57,8 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
 
 def check(request: Request) -> None:
     """Print and write the report. Raises DataError if something would spoil a training."""
-    root, output = request.root.resolve(), request.output.resolve()
+    root = request.root.resolve()
+    output = request.output.resolve()
     if root in (output, *output.parents):
         raise DataError(f"--output {request.output}: lies in {request.root}, where it would be taken for a class")
     if output.exists() and not output.is_dir():

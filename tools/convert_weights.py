@@ -19,22 +19,21 @@ from utils.cli import run_command
 from utils.errors import WeightsError
 from utils.files import atomic_file
 from utils.text import one_line
-from utils.weights.load import load_weights
+from utils.torch_private import with_version
+from utils.weights.load import fill
 from utils.weights.networks import find_network
 from utils.weights.options import network_options, positive
 from utils.weights.spec import NetworkOptions, NetworkSpec
+from utils.weights.weights_file import WeightsFile
 
 import torch
 from torch import Tensor, nn
 
-from models import native_img_size
-from models.catalogue import LIBRARIES
-from models.dialects import FAMILIES, NATIVE_EPS, OURS, translate, translate_back, with_batchnorm_eps
+from models import family_of, native_img_size
+from models.dialects import NATIVE_EPS, OURS, dialects_of, translate, translate_back, with_batchnorm_eps
+from models.libraries import LIBRARIES
 
 FORMATS = (".pth", ".pt", ".safetensors")
-VERSIONS = {
-    ("torchvision", "mnasnet"): 2
-}  # where a library takes no state dict that does not say of what version it is
 TOLERANCE = 1e-4  # of the largest logit, or of 1
 
 
@@ -55,16 +54,17 @@ class Request:
 def convert(request: Request) -> list[str]:
     """Write request.target and return what was done, a sentence a line. Raises WeightsError."""
     check_paths(request)
-    network = find_network(request.network)
+    file = WeightsFile(request.source)
+    network = find_network(request.network, file)
     model = network.build()
-    report = load_weights(model, request.source, force=request.network.force)
-    complain_of_gaps(request, network, report.missing)
+    report = fill(model, file.state, str(file.path), force=request.network.force)
+    check_missing(request, network, report.missing)
     converted = convert_state(network, model.state_dict(), request.layout)
-    told = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]
-    told += verify(network, model, converted, request.layout)
+    lines = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]
+    lines += verify(network, model, converted, request.layout)
     write(request.target, converted)
     whose = "our" if request.layout == OURS else f"{request.layout}'s"
-    return [*told, f"wrote {len(converted)} tensors in {whose} names to {request.target}"]
+    return [*lines, f"wrote {len(converted)} tensors in {whose} names to {request.target}"]
 
 
 def check_paths(request: Request) -> None:
@@ -83,10 +83,10 @@ def check_paths(request: Request) -> None:
         raise WeightsError(f"{target}: there is no folder {target.parent}")
 
 
-def complain_of_gaps(request: Request, network: NetworkSpec, missing: list[str]) -> None:
+def check_missing(request: Request, network: NetworkSpec, missing: list[str]) -> None:
     """Raises WeightsError if IN lacks something beyond a head that the user wants anew."""
-    head = FAMILIES[network.prefix].head if request.network.num_classes else ()
-    if gaps := [name for name in missing if not (head and name.startswith(head))]:
+    head_is_new, family = bool(request.network.num_classes), family_of(network.prefix)
+    if gaps := [name for name in missing if not (head_is_new and family.in_head(name))]:
         what = f"{len(gaps)} tensors of {network.prefix} {network.suffix} are not in it, {gaps[0]} for one"
         if not request.network.force:
             raise WeightsError(f"{request.source}: {what}; --force writes initial values for them")
@@ -101,14 +101,14 @@ def convert_state(network: NetworkSpec, state: dict[str, Tensor], layout: str) -
     eps, converted = eps_of(network, layout), OrderedDict(translation.state)
     if eps is not None:
         converted = OrderedDict(with_batchnorm_eps(converted, NATIVE_EPS, eps))
-    if version := VERSIONS.get((layout, network.prefix)):
-        converted._metadata = {"": {"version": version}}
+    if (version := family_of(network.prefix).network._version) > 1:  # torchvision refuses files that do not say it
+        with_version(converted, version)
     return converted
 
 
 def eps_of(network: NetworkSpec, layout: str) -> float | None:
     """eps of BatchNorm in the network of `layout`, if it is not that of ours."""
-    found = (each for each in FAMILIES[network.prefix].layouts if each.name == layout)
+    found = (each for each in dialects_of(network.prefix).layouts if each.name == layout)
     return next((each.batchnorm_eps[network.suffix] for each in found if network.suffix in each.batchnorm_eps), None)
 
 
@@ -119,21 +119,21 @@ def verify(network: NetworkSpec, model: nn.Module, converted: dict[str, Tensor],
     logits = model(images)
     if not logits.isfinite().all():
         raise WeightsError("not written: with these weights the network gives logits that are no numbers")
-    told = [f"verified: finite logits for an image of {network.img_size[0]}x{network.img_size[1]}"]
+    lines = [f"verified: finite logits for an image of {network.img_size[0]}x{network.img_size[1]}"]
     difference = compare(logits, read_back(network, converted)(images), "our network, filled from the new file,")
-    told.append(f"verified: the tensors to be written, read back, give the same logits (difference {difference:.1g})")
+    lines.append(f"verified: the tensors to be written, read back, give the same logits (difference {difference:.1g})")
     if layout == OURS:
-        return told
-    name = LIBRARIES[layout][network.prefix][network.suffix]
+        return lines
+    name = family_of(network.prefix).libraries[layout][network.suffix]
     if find_spec(layout) is None:
-        return [*told, f"not compared with {layout}'s own {name}: {layout} is not installed"]
+        return [*lines, f"not compared with {layout}'s own {name}: {layout} is not installed"]
     other = library_network(network, layout)
     try:
         other.load_state_dict(converted)
     except (RuntimeError, ValueError) as error:
         raise WeightsError(f"not written: {layout}'s {name} does not take these tensors: {error}") from None
     difference = compare(logits, other(images), f"{layout}'s {name}")
-    return [*told, f"verified: {layout}'s {name} gives the same logits (difference {difference:.1g})"]
+    return [*lines, f"verified: {layout}'s {name} gives the same logits (difference {difference:.1g})"]
 
 
 def sample_image(network: NetworkSpec) -> Tensor:
@@ -162,13 +162,13 @@ def read_back(network: NetworkSpec, converted: dict[str, Tensor]) -> nn.Module:
 
 def library_network(network: NetworkSpec, library: str) -> nn.Module:
     """The network of timm or torchvision, which must be installed, that ours equals; in eval mode."""
-    name, options = LIBRARIES[library][network.prefix][network.suffix]
+    name, options = family_of(network.prefix).libraries[library][network.suffix]
     options = {**options, "num_classes": network.num_classes}
     resized = network.img_size != (native_img_size(network.prefix, network.suffix),) * 2
     if library == "timm":
         import timm
 
-        if resized and network.prefix in ("vit", "resmlp-mixer", "swint"):
+        if resized and family_of(network.prefix).tables:
             options["img_size"] = network.img_size
         return timm.create_model(name, **options).eval()
     import torchvision

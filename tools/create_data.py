@@ -66,12 +66,12 @@ def build_parser() -> argparse.ArgumentParser:
     group_help += "whose first group, or whole match, is the same stay together, across classes too"
     add("--group", type=pattern, metavar="REGEX", help=group_help)
     how = parser.add_mutually_exclusive_group()
-    for mode, told in (
+    for mode, mode_help in (
         ("copy", "copy the files (default)"),
         ("link", "hard links, or symbolic ones across file systems: no room needed, but the files are the originals"),
         ("manifest", "only DST/train.csv, val.csv ... with columns path and label, which SRC may be again"),
     ):
-        how.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="copy", help=told)
+        how.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="copy", help=mode_help)
     side_help = f"shrink images with a longer side than this: upright, JPEG at quality {JPEG_QUALITY}, others as PNG; "
     add("--max-side", type=at_least(1), metavar="N", help=side_help + "smaller ones are copied as they are")
     bad_help = (

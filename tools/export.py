@@ -29,7 +29,7 @@ import torch
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     network: NetworkOptions
     device: torch.device
@@ -50,7 +50,7 @@ def run(request: Request) -> None:
     weights = request.network.weights
     source = "" if weights is None else weights.name
     metadata = Metadata(str(network.spec), source, network.classes, network.preprocess)
-    say([network.told])
+    say([network.description])
     with sigterm_raises():
         verified = export(network, file_format, metadata, target, request.images)
     say([verified, f"wrote {target}"])

@@ -1,6 +1,6 @@
 """Draw what in an image speaks for a class: grad_cam.py --weights logs/resnet_18/exp0/best.pth IMAGE
 
-Beside the picture as the network saw it stand Grad-CAM, Grad-CAM++, guided backpropagation and guided Grad-CAM, or
+Beside the picture as the network saw it are Grad-CAM, Grad-CAM++, guided backpropagation and guided Grad-CAM, or
 those that --method names. Each network has a layer that suits, the last one that still has some rows and columns;
 --layer takes another. A checkpoint of train.py brings its classes and its preprocessing along.
 
@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import run_command
 from utils.data.images import open_image
 from utils.data.listing import find_images
-from utils.data.preprocess import normalise
+from utils.data.pixels import normalise
 from utils.errors import ConfigError, DataError, ImageError
 from utils.explain.drawing import draw
+from utils.explain.drawing_paths import drawing_paths
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
-from utils.explain.outputs import drawing_paths
 from utils.text import nearest
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
@@ -35,7 +35,7 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     network: NetworkOptions
     device: torch.device
@@ -58,7 +58,7 @@ class Drawer:
     methods: tuple[str, ...]
 
     def draw(self, source: str, path: Path) -> str:
-        """Write the drawing and return what was found, in words. Raises ImageError or DataError."""
+        """Write the drawing and return the class with its probability. Raises ImageError or DataError."""
         steps, classes = self.network.preprocess, self.network.classes
         seen = steps(open_image(source))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
@@ -77,7 +77,7 @@ def run(request: Request) -> list[Path]:
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
-    print(f"{network.told}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)")
+    print(f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)")
     return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
 
 
@@ -92,7 +92,7 @@ def draw_all(drawer: Drawer, sources: list[str], paths: list[Path]) -> list[Path
             failed.append(f"{source}: {error}")
     if not drawn:
         raise DataError("; ".join(failed[:5]))
-    print(*[f"unreadable: {told}" for told in failed], sep="\n", end="\n" if failed else "")
+    print(*[f"unreadable: {line}" for line in failed], sep="\n", end="\n" if failed else "")
     if len(sources) == 1:
         print(f"{found}\npicture: {drawn[0]}")
     else:
@@ -106,8 +106,8 @@ def class_number(label: str, classes: list[str]) -> int:
         return classes.index(label)
     if label.isdecimal() and int(label) < len(classes):
         return int(label)
-    told = f"--class-id: no class {label!r}{nearest(label, classes)}; expected a name or 0..{len(classes) - 1}"
-    raise ConfigError("command line", [told])
+    message = f"--class-id: no class {label!r}{nearest(label, classes)}; expected a name or 0..{len(classes) - 1}"
+    raise ConfigError("command line", [message])
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Request:

@@ -32,7 +32,7 @@ from utils.weights.spec import NetworkSpec
 from tqdm import tqdm
 
 
-def tell_networks(specs: Sequence[NetworkSpec], output: Path | None) -> None:
+def print_networks(specs: Sequence[NetworkSpec], output: Path | None) -> None:
     """Print a row a network, and write them. Raises DataError if none can be counted."""
     rows = [network_row(spec) for spec in tqdm(specs, unit="network", disable=None if len(specs) > 1 else True)]
     check_some_succeeded(rows)
@@ -45,7 +45,7 @@ def tell_networks(specs: Sequence[NetworkSpec], output: Path | None) -> None:
             save(arithmetic_against_parameters(rows), picture_beside(output))
 
 
-def tell_layers(specs: Sequence[NetworkSpec], output: Path | None) -> None:
+def print_layers(specs: Sequence[NetworkSpec], output: Path | None) -> None:
     """Print a table a network, and write them as one. Raises WeightsError if one cannot be counted."""
     tables = [layer_rows(spec) for spec in specs]
     print("\n\n".join(map(layers_as_text, tables)))
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         pick_device(given.device)
         output = None if given.output is None else output_path(given.output, replace=given.overwrite)
         specs = [spec_of(options) for options in several_networks(given)]
-        (tell_layers if given.layers else tell_networks)(specs, output)
+        (print_layers if given.layers else print_networks)(specs, output)
 
     return run_command(command)
 

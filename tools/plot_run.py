@@ -29,9 +29,9 @@ def redraw(folder: Path, target: Path) -> str:
         raise DataError(f"--output: expected a folder for the pictures of one run, got {str(target)!r}")
     with writing(target):
         drawn = draw_run(folder, target)
-    told = f"drew {len(drawn)} pictures in {target}: {', '.join(drawn)}"
+    message = f"drew {len(drawn)} pictures in {target}: {', '.join(drawn)}"
     absent = [name for name in PICTURES if name not in drawn]
-    return told + (f"\nnothing to draw from yet for {', '.join(absent)}" if absent else "")
+    return message + (f"\nnothing to draw from yet for {', '.join(absent)}" if absent else "")
 
 
 def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str:

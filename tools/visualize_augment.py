@@ -29,8 +29,8 @@ def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
     """Write the sheet to `path`. Raises DataError."""
     splits = read_data(config)
     sections = preview(config, splits, images=images, epochs=epochs)
-    told = ", ".join(f"{key} {getattr(config, key)}" for key in SHOWN)
-    title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {told}"
+    keys = ", ".join(f"{key} {getattr(config, key)}" for key in SHOWN)
+    title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {keys}"
     figure = contact_sheet(title, sections, splits.classes, config.img_size)
     with writing(path):
         save(figure, path)

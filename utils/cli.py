@@ -1,4 +1,4 @@
-"""What all commands share: how they end."""
+"""What all commands share: exit status, error messages, printing and common options."""
 
 import argparse
 import errno
@@ -31,15 +31,15 @@ def run_command(command: Callable[[], None]) -> int:
         return 128 + signal.SIGINT
     except UserError as error:
         if distributed.is_main() or not error.on_every_rank:
-            _tell(str(error))
+            _print_error(str(error))
         return 2
     except RunError as error:
         if distributed.is_main() or not error.on_every_rank:
-            _tell(str(error))
+            _print_error(str(error))
         return 1
     except Exception as error:
         if cause := _cause(error):
-            _tell(cause)
+            _print_error(cause)
         else:
             traceback.print_exc()
         return 1
@@ -54,7 +54,7 @@ def say(lines: Iterable[str]) -> None:
 
 
 def _cause(error: Exception) -> str | None:
-    """One line for what is no fault of the program, None for all else."""
+    """One line for an error of the system or of another process, None for all else."""
     if isinstance(error, OSError) and errno.errorcode.get(error.errno) in DISK:
         return f"{error.filename or 'while writing'}: {error.strerror}"
     return cause_of(error)
@@ -86,6 +86,6 @@ def integer_in(low: int, high: int) -> Callable[[str], int]:
     return convert
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     where = f"[rank {distributed.rank()}] " if distributed.rank() else ""
     print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)

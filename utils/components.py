@@ -1,10 +1,10 @@
-"""What hangs together when some pairs do."""
+"""Connected components of a graph."""
 
 from collections.abc import Iterable
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """The component of each of 0 .. count - 1, where the two of a pair are in one; components count from 0 in order."""
+    """The component of each node 0 .. count - 1, `pairs` being the edges; components count from 0 in order."""
     parents = list(range(count))
 
     def root(i: int) -> int:

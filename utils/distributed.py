@@ -1,4 +1,4 @@
-"""Every question about ranks. In a single process the collectives are the identity, so callers need no cases."""
+"""Ranks and collectives. In a single process the collectives are the identity, so callers need no cases."""
 
 import os
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
 
 
 def any_rank(flag: bool, device: torch.device) -> bool:
-    """Whether `flag` holds on some rank; all of them ask together."""
+    """Whether `flag` holds on some rank; every rank must call it."""
     return bool(all_reduce_sum(torch.tensor(int(flag), device=device)).item()) if _active() else flag
 
 

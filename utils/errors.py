@@ -8,19 +8,19 @@ from .text import one_line
 class UserError(Exception):
     """The input is at fault; the message, one line, names the file, key or value and what was expected."""
 
-    on_every_rank = True  # several processes all come upon it, so that one of them tells
+    on_every_rank = True  # several processes all meet it, so that one of them reports it
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
 
 class ConfigError(UserError):
-    """The configuration is at fault; `problems` holds a sentence for each mistake, each told on a line of its own."""
+    """The configuration is at fault; `problems` holds a sentence for each mistake, each on a line of its own."""
 
     def __init__(self, source: str, problems: list[str]) -> None:
         self.problems = problems
-        source, *told = (one_line(text) for text in (source, *problems))
-        Exception.__init__(self, f"{source}: {told[0]}" if len(told) == 1 else "\n  ".join([f"{source}:", *told]))
+        source, *lines = (one_line(text) for text in (source, *problems))
+        Exception.__init__(self, f"{source}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{source}:", *lines]))
 
 
 class DataError(UserError):
@@ -42,7 +42,7 @@ class WeightsError(UserError):
 
 
 class RunError(Exception):
-    """A run cannot go on though the input was in order: told in one line, exit status 1."""
+    """A run cannot go on though the input was in order: reported in one line, exit status 1."""
 
     on_every_rank = True
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and whether one may be written there."""
+"""Files and folders that appear whole or not at all, and checks of the paths to write them to."""
 
 import contextlib
 import os
@@ -65,21 +65,15 @@ def check_free(target: Path) -> None:
         raise DataError(f"{target}: {what}; nothing is overwritten: name another folder or remove this one")
 
 
-def copy_file(source: str | Path, path: str | Path, *, keep: str | Path | None = None) -> None:
-    """The content of `source` in a file of its own, which comes to `path` as `save_checkpoint` says."""
-    to = atomic_file(path, keep=keep)
-    with to:
-        shutil.copyfile(source, to.draft)  # by name, for the system's own way of copying
-
-
 class atomic_file:
     """`with atomic_file(path) as file`: bytes go to a file beside `path`, are flushed to disk, then take its name.
 
-    keep: a path in the same folder that what was there until then gets.
+    keep: a path in the same folder, which the previous file at `path` gets.
     """
 
     def __init__(self, path: str | Path, *, keep: str | Path | None = None) -> None:
-        self.path, self.keep = Path(path), keep and Path(keep)
+        self.path = Path(path)
+        self.keep = keep and Path(keep)
 
     def __enter__(self) -> Any:
         descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
@@ -148,25 +142,25 @@ def write_text(path: str | Path, text: str) -> None:
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 
 
-def picture_path(asked: Path | None, default: Path, *, overwrite: bool) -> Path:
-    """`asked`, else `default`, which bears a tool's own name and may be replaced.
+def picture_path(requested: Path | None, default: Path, *, overwrite: bool) -> Path:
+    """`requested`, else `default`, which bears a tool's own name and may be replaced.
 
-    Raises DataError if `asked` is no name for a picture, has no folder to go to, or exists and is not to be replaced.
+    Raises DataError if `requested` is no name for a picture, has no folder to go to, or exists and may not be replaced.
     """
-    if asked is None:
+    if requested is None:
         return default
-    check_new_file(asked, PICTURE_ENDINGS, overwrite=overwrite)
-    return asked
+    check_new_file(requested, PICTURE_ENDINGS, overwrite=overwrite)
+    return requested
 
 
-def check_new_file(asked: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raises DataError if `asked` has another ending, no folder to go to, or exists and is not to be replaced."""
-    if asked.suffix.lower() not in endings:
-        raise DataError(f"--output: expected a file ending in one of {', '.join(endings)}, got {str(asked)!r}")
-    if not asked.parent.is_dir():
-        raise DataError(f"--output: there is no folder {str(asked.parent)!r}")
-    if asked.is_dir() or (asked.exists() and not overwrite):
-        raise DataError(f"--output: {asked} exists already" + ("" if asked.is_dir() else "; --overwrite replaces it"))
+def check_new_file(path: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raises DataError if `path` has another ending, no folder to go to, or exists and is not to be replaced."""
+    if path.suffix.lower() not in endings:
+        raise DataError(f"--output: expected a file ending in one of {', '.join(endings)}, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise DataError(f"--output: there is no folder {str(path.parent)!r}")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise DataError(f"--output: {path} exists already" + ("" if path.is_dir() else "; --overwrite replaces it"))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Lines on the console and in train.log; only rank 0 speaks."""
+"""Lines on the console and in train.log; only rank 0 writes."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ class _Console(logging.Handler):
 
 
 class _File(logging.FileHandler):
-    """To train.log; a disk that is full must not end the run, nor a line on the console be lost in complaints."""
+    """To train.log; a full disk must neither end the run nor print a traceback for each line."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass
@@ -41,7 +41,7 @@ class _File(logging.FileHandler):
 
 
 class RunLog:
-    """Speaks on the console at once; what was said before the run folder existed is kept for its train.log."""
+    """Logs on the console at once; lines from before the run folder exists are kept for its train.log."""
 
     def __init__(self) -> None:
         log.setLevel(logging.INFO)

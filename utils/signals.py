@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Stopped(Exception):
-    """Stopped on request, with what was to be saved saved; `signum` is the signal."""
+    """Stopped by the signal `signum`, after saving what was to be saved."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -17,7 +17,7 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """`with StopRequest() as stop`: bool(stop) tells whether a signal came. A second Ctrl-C interrupts at once."""
+    """`with StopRequest() as stop`: bool(stop) says whether a signal came. A second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
         self.signum = 0
@@ -57,7 +57,7 @@ def leave_signals_to_parent(worker: int) -> None:
     """For DataLoader workers: a signal to the whole group must not take the next batch from a loop that is finishing
     its step. Workers end when their parent asks them to, as it does at its own end, and when it is gone.
 
-    (Where the sender of a signal cannot be asked for, as on macOS, SIGTERM does what torch does with it.)
+    (Where the sender of a signal is not known, as on macOS, SIGTERM does what torch does with it.)
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
@@ -68,4 +68,4 @@ def leave_signals_to_parent(worker: int) -> None:
 def _end_for_parent() -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
-    os._exit(0)  # any other status would be told as a failure of the worker
+    os._exit(0)  # any other status would be reported as a failure of the worker

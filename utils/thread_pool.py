@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from .threads import reading_threads
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-AT_ONCE = 256  # handed to the threads together: what Ctrl-C may have to wait for is less
+AT_ONCE = 256  # items handed to the threads together: Ctrl-C waits for no more
 
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item], task: str) -> Iterator[Result]:

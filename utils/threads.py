@@ -71,7 +71,7 @@ def compute_with(num_threads: int | str) -> None:
 
 
 def threads_in_use(num_threads: int | str) -> dict[str, Any]:
-    """How many there are after `compute_with(num_threads)`, and why: for the log and environment.json."""
+    """How many threads there are after `compute_with(num_threads)`, and why: for the log and environment.json."""
     import torch
 
     choice = prepare()
@@ -134,10 +134,10 @@ def _waiting(environment: Mapping[str, str], machine: Machine) -> tuple[dict[str
     if given := _given(environment, WAITS):
         return {}, False, given
     if machine.platform == "darwin":  # LLVM's libomp
-        return {"KMP_BLOCKTIME": "0"}, False, "sleep, since the system does not tell whether others want the cores"
+        return {"KMP_BLOCKTIME": "0"}, False, "sleep, since the system does not report whether others want the cores"
     if machine.platform == "win32":  # Intel's libiomp5md in torch's own wheels, Microsoft's vcomp in other builds
         wait = {"KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "PASSIVE"}
-        return wait, False, "sleep, since the system does not tell whether others want the cores"
+        return wait, False, "sleep, since the system does not report whether others want the cores"
     if machine.quota is not None and machine.quota < machine.logical:
         return {"OMP_WAIT_POLICY": "PASSIVE"}, False, "sleep, since to spin would use up the quota"
     if machine.delays:
@@ -211,9 +211,11 @@ def quota_cores(root: Path = Path("/")) -> float | None:
 def _limit(group: Path) -> float | None:
     quota, _, period = _read(group / "cpu.max").partition(" ")
     if not quota:
-        quota, period = _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
-    quota, period = _integer(quota, -1), _integer(period, 100_000)  # "max" and -1: no limit
-    return quota / period if quota > 0 and period > 0 else None
+        quota = _read(group / "cpu.cfs_quota_us")
+        period = _read(group / "cpu.cfs_period_us")
+    allowed = _integer(quota, -1)  # "max" and -1: no limit
+    span = _integer(period, 100_000)
+    return allowed / span if allowed > 0 and span > 0 else None
 
 
 def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
@@ -239,7 +241,7 @@ def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
 
 
 def _unescaped(text: str) -> str:
-    """Of /proc/self/mountinfo, where a space stands as \\040."""
+    """A path in /proc/self/mountinfo, where a space is written as \\040."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 

@@ -14,15 +14,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..registry import create_model, list_models
+from ..registry import create_model, family_of, list_models
 from . import convolutional, mobile, transformers
-from .layout import Family, Layout, State, any_match, same_values, to_ours, to_theirs
+from .layout import Dialects, Layout, State, any_match, same_values, to_ours, to_theirs
 
-FAMILIES: dict[str, Family] = {**convolutional.FAMILIES, **mobile.FAMILIES, **transformers.FAMILIES}
+DIALECTS: dict[str, Dialects] = {**convolutional.DIALECTS, **mobile.DIALECTS, **transformers.DIALECTS}
 OURS = "ours"
 NATIVE_EPS = 1e-3  # of BatchNorm in each network of ours for which some layout says batchnorm_eps
 ENOUGH = 0.5  # share of the tensors of file or network, whichever has fewer, that must fit
-TABLES = re.compile(r"(^|\.)(pos_embed|relative_position_bias_table|linear_tokens\.(weight|bias))$")  # follow img_size
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Translation:
 
 
 class Match(NamedTuple):
-    """How much of a network a file holds, counted in tensors apart from the head and counters."""
+    """How much of a network a file holds, counted in tensors outside the head that are no counters."""
 
     fitting: int  # of the same name and shape, or tables of the same name that follow the size of the images
     network: int
@@ -66,6 +65,11 @@ class Guess:
         return self.what or f"{self.prefix} {self.suffix}{whose}"
 
 
+def dialects_of(prefix: str) -> Dialects:
+    """The layouts of a family; one without a table of names has its own alone."""
+    return DIALECTS.get(prefix, Dialects())
+
+
 def translate(
     prefix: str,
     suffix: str,
@@ -84,12 +88,12 @@ def translate(
     Raises ValueError if the file is known to be of another network with much the same tensors, or if less than half of
     it fits; the message says what the file seems to be.
     """
-    family = FAMILIES[prefix]
-    layout = family.layout_of(state)
-    ours = {name: _in_shape(tensor, expected.get(name)) for name, tensor in _renamed(state, family, layout).items()}
-    match = _match(_shapes_of(ours), expected, family)
-    notes = _notes(family, layout, suffix, dropped=len(state) - len(ours))
-    if what := _look_alike(family, state, ours, source):
+    dialects = dialects_of(prefix)
+    layout = dialects.layout_of(state)
+    ours = {name: _in_shape(tensor, expected.get(name)) for name, tensor in _renamed(state, dialects, layout).items()}
+    match = _match(prefix, _shapes_of(ours), expected)
+    notes = _notes(dialects, layout, suffix, dropped=len(state) - len(ours))
+    if what := _look_alike(dialects, state, ours, source):
         _object(f"not weights of {prefix} {suffix}, but of {what}", notes, force)
     elif match.overlap < 1:
         guess = identify(state, source)
@@ -116,7 +120,7 @@ def translate_back(prefix: str, suffix: str, state: State, layout: str) -> Trans
     if layout not in layouts(prefix, suffix):
         choices = ", ".join(layouts(prefix, suffix))
         raise ValueError(f"weights of {prefix} {suffix} cannot be written in the layout {layout!r}; choices: {choices}")
-    for other in FAMILIES[prefix].layouts:
+    for other in dialects_of(prefix).layouts:
         if other.name == layout and suffix in other.suffixes:
             theirs = dict(to_theirs(name, tensor, other.rows) for name, tensor in state.items())
             theirs.update(other.buffers(theirs) if other.buffers else {})
@@ -143,21 +147,22 @@ def with_batchnorm_eps(state: State, found: float, wanted: float) -> dict[str, T
 
 def layouts(prefix: str, suffix: str) -> tuple[str, ...]:
     """The layouts that the weights of a network can be written in: ours, and those of libraries that have it."""
-    family = FAMILIES[prefix]
-    return (OURS, *family.own, *(layout.name for layout in family.layouts if suffix in layout.suffixes))
+    dialects = dialects_of(prefix)
+    return (OURS, *dialects.own, *(layout.name for layout in dialects.layouts if suffix in layout.suffixes))
 
 
 def identify(state: State, source: str = "") -> Guess | None:
     """The network that the tensors of a file fit best, in whatever layout, or None if no layout has such names."""
     best, best_rank = None, (0.0, 0)  # the overlap, and where that is equal the fewer resized tables
-    for prefix, family in FAMILIES.items():
-        layout = family.layout_of(state)
-        if layout is None and not any_match(family.marker, state):
+    for prefix in dict.fromkeys((*DIALECTS, *(prefix for prefix, _ in list_models()))):
+        dialects = dialects_of(prefix)
+        layout = dialects.layout_of(state)
+        if layout is None and not any_match(dialects.marker, state):
             continue
-        ours = _renamed(state, family, layout)
-        shapes, what = _shapes_of(ours), _look_alike(family, state, ours, source)
-        for suffix in (suffix for name, suffix in list_models() if name == prefix):
-            match = _match(shapes, _network_shapes(prefix, suffix), family)
+        ours = _renamed(state, dialects, layout)
+        shapes, what = _shapes_of(ours), _look_alike(dialects, state, ours, source)
+        for suffix in family_of(prefix).variants:
+            match = _match(prefix, shapes, _network_shapes(prefix, suffix))
             rank = match.overlap, -match.resized
             if match.overlap > 0 and rank > best_rank:
                 best, best_rank = Guess(prefix, suffix, layout.name if layout else OURS, match.overlap, what), rank
@@ -166,9 +171,9 @@ def identify(state: State, source: str = "") -> Guess | None:
     return best
 
 
-def _renamed(state: State, family: Family, layout: Layout | None) -> dict[str, Tensor]:
+def _renamed(state: State, dialects: Dialects, layout: Layout | None) -> dict[str, Tensor]:
     rows = layout.rows if layout else ()
-    return {to_ours(name, rows): tensor for name, tensor in state.items() if not re.search(family.drop, name)}
+    return {to_ours(name, rows): tensor for name, tensor in state.items() if not re.search(dialects.drop, name)}
 
 
 def _in_shape(tensor: Tensor, shape: torch.Size | None) -> Tensor:
@@ -177,23 +182,25 @@ def _in_shape(tensor: Tensor, shape: torch.Size | None) -> Tensor:
     return tensor.reshape(shape)
 
 
-def _match(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size], family: Family) -> Match:
+def _match(prefix: str, shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> Match:
+    family = family_of(prefix)
+
     def trunk(names: Mapping[str, torch.Size]) -> list[str]:
-        return [n for n in names if not n.startswith(family.head) and not n.endswith("num_batches_tracked")]
+        return [n for n in names if not family.in_head(n) and not n.endswith("num_batches_tracked")]
 
     network = trunk(expected)
     fitting = sum(n in shapes and same_values(shapes[n], expected[n]) for n in network)
-    resized = sum(n in shapes and not same_values(shapes[n], expected[n]) for n in network if TABLES.search(n))
+    resized = sum(n in shapes and not same_values(shapes[n], expected[n]) for n in network if family.is_table(n))
     return Match(fitting + resized, len(network), len(trunk(shapes)), resized)
 
 
-def _look_alike(family: Family, state: State, ours: State, source: str) -> str:
+def _look_alike(dialects: Dialects, state: State, ours: State, source: str) -> str:
     """Which known network of other arithmetic the file is of, or ''."""
     tensors = {**ours, **state}
-    return next((look_alike.what for look_alike in family.look_alikes if look_alike.seen_in(tensors, source)), "")
+    return next((look_alike.what for look_alike in dialects.look_alikes if look_alike.seen_in(tensors, source)), "")
 
 
-def _notes(family: Family, layout: Layout | None, suffix: str, *, dropped: int) -> list[str]:
+def _notes(dialects: Dialects, layout: Layout | None, suffix: str, *, dropped: int) -> list[str]:
     notes = []
     if layout is not None:
         notes.append(f"names translated from {layout.name}'s")
@@ -201,7 +208,7 @@ def _notes(family: Family, layout: Layout | None, suffix: str, *, dropped: int) 
             notes.append(f"BatchNorm weights are for eps {eps:g} of {layout.name}'s network; ours has {NATIVE_EPS:g}")
     if dropped:
         notes.append(f"left out {dropped} stored buffers that the network computes")
-    if note := (layout or family).notes.get(suffix):
+    if note := (layout or dialects).notes.get(suffix):
         notes.append(note)
     return notes
 

@@ -6,7 +6,7 @@ https://github.com/facebookresearch/pycls; https://github.com/Cadene/pretrained-
 https://github.com/stigma0617/VoVNet.pytorch.
 """
 
-from .layout import Family, Layout, LookAlike, Row, has_key, has_widths, is_named
+from .layout import Dialects, Layout, LookAlike, Row, has_key, has_widths, is_named
 
 VGG_TIMM: tuple[Row, ...] = (  # its hidden linear layers are convolutions
     ("pre_logits.fc1.weight", "classifier.0.weight", (512, 7, 7)),
@@ -67,12 +67,11 @@ REGNET_PYCLS: tuple[Row, ...] = tuple(
 )
 
 
-def regnet(suffixes: tuple[str, ...], *look_alikes: LookAlike) -> Family:
+def regnet(suffixes: tuple[str, ...], *look_alikes: LookAlike) -> Dialects:
     """`suffixes`: the networks whose widths torchvision has too."""
-    return Family(
+    return Dialects(
         own=("timm",),
         marker=r"^s1\.b1\.conv1\.conv\.",
-        head=("head.fc.",),
         layouts=(
             Layout("torchvision", r"^trunk_output\.block1\.", REGNET_TORCHVISION, suffixes),
             Layout("pycls", r"^s1\.b1\.f\.a\.", REGNET_PYCLS),
@@ -104,21 +103,19 @@ VOVNET_NOTE = (
     "timm's vovnet39a and vovnet57a have the same names and shapes but no shortcuts: if these are weights of one of "
     "them, its logits are not reproduced"
 )
-RESNET = Family(
+RESNET = Dialects(
     own=("torchvision", "timm"),
     marker=r"^layer1\.0\.conv1\.weight",
-    head=("fc.",),
     look_alikes=(
         LookAlike("an SE-ResNet, whose blocks have squeeze-excitation too", has_key(r"^layer\d\.\d+\.se(_module)?\.")),
         LookAlike("an AdderNet, which has adder layers for convolutions", has_key(r"^layer\d\.\d+\.conv\d\.adder$")),
     ),
 )
 
-FAMILIES = {
-    "vgg": Family(
+DIALECTS = {
+    "vgg": Dialects(
         own=("torchvision",),
         marker=r"^features\.0\.weight",
-        head=("classifier.6.",),
         layouts=(
             Layout("timm", r"^pre_logits\.fc1\.", VGG_TIMM, ("11", "13", "16", "19", "bn11", "bn13", "bn16", "bn19")),
         ),
@@ -134,23 +131,20 @@ FAMILIES = {
         other_widths("regnet_y_800mf (timm's regnety_008_tv)", s4=784),
         other_widths("regnet_y_8gf (timm's regnety_080_tv)", s1=224, s4=2016),
     ),
-    "shufflenetv2": Family(own=("torchvision",), marker=r"^stage2\.0\.branch2\.", head=("fc.",)),
-    "densenet": Family(
+    "shufflenetv2": Dialects(own=("torchvision",), marker=r"^stage2\.0\.branch2\."),
+    "densenet": Dialects(
         own=("torchvision", "timm"),
         marker=r"^features\.denseblock1\.denselayer1\.norm1\.",
-        head=("classifier.",),
         layouts=(Layout("older torchvision", r"\.denselayer1\.norm\.1\.", DENSENET_OLD),),
     ),
-    "xception": Family(
+    "xception": Dialects(
         own=("timm",),
         marker=r"^block12\.rep\.",
-        head=("fc.",),
         layouts=(Layout("Cadene", r"^last_linear\.", (("last_linear.", "fc."),)),),
     ),
-    "vovnet": Family(
+    "vovnet": Dialects(
         own=("timm",),
         marker=r"^stages\.0\.blocks\.0\.conv_mid\.",
-        head=("head.fc.",),
         layouts=(Layout("stigma0617", r"^stem\.stem_1/", vovnet_authors()),),
         look_alikes=(
             LookAlike(
@@ -163,10 +157,9 @@ FAMILIES = {
         ),
         notes=dict.fromkeys(("39", "57"), VOVNET_NOTE),  # 27slim has no block that repeats
     ),
-    "se-resnet": Family(
+    "se-resnet": Dialects(
         own=("timm",),
         marker=r"^layer1\.0\.se_module\.",
-        head=("last_linear.",),
         look_alikes=(
             LookAlike(
                 "timm's seresnet (without legacy_), which pads its max pool and has the stride on the 3x3 convolution: "
@@ -175,11 +168,10 @@ FAMILIES = {
             ),
         ),
     ),
-    "squeezenet": Family(own=("torchvision",), marker=r"^features\.\d+\.squeeze\.", head=("classifier.1.",)),
-    "addernet": Family(
+    "squeezenet": Dialects(own=("torchvision",), marker=r"^features\.\d+\.squeeze\."),
+    "addernet": Dialects(
         own=("Huawei",),
         marker=r"^layer1\.0\.conv1\.adder$",
-        head=("fc.", "bn2."),
         look_alikes=(
             LookAlike("a ResNet with convolutions for adder layers", has_key(r"^layer\d\.\d+\.conv\d\.weight")),
         ),

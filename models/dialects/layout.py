@@ -25,7 +25,7 @@ _NEVER = "(?!)"
 class Layout:
     """One way in which others name the tensors of a family."""
 
-    name: str  # as told to people
+    name: str  # as people are shown it
     marker: str  # regular expression: a file with such a key is in this layout
     rows: tuple[Row, ...]
     suffixes: tuple[str, ...] = ()  # networks that the library of this name has too: weights can be written for it
@@ -43,12 +43,11 @@ class LookAlike:
 
 
 @dataclass(frozen=True)
-class Family:
+class Dialects:
     """The layouts that the weights of one model_prefix come in."""
 
-    own: tuple[str, ...]  # libraries with the same networks under the same names as ours
-    marker: str  # regular expression: a key of our own layout
-    head: tuple[str, ...]  # prefixes of the keys whose shapes follow the number of classes
+    own: tuple[str, ...] = ()  # libraries with the same networks under the same names as ours
+    marker: str = ""  # regular expression: a key of our own layout; '' is found in any file
     layouts: tuple[Layout, ...] = ()
     look_alikes: tuple[LookAlike, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)  # as of a Layout, for files in our own
@@ -117,13 +116,13 @@ def _rename(key: str, rows: tuple[Row, ...], *, source: int, target: int) -> tup
 
 @cache
 def _compile(template: str) -> tuple[re.Pattern[str], dict[str, int]]:
-    """The pattern that a row's side stands for, and by how much each of its numbers exceeds its letter."""
+    """The pattern of a row's side, and by how much each of its numbers exceeds its letter."""
     pattern, offsets, end = "", {}, 0
     for number in _NUMBER.finditer(template):
         letter, offset = number[1], int(number[2] or 0)
         group = f"(?P={letter})" if letter in offsets else rf"(?P<{letter}>\d+)"
         if offsets.setdefault(letter, offset) != offset:
-            raise ValueError(f"{template!r}: {letter} stands with two offsets")
+            raise ValueError(f"{template!r}: {letter} has two offsets")
         pattern += re.escape(template[end : number.start()]) + group
         end = number.end()
     return re.compile(pattern + re.escape(template[end:])), offsets

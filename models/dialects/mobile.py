@@ -8,7 +8,7 @@ https://github.com/d-li14; https://github.com/lukemelas/EfficientNet-PyTorch.
 
 from itertools import chain
 
-from .layout import Family, Layout, LookAlike, Row, has_key, is_named
+from .layout import Dialects, Layout, LookAlike, Row, has_key, is_named
 
 # timm's names of the units of a block: (convolution, norm), or the two layers of squeeze-excitation
 Units = tuple[tuple[str, str], ...]
@@ -122,11 +122,10 @@ def timm(marker: str, rows: tuple[Row, ...], suffixes: tuple[str, ...], *, eps: 
 B = ("b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
 V2 = (PLAIN, FUSED, FUSED, INVERTED_SE, INVERTED_SE, INVERTED_SE)
 
-FAMILIES = {
-    "mobilenetv2": Family(
+DIALECTS = {
+    "mobilenetv2": Dialects(
         own=("torchvision",),
         marker=r"^features\.1\.conv\.0\.0\.",
-        head=("classifier.1.",),
         layouts=(
             Layout("timm", TIMM, mobilenetv2(), ("0.5", "0.75", "1.0")),
             Layout("d-li14", r"^conv\.0\.", flat_mobilenetv2()),
@@ -138,10 +137,9 @@ FAMILIES = {
             ),
         ),
     ),
-    "mobilenetv3": Family(
+    "mobilenetv3": Dialects(
         own=("torchvision",),
         marker=r"^features\.1\.block\.0\.0\.",
-        head=("classifier.3.",),
         layouts=(
             timm(r"^blocks\.6\.0\.conv\.", mobilenetv3(*LARGE), ("large",), eps=("large",)),
             timm(r"^blocks\.5\.0\.conv\.", mobilenetv3(*SMALL), ("small",), eps=("small",)),
@@ -154,17 +152,15 @@ FAMILIES = {
             ),
         ),
     ),
-    "efficientnetv1": Family(
+    "efficientnetv1": Dialects(
         own=("torchvision",),
         marker=r"^features\.1\.0\.block\.1\.fc1\.",
-        head=("classifier.1.",),
         layouts=(timm(TIMM, efficientnet(SEPARABLE_SE, *[INVERTED_SE] * 6), B, eps=("b5", "b6", "b7")),),
         look_alikes=TF,
     ),
-    "efficientnetv2": Family(
+    "efficientnetv2": Dialects(
         own=("torchvision",),
         marker=r"^features\.1\.0\.block\.0\.0\.",
-        head=("classifier.1.",),
         layouts=(
             timm(
                 r"^blocks\.6\.0\.conv_pw\.",
@@ -176,19 +172,17 @@ FAMILIES = {
         ),
         look_alikes=TF,
     ),
-    "mnasnet": Family(
+    "mnasnet": Dialects(
         own=("torchvision",),
         marker=r"^layers\.8\.0\.layers\.0\.",
-        head=("classifier.1.",),
         layouts=(Layout("timm", TIMM, mnasnet(), ("0.5", "0.75", "1.0")),),
         look_alikes=(
             LookAlike("timm's semnasnet, which has squeeze-excitation too", has_key(r"^blocks\.\d\.\d\.se\.")),
         ),
     ),
-    "ghostnet": Family(
+    "ghostnet": Dialects(
         own=("timm",),
         marker=r"^blocks\.0\.0\.ghost1\.",
-        head=("classifier.",),
         look_alikes=(LookAlike("a GhostNetV2, which has attention too", has_key(r"\.short_conv\.")),),
     ),
 }

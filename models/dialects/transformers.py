@@ -11,7 +11,7 @@ import re
 import torch
 from torch import Tensor
 
-from .layout import Family, Layout, LookAlike, Row, State, has_key
+from .layout import Dialects, Layout, LookAlike, Row, State, has_key
 
 
 def vit_torchvision(first: str, second: str) -> tuple[Row, ...]:
@@ -102,11 +102,10 @@ RESMLP_META: tuple[Row, ...] = (
 
 VIT = ("base-patch16", "base-patch32", "large-patch16", "large-patch32", "huge-patch14")
 
-FAMILIES = {
-    "vit": Family(
+DIALECTS = {
+    "vit": Dialects(
         own=("timm",),
         marker=r"^blocks\.0\.attn\.qkv\.",
-        head=("head.",),
         layouts=(
             Layout("older torchvision", r"\.mlp\.linear_1\.", vit_torchvision("linear_1", "linear_2")),
             Layout("torchvision", r"^encoder\.layers\.encoder_layer_0\.", vit_torchvision("0", "3"), VIT),
@@ -119,16 +118,14 @@ FAMILIES = {
             LookAlike("a ViT with a hidden layer in its head", has_key(r"^pre_logits\.")),
         ),
     ),
-    "resmlp-mixer": Family(
+    "resmlp-mixer": Dialects(
         own=("timm",),
         marker=r"^blocks\.0\.linear_tokens\.",
-        head=("head.",),
         layouts=(Layout("Meta", r"^blocks\.0\.gamma_1$", RESMLP_META),),
     ),
-    "swint": Family(
+    "swint": Dialects(
         own=("timm",),
         marker=r"^layers\.0\.blocks\.0\.attn\.",
-        head=("head.fc.",),
         layouts=(
             Layout(
                 "torchvision",
@@ -142,10 +139,9 @@ FAMILIES = {
         look_alikes=(LookAlike("a Swin V2, whose attention differs", has_key(r"\.attn\.(logit_scale$|cpb_mlp\.)")),),
         drop=r"\.(relative_position_index|attn_mask)$",
     ),
-    "convnext": Family(
+    "convnext": Dialects(
         own=("timm",),
         marker=r"^stages\.0\.blocks\.0\.conv_dw\.",
-        head=("head.fc.",),
         layouts=(
             Layout(
                 "torchvision",

@@ -7,13 +7,13 @@ import pytest
 from benchmarks import memory
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells shares of pages")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports shares of pages")
 def test_two_workers_over_a_small_data_set_do_not_grow(capsys):
     assert memory.main(["--images", "20000", "--workers", "2", "--epochs", "3", "--batch-size", "512"]) == 0
     assert "20,000 images, 2 workers" in capsys.readouterr().out
 
 
-def test_growth_beyond_what_is_allowed_is_told(monkeypatch, capsys):
+def test_growth_beyond_what_is_allowed_is_reported(monkeypatch, capsys):
     peaks = iter((100, 106))
     monkeypatch.setattr(memory, "run_epoch", lambda loader, epoch: memory.Epoch(next(peaks) * 2**20, 0, 0.0, 1.0))
     assert memory.main(["--images", "10", "--workers", "0", "--epochs", "2"]) == 1

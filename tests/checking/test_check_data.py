@@ -49,10 +49,10 @@ def check(tmp_path, capsys):
     def run(root, *options):
         capsys.readouterr()
         status = main([str(root), *map(str, options)])
-        told = capsys.readouterr()
+        printed = capsys.readouterr()
         output = root.with_name(f"{root.name}_check")
         tables = [rows(output / name) if output.exists() else [] for name in ("files.csv", "duplicates.csv")]
-        return status, told.out, told.err, *tables
+        return status, printed.out, printed.err, *tables
 
     return run
 
@@ -170,7 +170,7 @@ def test_the_same_picture_in_two_classes_is_a_conflict(photos, crops, check):
     assert [row["conflict"] for row in duplicates] == ["yes", "yes"]
 
 
-def test_copies_within_a_class_and_split_are_told_but_pass(photos, crops, check):
+def test_copies_within_a_class_and_split_are_reported_but_pass(photos, crops, check):
     crops[1].save(photos / "train" / "temple" / "copy.png")
     status, out, _, _, duplicates = check(photos)
     assert status == 0
@@ -211,7 +211,7 @@ def test_a_slight_crop_is_a_near_duplicate_and_the_search_can_be_left_out(photos
     assert (status, duplicates) == (0, [])
 
 
-def test_look_alikes_in_two_classes_are_told_but_pass(photos, crops, check):
+def test_look_alikes_in_two_classes_are_reported_but_pass(photos, crops, check):
     as_jpeg(crops[1], photos / "train" / "flower" / "again.jpg", quality=60)
     status, out, _, _, duplicates = check(photos)
     assert status == 0
@@ -253,7 +253,7 @@ def test_class_folders_without_splits(photos, check):
     assert "imbalance: 1.0" in out
 
 
-def test_imbalance_is_told(image_folder, check):
+def test_imbalance_is_reported(image_folder, check):
     root = image_folder({"train": {"often": 40, "rare": 2}, "val": {"often": 1, "rare": 1}})
     _, out, _, _, _ = check(root)
     assert "imbalance: 20.0 (most frequent class / rarest, in train)" in out
@@ -323,7 +323,9 @@ def test_names_that_would_do_harm_are_kept_harmless(tmp_path, crops, check):
 class Tags(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
-        self.seen, self.attributes, self.images = set(), set(), []
+        self.seen = set()
+        self.attributes = set()
+        self.images = []
 
     def handle_starttag(self, tag, attributes):
         self.seen.add(tag)

@@ -1,4 +1,4 @@
-"""utils/checking/similar.py and unions.py: nothing near is missed among many, nothing else is called near."""
+"""utils/checking/similar.py, utils/components.py: nothing near is missed among many, nothing else is called near."""
 
 import io
 
@@ -92,7 +92,8 @@ def test_a_picture_of_hardly_any_contrast_is_like_its_jpeg():
     sky = np.empty((90, 120, 3), dtype=np.uint8)
     sky[...] = np.linspace(180, 183, 120)[None, :, None]
     sky[::7, ::5] += 2
-    picture, data = Image.fromarray(sky), io.BytesIO()
+    picture = Image.fromarray(sky)
+    data = io.BytesIO()
     picture.save(data, "JPEG", quality=30)
     with Image.open(data) as again:
         prints = [fingerprint(picture), fingerprint(again.convert("RGB"))]

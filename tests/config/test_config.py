@@ -139,9 +139,6 @@ def test_values_of_the_file_win_over_defaults_and_overrides_over_both(config_fil
         ({"clip_grad": True}, "clip_norm", 1.0),
         ({"clip_grad": 0.3}, "clip_norm", 0.3),
         ({"clip_grad": False}, "clip_norm", float("inf")),
-        ({"smoothing": 0.2}, "label_smoothing", 0.2),
-        ({"loss_type": "LabelSmoothCELoss"}, "label_smoothing", 0.1),
-        ({"loss_type": "LabelSmoothCELoss", "smoothing": 0.3}, "label_smoothing", 0.3),
         ({"scheduler_type": "step_lr"}, "gamma", 0.1),
         ({"scheduler_type": "exponential_lr"}, "gamma", 0.9),
         ({"scheduler_type": "step_lr", "lr_gamma": 0.5}, "gamma", 0.5),
@@ -351,16 +348,6 @@ def test_the_shipped_file_holds_every_key_once_with_its_meaning(name, kind, load
     lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
     told = [(line.split(" = ")[0], line.split("  # ")[1]) for line in lines]
     assert told == [(field.name, schema.comment(field)) for field in dataclasses.fields(kind)]
-
-
-@pytest.mark.parametrize(("name", "kind"), [("train", TrainConfig), ("predict", PredictConfig)])
-def test_the_table_of_the_readme_is_that_of_the_schema(name, kind):
-    if not (ROOT / "README.md").exists():
-        pytest.skip("no README.md yet")
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text.split(f"<!-- {name} config -->")[1].split(f"<!-- /{name} config -->")[0].strip() == (
-        schema.markdown_table(kind).strip()
-    )
 
 
 def test_overrides_are_literals_or_else_strings():

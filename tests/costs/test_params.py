@@ -108,13 +108,13 @@ def test_one_that_fails_is_a_row_with_an_error(tmp_path, monkeypatch, capsys):
         ),
     ],
 )
-def test_faults_are_told(words, message, capsys, monkeypatch, tmp_path):
+def test_faults_are_reported(words, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert main(list(words)) == 2
     assert message in capsys.readouterr().err
 
 
-def test_files_are_replaced_only_when_told(tmp_path, capsys):
+def test_files_are_replaced_only_on_request(tmp_path, capsys):
     path = tmp_path / "table.csv"
     path.write_text("mine", encoding="utf-8")
     assert main([*RESNET, "--output", str(path)]) == 2

@@ -27,7 +27,7 @@ def test_counts_what_is_held_at_once_and_given_back():
     assert peak_growth(lambda: None) < 8 * MB
 
 
-def test_is_unknown_where_the_system_does_not_tell(monkeypatch, tmp_path):
+def test_is_unknown_where_the_system_does_not_report_it(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "none")
     assert peak_growth(lambda: None) is None
     monkeypatch.setattr(memory, "CLEAR", tmp_path)  # there, but not to be written

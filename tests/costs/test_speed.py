@@ -34,12 +34,13 @@ ONE = (*FAMILY, "--model-suffix", "1.1")
 
 
 class Watch:
-    """Stands for a clock: keeps what is to be timed, calls it once and says that it took 0.1 s, then 0.3 s."""
+    """In place of `interleaved`: keeps what is to be timed, calls it once and reports 0.1 s, then 0.3 s."""
 
     def __call__(self, callables, *, rounds, warmup, device):
         [self.call] = callables.values()
         self.rounds, self.warmup, self.device = rounds, warmup, device
-        self.threads, self.inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+        self.threads = torch.get_num_threads()
+        self.inference = torch.is_inference_mode_enabled()
         self.logits = self.call()
         return {name: [0.1, 0.3] for name in callables}
 
@@ -53,10 +54,10 @@ def watch(monkeypatch):
 
 @pytest.mark.parametrize("dtype", speed.DTYPES)
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_the_network_runs_as_asked_for(watch, dtype, channels_last):
+def test_the_network_runs_under_the_setting(watch, dtype, channels_last):
     model = create_model("squeezenet", "1.1", 5).eval()
-    asked = Setting(torch.device("cpu"), dtype, channels_last, False, threads=2, warmup=4, rounds=6)
-    result = measure(model, (32, 48), 3, asked)
+    setting = Setting(torch.device("cpu"), dtype, channels_last, False, threads=2, warmup=4, rounds=6)
+    result = measure(model, (32, 48), 3, setting)
     [images] = watch.call.args
     expected = getattr(torch, dtype)
     assert images.shape == (3, 3, 32, 48)
@@ -78,20 +79,20 @@ def test_compiled_anew_for_each_measurement(watch, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", compile_)
     monkeypatch.setattr(torch.compiler, "reset", lambda: events.append("reset"))
-    asked = Setting(torch.device("cpu"), "float32", True, True, threads=1, warmup=1, rounds=1)
+    setting = Setting(torch.device("cpu"), "float32", True, True, threads=1, warmup=1, rounds=1)
     for batch_size in (1, 2):
-        measure(create_model("squeezenet", "1.1", 5).eval(), (32, 32), batch_size, asked)
+        measure(create_model("squeezenet", "1.1", 5).eval(), (32, 32), batch_size, setting)
     assert events == ["reset", ("compile", {"dynamic": False})] * 2
 
 
 def test_peak_memory_counts_what_is_held(watch, monkeypatch):
     monkeypatch.setattr(speed, "peak_growth", lambda call: 1000)
     model = create_model("squeezenet", "1.1", 5).eval()
-    asked = Setting(torch.device("cpu"), "bfloat16", True, False, threads=1, warmup=1, rounds=1)
+    setting = Setting(torch.device("cpu"), "bfloat16", True, False, threads=1, warmup=1, rounds=1)
     held = 2 * (sum(parameter.numel() for parameter in model.parameters()) + 4 * 3 * 32 * 32)
-    assert measure(model, (32, 32), 4, asked).peak_memory == held + 1000
+    assert measure(model, (32, 32), 4, setting).peak_memory == held + 1000
     monkeypatch.setattr(speed, "peak_growth", lambda call: None)
-    assert measure(model, (32, 32), 4, asked).peak_memory is None
+    assert measure(model, (32, 32), 4, setting).peak_memory is None
 
 
 def test_words_reach_the_measurement(monkeypatch, tmp_path):
@@ -104,8 +105,8 @@ def test_words_reach_the_measurement(monkeypatch, tmp_path):
     monkeypatch.setattr(speed_survey, "measure", fake)
     words = ["--device", "cpu", "--dtype", "bfloat16", "--no-channels-last", "--compile", "--threads", "3"]
     assert throughput.main([*ONE, "--batch-sizes", "8", "2", "8", *words]) == 0
-    asked = Setting(torch.device("cpu"), "bfloat16", False, True, threads=3, warmup=1, rounds=2)
-    assert seen == [((32, 32), 2, asked), ((32, 32), 8, asked)]
+    expected = Setting(torch.device("cpu"), "bfloat16", False, True, threads=3, warmup=1, rounds=2)
+    assert seen == [((32, 32), 2, expected), ((32, 32), 8, expected)]
     seen.clear()
     assert fps.main([*ONE, "--device", "cpu"]) == 0
     default = Setting(torch.device("cpu"), "float32", True, False, torch.get_num_threads(), warmup=1, rounds=2)
@@ -116,11 +117,11 @@ def test_one_network_from_another_folder(tmp_path):
     command = [sys.executable, str(ROOT / "tools" / "fps.py"), *ONE, "--threads", "1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
-    headers, row, _, *told = done.stdout.splitlines()
+    headers, row, _, *notes = done.stdout.splitlines()
     assert headers.split()[:6] == ["network", "size", "batch", "median", "ms", "p95"]
     assert row.split()[:4] == ["squeezenet", "1.1", "32x32", "1"]
     assert all(
-        text in told[0] for text in ("cpu", "float32", "channels_last", "threads 1", f"torch {torch.__version__}")
+        text in notes[0] for text in ("cpu", "float32", "channels_last", "threads 1", f"torch {torch.__version__}")
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -218,7 +219,7 @@ def test_rows_of_another_setting_are_not_gone_on_with(monkeypatch, tmp_path, cap
         ((*FAMILY, "--img-size", "8", "8"), "squeezenet 1.0: images of 8x8 are too small"),
     ],
 )
-def test_faults_are_told(words, message, capsys, monkeypatch, tmp_path):
+def test_faults_are_reported(words, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert fps.main(list(words)) == 2
     assert message in capsys.readouterr().err

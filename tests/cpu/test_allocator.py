@@ -9,7 +9,7 @@ from tests.helpers import ROOT
 
 SCRIPT = """
 import resource, torch
-from utils.allocator import keep_freed_memory
+from utils.cpu.allocator import keep_freed_memory
 assert keep_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -23,7 +23,8 @@ def prepared(prefix, suffix):
     randomise(model, 0)
     images = torch.randn(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        before, norms = model(images), count_norms(model)
+        before = model(images)
+        norms = count_norms(model)
         after = prepare_for_inference(model)(images)
     return before, after, norms, count_norms(model)
 

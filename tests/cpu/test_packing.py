@@ -3,6 +3,7 @@
 from utils.cpu import packing
 from utils.cpu.folding import prepare_for_inference
 from utils.cpu.packing import PackedConv2d, pack_convolutions
+from utils.torch_private import can_reorder_filters
 
 import pytest
 import torch
@@ -64,7 +65,7 @@ def test_what_the_operator_cannot_do_is_left_to_torch(conv):
 
 
 def test_a_torch_without_the_operators_keeps_its_own(monkeypatch):
-    monkeypatch.setattr(packing, "can_pack", lambda: False)
+    monkeypatch.setattr(packing, "can_reorder_filters", lambda: False)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     pack_convolutions(model)
     assert type(model[0]) is nn.Conv2d
@@ -78,6 +79,6 @@ def test_a_prepared_network_of_each_family_has_its_logits(prefix, suffix):
     inputs = images(3, 3, 64, 64), images(1, 3, 64, 64)
     before = outcome(model, *inputs)
     after = outcome(prepare_for_inference(model), *inputs)
-    assert bool(packed(model)) == packing.can_pack()
+    assert bool(packed(model)) == can_reorder_filters()
     for seen, wanted in zip(after, before, strict=True):
         torch.testing.assert_close(seen, wanted, rtol=1e-3, atol=1e-3 * wanted.abs().max().item())

@@ -77,7 +77,8 @@ def test_taps_that_are_left_out_see_nothing_but_padding(kernel, stride):
         if size + 2 * padding < kernel:
             continue
         taps, needed = seen_taps(size, kernel, stride, padding)
-        pixels, filters = torch.eye(size)[:, None], torch.eye(kernel)[:, None]  # (N, 1, size), (taps, 1, kernel)
+        pixels = torch.eye(size)[:, None]  # (N, 1, size)
+        filters = torch.eye(kernel)[:, None]  # (taps, 1, kernel)
         whole = F.conv1d(pixels, filters, stride=stride, padding=padding)
         left = F.conv1d(pixels, filters[..., taps], stride=stride, padding=needed)
         assert torch.equal(left, whole)
@@ -93,7 +94,8 @@ def test_no_other_taps_are_summed(size, kernel, stride, padding, seen):
 
 
 def test_autocast_is_left_to_torch(monkeypatch):
-    calls, layer = calls_of_product(monkeypatch), SmallMapConv2d(2, 2, 3, padding=1)
+    calls = calls_of_product(monkeypatch)
+    layer = SmallMapConv2d(2, 2, 3, padding=1)
     with torch.autocast("cpu", torch.bfloat16):
         y = layer(torch.randn(2, 2, 4, 4))
     y.float().sum().backward()

@@ -28,7 +28,9 @@ linux_with_two_cores = pytest.mark.skipif(
     sys.platform != "linux" or len(home_cores()) < 2, reason="libgomp and the tables of Linux, on two cores"
 )
 
-ALONE, BUSY, SHARED = Look(0.01, 0.0), Look(0.7, 1.0), Look(0.3, 0.5)
+ALONE = Look(0.01, 0.0)
+BUSY = Look(0.7, 1.0)
+SHARED = Look(0.3, 0.5)
 WORKERS = Look(0.6, 0.1)  # our own loading processes: threads without a core, but nobody else computes
 
 
@@ -43,8 +45,8 @@ def test_alone_and_beside_its_own_workers_a_run_spins():
 
 
 def test_others_who_want_whole_cores():
-    told = after(*[BUSY] * 8, *[ALONE] * 6)
-    assert told == [SLEEP] * 5 + [CONFINED] * 7 + [SPIN] * 2
+    chosen = after(*[BUSY] * 8, *[ALONE] * 6)
+    assert chosen == [SLEEP] * 5 + [CONFINED] * 7 + [SPIN] * 2
 
 
 def test_others_who_want_a_part():
@@ -52,14 +54,14 @@ def test_others_who_want_a_part():
 
 
 def test_a_moment_of_rest_changes_nothing():
-    told = after(*[BUSY] * 8, *[ALONE, BUSY] * 10)
-    assert set(told[6:]) == {CONFINED}
+    chosen = after(*[BUSY] * 8, *[ALONE, BUSY] * 10)
+    assert set(chosen[6:]) == {CONFINED}
 
 
 def test_confined_threads_miss_each_others_core_and_stay_for_others_alone():
-    told = after(*[BUSY] * 8, *[Look(0.01, 0.9)] * 20, *[Look(0.9, 0.0)] * 5)
-    assert set(told[6:-1]) == {CONFINED}
-    assert told[-1] is SPIN
+    chosen = after(*[BUSY] * 8, *[Look(0.01, 0.9)] * 20, *[Look(0.9, 0.0)] * 5)
+    assert set(chosen[6:-1]) == {CONFINED}
+    assert chosen[-1] is SPIN
 
 
 def test_a_team_that_leaves_room_keeps_away_by_itself():
@@ -77,9 +79,9 @@ def test_threads_whose_places_are_the_users_are_never_confined():
 
 def test_cores_that_nobody_has_taken_are_taken_back():
     """As where two runs have moved to the same half."""
-    told = after(*[BUSY] * 8, *[Look(0.5, 1.0, unused=0.9)] * 5)
-    assert told[7] is CONFINED
-    assert told[-1] is SLEEP
+    chosen = after(*[BUSY] * 8, *[Look(0.5, 1.0, unused=0.9)] * 5)
+    assert chosen[7] is CONFINED
+    assert chosen[-1] is SLEEP
 
 
 def test_half_of_the_cores_those_that_were_run_on():
@@ -206,7 +208,7 @@ BARRIERS = """
 @linux_with_two_cores
 def test_spare_threads_make_the_team_sleep_and_give_back_its_spinning():
     """After a region the team's second thread spins for some milliseconds; with spare threads it sleeps at once."""
-    told = new_process(
+    lines = new_process(
         f"""{BARRIERS}
     spare, found = SpareThreads(len(home_cores()) + 1), []
     for wanted in (False, True, False):
@@ -215,14 +217,14 @@ def test_spare_threads_make_the_team_sleep_and_give_back_its_spinning():
     print(*found)
     """
     )
-    spinning, asleep, again = map(float, told[0].split())
+    spinning, asleep, again = map(float, lines[0].split())
     assert asleep < spinning / 2
     assert asleep < again / 2
 
 
 @linux_with_two_cores
 def test_confined_threads_return_but_for_those_that_others_have_moved():
-    told = new_process(
+    lines = new_process(
         f"""{BARRIERS}
     cores = Confinement(home_cores())
     home = os.sched_getaffinity(0)
@@ -235,7 +237,7 @@ def test_confined_threads_return_but_for_those_that_others_have_moved():
     print(os.sched_getaffinity(team[0]) == home, os.sched_getaffinity(team[1]) == other)
     """
     )
-    assert told == ["True True", "True True"]
+    assert lines == ["True True", "True True"]
 
 
 RESULTS = """
@@ -286,7 +288,7 @@ def test_beside_other_programs_a_run_sleeps_and_leaves_all_as_it_was(tmp_path):
     program = f'"{sys.executable}" -c "while True: pass"'
     subprocess.run(["sh", "-c", f"{program} & echo $! > {pid}; {program} & echo $! >> {pid}"], check=True)
     try:
-        told = new_process(
+        lines = new_process(
             f"""{BARRIERS}
     import logging
     from utils.cpu.waiting import Watch
@@ -310,8 +312,8 @@ def test_beside_other_programs_a_run_sleeps_and_leaves_all_as_it_was(tmp_path):
     finally:
         for number in pid.read_text().split():
             subprocess.run(["kill", "-9", number], capture_output=True)
-    assert told[0].startswith("other work wants the cores")
-    assert told[1:] == ["True", "True True"]
+    assert lines[0].startswith("other work wants the cores")
+    assert lines[1:] == ["True", "True True"]
 
 
 def where_a_worker_runs(inside, connection):

@@ -9,9 +9,10 @@ from utils.data import crops
 from utils.data.cache import ImageCache
 from utils.data.crops import Box, cut, random_box, random_crop, resized
 from utils.data.images import decode, open_image, read_image
-from utils.data.listing import Splits, scan
+from utils.data.listing import scan
 from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
+from utils.data.source import Splits
 from utils.errors import ImageError
 
 import numpy as np
@@ -151,7 +152,7 @@ def test_a_cache_for_validation_gives_the_pixels_of_the_files(tmp_path):
     images = scan(tmp_path)
     cache = ImageCache(images, budget=10**9, reduction=steps.reduction)
     for index in range(len(images)):
-        assert torch.equal(steps(cache[index]), steps(open_image(images.path(index))))
+        assert torch.equal(steps(cache[index]), steps(open_image(images.name(index))))
     assert max(cache[images.paths.index("a/large.jpg")].shape) == math.ceil(1000 / 8)
 
 
@@ -166,5 +167,5 @@ def test_a_run_validates_on_the_same_pixels_with_and_without_cache(tmp_path):
         for cache in ("ram", "none")
     ]
     assert torch.equal(*seen)
-    assert torch.equal(seen[0][0], steps(open_image(splits.val.path(0))))
-    assert not torch.equal(seen[0][0], steps(read_image(splits.val.path(0))))  # it was read small
+    assert torch.equal(seen[0][0], steps(open_image(splits.val.name(0))))
+    assert not torch.equal(seen[0][0], steps(read_image(splits.val.name(0))))  # it was read small

@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from utils.data.listing import EXTENSIONS, PackedPaths, find_images, pack_paths, scan
+from utils.data.listing import EXTENSIONS, find_images, scan
+from utils.data.source import PackedPaths, pack_paths
 from utils.data.traversal import list_classes
 from utils.errors import DataError
 
@@ -38,7 +39,7 @@ def test_classes_are_the_sorted_names_of_folders_with_images(touch):
     assert relative(images) == ["10/x.png", "9/x.png", "Cat/x.png", "dog/a.png", "dog/b.png"]
     assert images.targets.tolist() == [0, 1, 2, 3, 3]
     assert images.counts().tolist() == [1, 1, 1, 2]
-    assert [Path(images.path(i)).is_file() for i in range(len(images))] == [True] * 5
+    assert [Path(images.name(i)).is_file() for i in range(len(images))] == [True] * 5
 
 
 def test_hidden_system_and_empty_folders_are_left_out_and_said_so(touch):
@@ -143,7 +144,7 @@ def test_names_that_are_no_utf8_are_kept(touch):
         pass
     images = scan(root)
     assert [os.fsencode(name) for name in images.classes] == [b"caf\xe9", b"cat"]
-    assert os.path.exists(images.path(0))
+    assert os.path.exists(images.name(0))
 
 
 def test_a_hidden_image_among_images_is_left_out(touch):

@@ -12,8 +12,9 @@ from utils.data.batches import read
 from utils.data.cache import ImageCache
 from utils.data.listing import scan
 from utils.data.loaders import train_loader, val_loader, worker_count
-from utils.data.preprocess import Preprocess, normalise
-from utils.data.samplers import EvalBatches, TrainBatches
+from utils.data.pixels import normalise
+from utils.data.preprocess import Preprocess
+from utils.data.samplers import EvalBatches, TrainBatches, shuffled
 from utils.errors import DataError, UnreadableError
 
 import numpy as np
@@ -40,26 +41,26 @@ def flat(batches):
 
 
 def test_an_epoch_holds_every_image_once_in_an_order_of_its_own():
-    batches = TrainBatches(10, 4, seed=0)
+    batches = TrainBatches(shuffled(10), 4, seed=0)
     epochs = [indices_of(batches, epoch) for epoch in range(3)]
     assert [len(batch) for batch in epochs[0]] == [4, 4, 2]
     assert all(sorted(flat(epoch)) == list(range(10)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
     assert indices_of(batches, 1) == epochs[1]
-    assert indices_of(TrainBatches(10, 4, seed=1)) != epochs[0]
+    assert indices_of(TrainBatches(shuffled(10), 4, seed=1)) != epochs[0]
 
 
-def test_the_order_does_not_hang_on_the_global_generator():
+def test_the_order_does_not_depend_on_the_global_generator():
     torch.manual_seed(1)
-    before = indices_of(TrainBatches(10, 4, seed=0))
+    before = indices_of(TrainBatches(shuffled(10), 4, seed=0))
     torch.manual_seed(2)
-    assert indices_of(TrainBatches(10, 4, seed=0)) == before
+    assert indices_of(TrainBatches(shuffled(10), 4, seed=0)) == before
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
 def test_ranks_share_an_epoch_evenly_and_wrap_around(world_size):
-    whole = flat(indices_of(TrainBatches(21, 4, seed=0)))
-    ranks = [TrainBatches(21, 4, seed=0, rank=rank, world_size=world_size) for rank in range(world_size)]
+    whole = flat(indices_of(TrainBatches(shuffled(21), 4, seed=0)))
+    ranks = [TrainBatches(shuffled(21), 4, seed=0, rank=rank, world_size=world_size) for rank in range(world_size)]
     shares = [flat(indices_of(batches)) for batches in ranks]
     assert {len(share) for share in shares} == {-(-21 // world_size)}
     assert {len(batches) for batches in ranks} == {len(indices_of(ranks[0]))}
@@ -67,8 +68,66 @@ def test_ranks_share_an_epoch_evenly_and_wrap_around(world_size):
     assert dealt == whole + whole[: len(dealt) - 21]  # disjoint but for those that fill the last round
 
 
+def balanced(targets):
+    """Each class as often as the commonest, drawn with replacement."""
+    places = [np.flatnonzero(targets == each) for each in range(targets.max() + 1)]
+    most = max(map(len, places))
+
+    def order(seed, epoch):
+        drawn = np.random.default_rng([seed, epoch])
+        return drawn.permutation(np.concatenate([drawn.choice(own, most) for own in places]))
+
+    return order
+
+
+def test_an_order_may_draw_classes_equally_often_and_is_resumed_in_mid_epoch():
+    targets = np.array([0] * 12 + [1] * 3 + [2])
+    batches = TrainBatches(balanced(targets), 5, seed=3)
+    epoch = indices_of(batches, 1)
+    assert np.bincount(targets[flat(epoch)]).tolist() == [12, 12, 12]
+    assert indices_of(batches, 1, start=4) == epoch[4:]
+    assert indices_of(TrainBatches(balanced(targets), 5, seed=3), 1) == epoch
+    shares = [TrainBatches(balanced(targets), 5, seed=3, rank=rank, world_size=2) for rank in range(2)]
+    assert sorted(flat(indices_of(shares[0], 1)) + flat(indices_of(shares[1], 1))) == sorted(flat(epoch))
+
+
+def test_an_order_may_be_of_another_size_in_each_epoch():
+    batches = TrainBatches(lambda seed, epoch: range(4 * (epoch + 1)), 4, seed=0)
+    for epoch in range(3):
+        assert len(flat(indices_of(batches, epoch))) == 4 * (epoch + 1)
+        assert len(batches) == epoch + 1
+
+
+class Affine:
+    """A permutation of very many images without a list of them: i -> (a * i + b) modulo a prime."""
+
+    def __init__(self, places, factor=1_000_003):
+        self.places, self.factor = places, factor
+
+    def __len__(self):
+        return len(self.places)
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return Affine(self.places[place], self.factor)
+        return self.places[place] * self.factor % BILLION
+
+
+BILLION = 1_000_000_007
+
+
+def test_a_thousand_million_images_need_no_list_of_them():
+    batches = TrainBatches(lambda seed, epoch: Affine(range(BILLION)), 4, seed=0, rank=1, world_size=2)
+    batches.set_epoch(0, start=len(batches) - 1)
+    [last] = list(batches)
+    assert len(last) == 4
+    batches.set_epoch(0, start=100)
+    first = [index for _, index in next(iter(batches))]
+    assert first == [(1 + 2 * (400 + place)) * 1_000_003 % BILLION for place in range(4)]
+
+
 def test_more_ranks_than_images_still_get_one_each():
-    shares = [flat(indices_of(TrainBatches(1, 4, seed=0, rank=rank, world_size=3))) for rank in range(3)]
+    shares = [flat(indices_of(TrainBatches(shuffled(1), 4, seed=0, rank=rank, world_size=3))) for rank in range(3)]
     assert shares == [[0], [0], [0]]
 
 
@@ -84,18 +143,18 @@ def test_more_ranks_than_images_still_get_one_each():
     ],
 )
 def test_sizes_of_batches(count, batch_size, sizes):
-    batches = TrainBatches(count, batch_size, seed=0)
+    batches = TrainBatches(shuffled(count), batch_size, seed=0)
     assert [len(batch) for batch in indices_of(batches)] == sizes
     assert len(batches) == len(sizes)
 
 
 @pytest.mark.parametrize("start", range(4))
 def test_a_start_skips_exactly_the_batches_that_are_done(start):
-    batches = TrainBatches(13, 4, seed=0)
+    batches = TrainBatches(shuffled(13), 4, seed=0)
     whole = indices_of(batches, 2)
     assert indices_of(batches, 2, start) == whole[start:]
     assert len(batches) == 3  # of the whole epoch
-    assert indices_of(batches, 3) == indices_of(TrainBatches(13, 4, seed=0), 3)  # the next one is whole again
+    assert indices_of(batches, 3) == indices_of(TrainBatches(shuffled(13), 4, seed=0), 3)  # the next one is whole again
 
 
 @pytest.mark.parametrize("count", [1, 5, 7, 21])
@@ -154,8 +213,9 @@ def test_spawned_workers_change_nothing_with_and_without_cache(images):
 PROGRAM = """
 import sys
 from utils.config import TrainConfig
-from utils.data import read, train_loader
-from utils.folders import scan
+from utils.data.batches import read
+from utils.data.listing import scan
+from utils.data.loaders import train_loader
 
 config = TrainConfig(img_size=(24, 24), batch_size=2)
 loader = train_loader(config, scan(sys.argv[1]), rank=0, world_size=1, workers=2, pin=False)
@@ -219,7 +279,7 @@ def test_resuming_within_an_epoch_gives_the_batches_that_are_left(images):
 
 
 def break_file(images, index):
-    path = images.path(index)
+    path = images.name(index)
     with open(path, "rb") as file:
         content = file.read()
     with open(path, "wb") as file:
@@ -294,7 +354,7 @@ def test_validation_batches_keep_order_and_cover_all(image_folder):
     loader = val_loader(values, val, preprocess, rank=0, world_size=1, workers=0, pin=False)
     batches = list(read(loader))
     assert torch.cat([batch.targets for batch in batches]).tolist() == [0, 0, 0, 2, 2]
-    with Image.open(val.path(4)) as image:
+    with Image.open(val.name(4)) as image:
         assert torch.equal(batches[-1].images[-1], preprocess(image))
 
 

@@ -14,8 +14,8 @@ from utils.data.augment import TrainTransform
 from utils.data.cache import ImageCache
 from utils.data.dataset import EvalTransform, ImageDataset
 from utils.data.images import image_size, read_image
-from utils.data.listing import ImageList, PackedPaths, pack_paths
 from utils.data.preprocess import Preprocess
+from utils.data.source import ImageList, PackedPaths, pack_paths
 from utils.errors import DataError
 from utils.prediction.classifier import Classifier
 

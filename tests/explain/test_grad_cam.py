@@ -60,7 +60,7 @@ def test_a_checkpoint_and_an_image_are_enough(weights, photos, capsys):
     assert main(["--weights", str(weights), str(photos / "b/1.png")]) == 0  # its own folder may be written to again
 
 
-def test_a_folder_keeps_its_arrangement_and_bad_files_are_told(weights, photos, capsys, tmp_path):
+def test_a_folder_keeps_its_arrangement_and_bad_files_are_reported(weights, photos, capsys, tmp_path):
     assert (
         main(["--weights", str(weights), str(photos), "--method", "grad_cam", "--output", str(tmp_path / "out")]) == 0
     )
@@ -77,9 +77,9 @@ def test_a_glob_a_class_by_name_and_a_file_to_write(weights, photos, tmp_path, c
     output = tmp_path / "one.png"
     given = ["--weights", str(weights), str(photos / "b" / "1*"), "--output", str(output), "--img-size", "64", "64"]
     assert main([*given, "--class-id", "10", "--layer", "stage3"]) == 0
-    told = capsys.readouterr().out
-    assert "stage3, 4 x 4" in told
-    assert "\n10: " in told  # the class of that name; number 10 there is none
+    printed = capsys.readouterr().out
+    assert "stage3, 4 x 4" in printed
+    assert "\n10: " in printed  # the class of that name; number 10 there is none
     before = output.read_bytes()
     assert main(given) == 2
     assert "exists already; --overwrite replaces it" in capsys.readouterr().err
@@ -126,11 +126,11 @@ def test_runs_from_another_folder(weights, photos, tmp_path):
     assert size_of(tmp_path / "grad_cam" / "1.jpg")
 
 
-def test_the_title_tells_both_classes_where_they_differ():
+def test_the_title_names_both_classes_where_they_differ():
     probabilities = torch.tensor([0.1, 0.2, 0.0, 0.7])
     assert headline(Explanation(3, probabilities, {}), CLASSES)[0] == r"naïve \$5 and more: 70.0%"
-    told = r"10: 20.0%   (predicted naïve \$5 and more: 70.0%)"
-    assert headline(Explanation(1, probabilities, {}), CLASSES)[0] == told
+    title = r"10: 20.0%   (predicted naïve \$5 and more: 70.0%)"
+    assert headline(Explanation(1, probabilities, {}), CLASSES)[0] == title
 
 
 def test_pixels_without_evidence_stay_as_they_are():

@@ -1,4 +1,4 @@
-"""Which layer stands for a network: by default, for every network and size, and by name."""
+"""Which layer is explained: by default, for every network and size, and by name."""
 
 from utils.errors import ConfigError
 from utils.explain.layers import default_layer, named_layer, outputs_of

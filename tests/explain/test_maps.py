@@ -57,7 +57,8 @@ def test_grad_cam_plus_plus_by_its_equation():
 
 
 def test_grad_cam_plus_plus_is_bounded_where_activations_are_negative():
-    activations, gradients = -torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5)  # the fraction would be 0 / 0
+    activations = -torch.ones(1, 1, 2, 2)
+    gradients = torch.full((1, 1, 2, 2), 0.5)  # the fraction would be 0 / 0
     assert grad_cam_plus_plus(activations, gradients).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
 
 
@@ -72,7 +73,8 @@ def test_maps_are_enlarged_to_one_and_blank_ones_stay_blank():
 def test_guided_gradients_pass_a_rectifier_only_where_positive(activation):
     torch.manual_seed(0)
     inplace = {} if activation is nn.GELU else {"inplace": True}
-    first, second = nn.Linear(3 * 4 * 4, 50), nn.Linear(50, 3)
+    first = nn.Linear(3 * 4 * 4, 50)
+    second = nn.Linear(50, 3)
     model = nn.Sequential(nn.Flatten(), first, activation(**inplace), second)
     images = torch.randn(2, 3, 4, 4)
     inner = first(images.flatten(1)).detach().requires_grad_()
@@ -123,7 +125,8 @@ def test_nothing_is_left_behind():
 
 def test_the_likeliest_class_is_explained_unless_another_is_named():
     model, image = network("resnet", "18")
-    layer, logits = default_layer(model, SIZE), model(image[None])[0]
+    layer = default_layer(model, SIZE)
+    logits = model(image[None])[0]
     likeliest, other = (explain(model, image, layer, target, CAMS) for target in (None, int(logits.argmin())))
     assert likeliest.target == likeliest.predicted == other.predicted == logits.argmax()
     assert other.target == logits.argmin()
@@ -166,7 +169,8 @@ def test_maps_are_those_of_the_grad_cam_package(prefix, suffix):
         layer.module.bias.data.add_(5)  # Grad-CAM++ supposes activations that are not negative
     for parameter in list(model.parameters())[-2:]:
         parameter.data.mul_(1e12)  # gradients that dwarf the package's eps, of 1e-6 beside their squares
-    model, image = model.double(), image.double()  # in which powers of them have room
+    model = model.double()  # in which powers of them have room
+    image = image.double()
     for method, package in zip(CAMS, (GradCAM, GradCAMPlusPlus)):
         compared = 0
         with package(model, [layer.module], reshape_transform=layer.to_map) as cam:

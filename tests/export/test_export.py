@@ -60,13 +60,14 @@ def test_the_file_says_what_it_takes_and_gives(trained):
     _, checkpoint, target = trained
     saved = torch.load(checkpoint, weights_only=True)
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
-    [images], [logits] = session.get_inputs(), session.get_outputs()
+    [images] = session.get_inputs()
+    [logits] = session.get_outputs()
     assert (images.name, images.type, images.shape) == ("images", "tensor(float)", ["batch", 3, 32, 40])
     assert (logits.name, logits.shape) == ("logits", ["batch", 2])
-    told = session.get_modelmeta().custom_metadata_map
-    assert json.loads(told["classes"]) == CLASSES
-    assert json.loads(told["preprocess"]) == saved["preprocess"]
-    assert (told["network"], told["source"]) == ("squeezenet 1.1", "best.pth")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["classes"]) == CLASSES
+    assert json.loads(metadata["preprocess"]) == saved["preprocess"]
+    assert (metadata["network"], metadata["source"]) == ("squeezenet 1.1", "best.pth")
     assert str(ROOT).encode() not in target.read_bytes()  # nobody need know where it was made
     assert [path.name for path in target.parent.iterdir() if path.name.startswith(".")] == []
 
@@ -106,7 +107,7 @@ def test_predicting_needs_onnxruntime_alone_and_says_so(trained, tmp_path, monke
         predict.run(PredictConfig(load_from=str(target), predict_img_path=str(images / "val")))
 
 
-def test_an_existing_file_is_replaced_only_if_told(trained, tmp_path, capsys):
+def test_an_existing_file_is_replaced_only_on_request(trained, tmp_path, capsys):
     _, checkpoint, target = trained
     before = target.read_bytes()
     assert main(["--weights", str(checkpoint), "--output", str(target)]) == 2
@@ -180,9 +181,9 @@ def export_small(target, change, images=None, network=None):
 
 def test_a_file_that_classifies_otherwise_never_gets_its_name(tmp_path):
     target = tmp_path / "model.bin"
-    told = export_small(target, lambda value: value)
-    assert told.startswith("verified: largest difference 0 of logits up to")
-    assert told.endswith("same class for 64 of 64 images")
+    verified = export_small(target, lambda value: value)
+    assert verified.startswith("verified: largest difference 0 of logits up to")
+    assert verified.endswith("same class for 64 of 64 images")
     assert target.exists()
     target.write_bytes(b"before")
     for change in (lambda value: value * 1.01, lambda value: value.flip(0), lambda value: value * float("nan")):
@@ -200,7 +201,7 @@ def test_logits_that_are_no_numbers_are_not_exported(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path):
     def write(network, strings, path):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
@@ -242,7 +243,7 @@ def test_images_to_check_with(tmp_path):
         check_images(STEPS, str(tmp_path / "none"))
 
 
-# --- what is wrong is told, before any work
+# --- what is wrong is reported, before any work
 
 
 def test_packages_that_are_missing_are_named_first(tmp_path, monkeypatch, capsys):
@@ -264,7 +265,7 @@ def test_bad_requests_are_named(tmp_path, capsys, output, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_that_cannot_be_exported_is_told(tmp_path):
+def test_a_network_that_cannot_be_exported_is_reported(tmp_path):
     def write(network, strings, path):
         raise RuntimeError("no such operator\nand much more")
 
@@ -333,12 +334,12 @@ def test_a_foreign_file_needs_class_names_and_runs_then(foreign, batch):
         (dict(ndim=1), dict(), "expected logits"),
     ],
 )
-def test_a_foreign_file_that_does_not_fit_is_told(foreign, changes, config, message):
+def test_a_foreign_file_that_does_not_fit_is_reported(foreign, changes, config, message):
     with pytest.raises((WeightsError, ConfigError), match=message):
         predict.run(foreign(config, **changes))
 
 
-def test_damaged_files_are_told(foreign, tmp_path):
+def test_damaged_files_are_reported(foreign, tmp_path):
     config = foreign()
     data = Path(config.load_from).read_bytes()
     for content in (b"", data[: len(data) // 2], b"\x80\x04K\x01.", bytes(1000)):

@@ -13,7 +13,7 @@ from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 from tests.models.test_families import smallest
 
 QUICK = {"resnet", "squeezenet"}
-SIZE = (64, 96)  # height and width are told apart
+SIZE = (64, 96)  # not square, so that height and width cannot be exchanged unnoticed
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -1,11 +1,12 @@
 """A whole checkpoint without a run."""
 
 from utils.config import TrainConfig
-from utils.data.listing import ImageList, PackedPaths, Splits, pack_paths
 from utils.data.preprocess import Preprocess
-from utils.run.state import Standing, pack
+from utils.data.source import ImageList, PackedPaths, Splits, pack_paths
+from utils.run.state import RunState, to_checkpoint
 from utils.training.build import make_model, make_recipe, make_state
-from utils.training.engine import Progress
+from utils.training.state import Progress
+from utils.weights.best import Best
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ CPU = torch.device("cpu")
 
 def new_state(config, num_classes=3):
     """(TrainState, Preprocess) as at the start of a run."""
-    model, preprocess = make_model(config, CPU, num_classes), Preprocess.from_config(config)
+    model = make_model(config, CPU, num_classes)
+    preprocess = Preprocess.from_config(config)
     return make_state(config, model, make_recipe(config, model, CPU, preprocess), 5), preprocess
 
 
@@ -31,6 +33,6 @@ def whole_checkpoint(classes=("ant", "bee", "cow"), **changes):
     state.step = 1
     images = ImageList("none", tuple(classes), PackedPaths(pack_paths(["a.png"])), np.zeros(1, dtype=np.int64))
     row = {"epoch": 1, "train_loss": 1.0, "val_loss": float("nan"), "accuracy": 0.5}
-    best = {"epoch": 1, "accuracy": 0.5, "val_loss": 1.0, "weights": "net"}
-    standing = Standing(1, [row], best, Progress(bad=[(0, "empty")]))
-    return pack(state, standing, config, Splits(images, images), preprocess)
+    best = Best(1, 0.5, 1.0, "net")
+    run_state = RunState(1, [row], best, Progress(bad=[(0, "empty")]))
+    return to_checkpoint(state, run_state, config, Splits(images, images), preprocess)

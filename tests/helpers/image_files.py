@@ -69,7 +69,7 @@ def jpeg_of_size(path, jpeg, width, height):
 
 
 def noisy_image(label, which, size):
-    """A picture in the colour of `label`, with noise that hangs on `which`."""
+    """A picture in the colour of `label`, with noise that depends on `which`."""
     width, height = size
     colour = np.random.default_rng(zlib.crc32(label.encode("utf-8", "surrogateescape"))).integers(40, 216, 3)
     noise = np.random.default_rng(zlib.crc32(f"{label}/{which}".encode("utf-8", "surrogateescape")))

@@ -42,7 +42,7 @@ def assert_same(a, b, where="checkpoint"):
 
 
 def assert_same_run(one, other):
-    """Two run folders tell the same story: tables, and checkpoints bit for bit."""
+    """Two run folders hold the same: tables, and checkpoints bit for bit."""
     assert results(one) == results(other)
     for name in ("last.pth", "best.pth"):
         assert_same(load_checkpoint(Path(one) / name), load_checkpoint(Path(other) / name), name)

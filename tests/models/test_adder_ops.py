@@ -96,9 +96,9 @@ def test_without_a_compiler_says_so_once_and_goes_on_in_parts(formula, monkeypat
     monkeypatch.setattr(fused, "compiled", broken, raising=False)
     with pytest.warns(
         UserWarning, match=r"AdderNet runs .* slower: .*OSError: No working C\+\+ compiler found\)"
-    ) as told:
+    ) as warnings_given:
         sums = fused(*tensors)
-    assert len(told) == 1
+    assert len(warnings_given) == 1
     torch.testing.assert_close(sums, formula(*tensors))
     torch.testing.assert_close(fused(*tensors), sums)  # a second warning would be an error
     distances(torch.randn(50, 40), torch.randn(36, 40))  # of any formula

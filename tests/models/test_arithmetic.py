@@ -32,7 +32,7 @@ OF_TIMM = {
 def test_multiply_adds_and_activations_are_those_of_timm(prefix, suffix):
     side, multiply_adds, activations = OF_TIMM[prefix, suffix]
     counted = count(prefix, suffix, 1000, (side, side)).arithmetic
-    assert counted.activations / 1e6 == pytest.approx(activations, abs=0.006)  # to the last digit told
+    assert counted.activations / 1e6 == pytest.approx(activations, abs=0.006)  # to the last digit given
     assert counted.multiply_adds / 1e9 == pytest.approx(multiply_adds, rel=0.015, abs=0.03)  # theirs count some norms
 
 

@@ -1,16 +1,15 @@
-"""The list of networks: counts against published ones, names against the references of the tests, README's table."""
-
-import re
+"""The list of networks: counts against published ones, names against the references of the tests."""
 
 import pytest
 import timm
 
 from benchmarks.peers.networks import PARAMETERS, REFERENCES
 from models import __main__ as command
-from models import list_models
-from models.catalogue import LIBRARIES, WEIGHTS, as_markdown, as_text, catalogue, entry
+from models import family_of, list_models
+from models.catalogue import as_text, catalogue, entry
 from models.dialects import layouts
-from tests.helpers import ROOT
+from models.libraries import LIBRARIES
+from models.public_weights import WEIGHTS
 
 PUBLISHED = {  # multiply-adds in 10^9: the paper's table, or torchvision's where that says 3 digits
     ("resnet", "50"): 4.089,
@@ -60,8 +59,8 @@ def test_adder_layers_are_counted_as_additions():
 
 
 def test_libraries_have_the_networks_that_weights_can_be_written_for():
-    for library, families in LIBRARIES.items():
-        named = {(prefix, suffix) for prefix, suffixes in families.items() for suffix in suffixes}
+    for library in LIBRARIES:
+        named = {names for names in list_models() if names[1] in family_of(names[0]).libraries.get(library, {})}
         assert named == {names for names in list_models() if library in layouts(*names)}
 
 
@@ -87,15 +86,8 @@ def test_weights_on_the_hub_are_timms(entries):
             assert config.num_classes == 1000
 
 
-def test_readme_has_the_table(entries):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = re.search(r"<!-- networks -->\n(.*?)\n<!-- /networks -->", readme, re.DOTALL)
-    assert table[1] == as_markdown(entries), "python -m models --markdown"
-
-
-@pytest.mark.parametrize(("arguments", "expected"), [([], as_text), (["--markdown"], as_markdown)])
-def test_the_command_prints_the_list(entries, arguments, expected, monkeypatch, capsys):
+def test_the_command_prints_the_list(entries, monkeypatch, capsys):
     monkeypatch.setattr(command, "catalogue", lambda: entries)
-    monkeypatch.setattr("sys.argv", ["models", *arguments])
+    monkeypatch.setattr("sys.argv", ["models"])
     assert command.main() == 0
-    assert capsys.readouterr().out.startswith(expected(entries))
+    assert capsys.readouterr().out.startswith(as_text(entries))

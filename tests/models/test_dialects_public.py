@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.peers.networks import tm, tv
 from models import create_model
-from models.dialects import FAMILIES, identify, translate
+from models.dialects import DIALECTS, identify, translate
 from models.dialects.layout import to_ours
 
 pytestmark = pytest.mark.usefixtures("meta_device")
@@ -251,8 +251,8 @@ def test_networks_are_identified(names):
 
 
 @pytest.mark.parametrize(("prefix", "layout", "theirs", "ours"), SAMPLES)
-def test_names_as_they_stand_in_files(prefix, layout, theirs, ours):
-    rows = next(other.rows for other in FAMILIES[prefix].layouts if other.name == layout)
+def test_names_as_they_are_in_files(prefix, layout, theirs, ours):
+    rows = next(other.rows for other in DIALECTS[prefix].layouts if other.name == layout)
     suffix = next(suffix for name, suffix, other in NETWORKS if (name, other) == (prefix, layout))
     assert to_ours(theirs, rows) == ours
     assert theirs in NETWORKS[prefix, suffix, layout]()
@@ -262,7 +262,7 @@ def test_names_as_they_stand_in_files(prefix, layout, theirs, ours):
 @pytest.mark.parametrize(("prefix", "suffix", "names"), [(prefix, suffix, names) for prefix, suffix, *names in SAME])
 def test_names_that_are_ours_already(prefix, suffix, names):
     assert expected_of(prefix, suffix).keys() >= set(names)
-    assert FAMILIES[prefix].layout_of(names) is None
+    assert DIALECTS[prefix].layout_of(names) is None
 
 
 def test_merging_moves_to_the_next_stage_and_stored_buffers_go():

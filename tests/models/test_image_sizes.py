@@ -1,4 +1,4 @@
-"""Networks whose parameters hang on the image size: other sizes, refusals, and weights carried over from a size."""
+"""Networks whose parameters depend on the image size: other sizes, refusals, and weights carried over from a size."""
 
 import pytest
 import timm

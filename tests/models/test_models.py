@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.networks import IMG_SIZES, PARAMETERS, REFERENCES
-from models import create_model, list_models, native_img_size
+from models import create_model, family_of, list_models, native_img_size
 from models.registry import register
 from tests.helpers import ROOT
 from tests.helpers.initialisation import SkipRandomFill, randomise
@@ -51,7 +51,7 @@ def random_images(model: nn.Module, prefix: str, suffix: str, *, number: int) ->
 
 
 def min_side(model: nn.Module) -> int:
-    return getattr(model, "min_img_size", 1)
+    return family_of(model).min_img_size_of(model.model_name[1])
 
 
 def stop_dropping(model: nn.Module) -> None:

@@ -42,13 +42,13 @@ def as_validated(config, checkpoint):
     images = read_data(config).val
     model = make_model(config, CPU, len(images.classes)).eval()
     recipe = make_recipe(config, model, CPU, preprocess)
-    model.load_state_dict(saved[saved["best"]["weights"]])
+    model.load_state_dict(saved["net"])
     loader = val_loader(config, images, preprocess, rank=0, world_size=1, workers=0, pin=False)
     found = {}
     with torch.inference_mode(), recipe.autocast():
         for batch in loader:
             logits = model(recipe.to_device(batch)[0]).float()
-            found |= {images.path(i): row for i, row in zip(batch.indices.tolist(), logits)}
+            found |= {images.name(i): row for i, row in zip(batch.indices.tolist(), logits)}
     return found
 
 
@@ -142,7 +142,7 @@ def test_bad_input_is_named(trained, data, tmp_path):
         predict.run(replace(config, load_from=str(tmp_path / "none.pth")))
 
 
-def test_an_output_that_cannot_be_written_is_told_before_the_work(trained, data, tmp_path, monkeypatch):
+def test_an_output_that_cannot_be_written_is_reported_before_the_work(trained, data, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "load_classifier", lambda *given: pytest.fail("the work has begun"))
     config = PredictConfig(load_from=str(trained[1]), predict_img_path=str(data / "val"))
     with pytest.raises(ConfigError, match="csv or"):

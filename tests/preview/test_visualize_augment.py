@@ -1,7 +1,8 @@
 """tools/visualize_augment.py shows what training sees: the same pixels, the same labels."""
 
 from utils.data.loaders import train_loader
-from utils.data.preprocess import Preprocess, denormalise, normalise
+from utils.data.pixels import denormalise, normalise
+from utils.data.preprocess import Preprocess
 from utils.preview.augmented import Picture, Section, drawn_anew, first_mixes, mixed, preview
 from utils.preview.sheet import contact_sheet
 from utils.run.splits import read_data
@@ -18,7 +19,7 @@ from tools.visualize_augment import main
 
 @pytest.fixture
 def trained(make_config, monkeypatch):
-    """A config and all that its run was taught with: (batch, mixed or not, images as uint8, targets, step, part)."""
+    """A config and the batches of its run: [(indices, mixed or not, images as uint8, targets, step, part)]."""
     seen = []
 
     def record(batch, recipe, mixer, *, step, part):
@@ -74,7 +75,7 @@ def test_a_row_begins_with_the_file_and_what_validation_makes_of_it(make_config)
     section = drawn_anew(config, splits, 3, 1)
     assert section.headings == ["original", "in validation", "epoch 1"]
     for row, index in zip(section.rows, (0, 10, 20)):
-        original = Image.open(splits.train.path(index))
+        original = Image.open(splits.train.name(index))
         assert np.array_equal(row[0].pixels, original)
         assert np.array_equal(row[1].pixels, Preprocess.from_config(config)(original))
         assert row[2].pixels.shape == (24, 40, 3)
@@ -127,7 +128,7 @@ def test_every_pixel_of_a_small_picture_is_a_square_of_the_sheet(size):
         assert max(x1 - x0, y1 - y0) <= 224
 
 
-def test_labels_stand_below_their_pictures_and_keep_to_their_width():
+def test_labels_are_below_their_pictures_and_keep_to_their_width():
     picture = Picture(np.zeros((32, 32, 3), np.uint8), {0: 0.25, 1: 0.75})
     names = ["a name as long as a folder's may be, or longer still", "一个非常长的类别名称一个非常长的类别名称"]
     figure = contact_sheet("title", [Section("mixup", [], [[picture] * 3])], names, (32, 32))
@@ -137,7 +138,8 @@ def test_labels_stand_below_their_pictures_and_keep_to_their_width():
         first, second = caption.get_text().splitlines()
         assert first.endswith("75%")
         assert second.endswith("25%")
-        box, (x0, x1, *_) = caption.get_window_extent(), image.get_extent()
+        box = caption.get_window_extent()
+        x0, x1, *_ = image.get_extent()
         assert box.x0 >= x0
         assert box.x1 <= x1 + 8
 

@@ -97,13 +97,13 @@ def test_a_run_from_elsewhere_executes_nothing(runs, tmp_path, capsys):
     assert capsys.readouterr().err.count(f"train_config.py: line {line}: expected name = value") == 2
 
 
-def test_what_is_no_run_is_told_with_what_is_missing(runs, tmp_path, capsys):
+def test_what_is_no_run_is_reported_with_what_is_missing(runs, tmp_path, capsys):
     assert main([str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert main([str(runs[0].parent)]) == 2
-    told = capsys.readouterr().err
-    assert "no train_config.py and no environment.json" in told
-    assert "exp0, exp1, exp2" in told
+    printed = capsys.readouterr().err
+    assert "no train_config.py and no environment.json" in printed
+    assert "exp0, exp1, exp2" in printed
     (runs[1] / "environment.json").unlink()
     assert main([str(runs[0]), str(runs[1])]) == 2
     assert "exp1: not the folder of a run: no environment.json" in capsys.readouterr().err
@@ -130,10 +130,10 @@ def test_curves_of_all_runs_lie_over_each_other(runs):
 
 def test_the_legend_says_what_differs(runs):
     [legend] = compare(runs).legends
-    told = [text.get_text() for text in legend.get_texts()]
-    assert told[0] == "exp0: epochs 12, init_lr 0.1"
-    assert told[1] == "exp1: epochs 3, init_lr 0.01"
-    assert told[2] == "exp2: epochs 12, init_lr 0.001 (no epoch finished yet)"
+    entries = [text.get_text() for text in legend.get_texts()]
+    assert entries[0] == "exp0: epochs 12, init_lr 0.1"
+    assert entries[1] == "exp1: epochs 3, init_lr 0.01"
+    assert entries[2] == "exp2: epochs 12, init_lr 0.001 (no epoch finished yet)"
 
 
 def test_places_make_no_difference_and_names_are_as_long_as_needed(tmp_path):
@@ -156,7 +156,7 @@ def test_many_and_long_differences_are_cut(tmp_path):
     assert len(label) < 200
 
 
-def test_a_comparison_lands_above_the_runs_or_where_it_is_told(runs, tmp_path, capsys):
+def test_a_comparison_lands_above_the_runs_or_where_output_says(runs, tmp_path, capsys):
     both = [str(run) for run in runs[:2]]
     for _ in range(2):  # its own default it may replace
         assert main(both) == 0

@@ -64,7 +64,7 @@ def test_mistakes_have_colours_of_their_own_and_nothing_has_none(tmp_path):
     assert wrong.compressed().tolist() == [0.2]
 
 
-def test_200_names_all_stand_on_the_axes_without_overlap_and_more_are_thinned(tmp_path):
+def test_200_names_are_all_on_the_axes_without_overlap_and_more_are_thinned(tmp_path):
     make_run(tmp_path, [f"class {i}" for i in range(200)])
     figure = confusion(tmp_path)
     labels = figure.axes[0].get_yticklabels()
@@ -139,14 +139,14 @@ def test_a_damaged_table_is_named(tmp_path, name, content):
 
 
 def test_names_without_glyphs_become_indices_with_one_warning(monkeypatch):
-    told = []
-    monkeypatch.setattr(fonts.log, "warning", told.append)
+    warnings = []
+    monkeypatch.setattr(fonts.log, "warning", warnings.append)
     monkeypatch.setattr(fonts, "_family_with", lambda letters: None)
     fonts._warn_once.cache_clear()
     for _ in range(2):
         labels, _ = fonts.class_labels(["猫", "狗"])
         assert labels == ["0", "1"]
-    assert len(told) == 1
+    assert len(warnings) == 1
 
 
 def test_latin_names_stay_as_they_are():

@@ -11,8 +11,12 @@ from dataclasses import fields, replace
 from utils.config import TrainConfig, load_train_config
 from utils.errors import DataError, DivergedError, WeightsError
 from utils.report import run_tables
+from utils.run.observers import Lines
+from utils.run.scoring import Scored
+from utils.run.trainer import Trainer
 from utils.signals import Stopped
-from utils.weights.checkpoint import load_checkpoint
+from utils.weights.best import Best
+from utils.weights.checkpoint import FOR_RESUME, load_checkpoint
 
 import numpy as np
 import pytest
@@ -34,14 +38,14 @@ def resumed(config, folder, **changes):
 
 def stop_at(monkeypatch, epoch):
     """End the run after `epoch` epochs as a crash would, once the epoch is saved."""
-    finish = train.Trainer._finish_epoch
+    finish = Trainer._finish_epoch
 
     def finish_and_stop(self, *args):
         finish(self, *args)
-        if self.standing.epoch == epoch:
+        if self.run_state.epoch == epoch:
             raise Stopped(signal.SIGTERM)
 
-    monkeypatch.setattr(train.Trainer, "_finish_epoch", finish_and_stop)
+    monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_stop)
 
 
 def test_a_run_leaves_every_file_and_counts_up(make_config):
@@ -91,6 +95,22 @@ def test_the_checkpoint_holds_plain_types_and_bare_names(make_config):
     assert checkpoint["preprocess"]["img_size"] == [32, 32]
 
 
+@pytest.mark.parametrize("averaged", [False, True])
+def test_best_pth_holds_the_weights_that_scored_and_nothing_for_a_resume(make_config, averaged, monkeypatch):
+    monkeypatch.setattr(
+        Scored,
+        "best",
+        lambda self, epoch: Best(epoch, 1.0 + (averaged == (self.weights == "net_ema")), 0.0, self.weights),
+    )
+    folder = train.run(make_config(epochs=1, warmup_epochs=0))
+    best, last = load_checkpoint(folder / "best.pth"), load_checkpoint(folder / "last.pth")
+    assert best["weights_of"] == ("averaged" if averaged else "raw")
+    scored = last["net_ema" if averaged else "net"]
+    assert all(torch.equal(value, scored[name]) for name, value in best["net"].items())
+    assert best.keys() & set(FOR_RESUME) == set()
+    assert (folder / "best.pth").stat().st_size < (folder / "last.pth").stat().st_size / 2.5
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkeypatch, workers):
     config = make_config(num_workers=workers)
@@ -110,13 +130,13 @@ def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkey
 def test_resume_within_an_epoch_equals_an_uninterrupted_run(make_config, monkeypatch, step):
     config = make_config()
     whole = train.run(config)
-    after = train.Trainer._after_step
+    after = Trainer._after_step
 
     def stop_after(self, progress, stopping, stop):
         after(self, progress, self.state.step == step, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_after_step", stop_after)
+        patch.setattr(Trainer, "_after_step", stop_after)
         with pytest.raises(Stopped):
             train.run(config)
     part = whole.parent / "exp1"
@@ -225,7 +245,7 @@ def test_one_class_trains_with_a_warning(image_folder, make_config):
 
 
 def test_last_good_state_survives_a_diverging_run(make_config, monkeypatch):
-    monkeypatch.setattr(train.Trainer, "_tell", lambda *args: None)
+    monkeypatch.setattr(Lines, "on_epoch", lambda *args: None)
     config = make_config(epochs=8, init_lr=1e30, warmup_epochs=0, clip_grad=False, use_ema=False, accumulate_steps=1)
     with pytest.raises(DivergedError, match=r"train.(ant|bee|cow)"):
         train.run(config)
@@ -250,13 +270,20 @@ def test_each_way_to_train_runs(make_config, changes):
 
 
 def test_only_val_gives_the_figures_of_training(make_config):
+    """Of last.pth, for the raw and the averaged weights; best.pth holds those that scored alone."""
     config = make_config(epochs=2)
     folder = train.run(config)
-    validated = train.run(replace(config, only_val=True, load_from=str(folder / "best.pth")))
-    best = load_checkpoint(folder / "best.pth")["epoch"]
-    trained, again = results(folder)[best - 1], results(validated)[0]
+    again = results(train.run(replace(config, only_val=True, load_from=str(folder / "last.pth"))))[0]
     for name in ("val_loss", "accuracy", "precision", "recall", "f1", "ema_val_loss", "ema_accuracy"):
-        assert trained[name] == again[name], name
+        assert results(folder)[-1][name] == again[name], name
+    validated = train.run(replace(config, only_val=True, load_from=str(folder / "best.pth")))
+    best = load_checkpoint(folder / "best.pth")
+    prefix = {"raw": "", "averaged": "ema_"}[best["weights_of"]]
+    trained, again = results(folder)[best["epoch"] - 1], results(validated)[0]
+    for name in ("val_loss", "accuracy", "precision", "recall", "f1"):
+        assert trained[prefix + name] == again[name], name
+    for name in ("per_class.csv", "confusion_matrix.csv", "most_confused.csv"):
+        assert (validated / name).read_bytes() == (folder / name).read_bytes()
     assert (validated / "confusion_matrix.jpg").exists()
     assert not (validated / "last.pth").exists()
 

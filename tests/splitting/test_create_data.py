@@ -1,4 +1,4 @@
-"""tools/create_data.py: what a user asks of it, on folders and csv files; that it leaves nothing half done."""
+"""tools/create_data.py: its options, on folders and csv files; that it leaves nothing half done."""
 
 import csv
 import os
@@ -71,12 +71,12 @@ def test_every_image_is_in_one_split_and_train_can_read_it(photos, tmp_path, cap
     assert files(source) == before
     counts = {split: scan(tmp_path / "out" / split).counts().tolist() for split in ("train", "val", "test")}
     assert counts == {"train": [1, 14, 7], "val": [1, 4, 2], "test": [1, 2, 1]}
-    told = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["class", "images", "train", "val", "test"] in told
-    assert ["cat", "20", "14", "4", "2"] in told
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["class", "images", "train", "val", "test"] in printed
+    assert ["cat", "20", "14", "4", "2"] in printed
 
 
-def test_the_division_hangs_on_seed_and_names_alone(photos, tmp_path):
+def test_the_division_depends_on_seed_and_names_alone(photos, tmp_path):
     source = photos({"cat": numbered(20), "dog": numbered(20)})
     create(source, tmp_path / "a")
     shutil.copytree(source, tmp_path / "elsewhere" / "x")  # another path, another order on disk
@@ -107,17 +107,17 @@ def test_the_whole_match_names_a_group_and_what_does_not_match_is_alone(photos, 
     assert "6 files do not match --group" in capsys.readouterr().out
 
 
-def test_copies_stay_on_one_side_and_conflicts_are_told(photos, tmp_path, capsys):
+def test_copies_stay_on_one_side_and_conflicts_are_reported(photos, tmp_path, capsys):
     source = photos({"cat": numbered(12), "dog": numbered(12)})
     for i in range(6):
         shutil.copy(source / "cat" / f"{i:03d}.png", source / "cat" / f"copy{i}.png")
     shutil.copy(source / "cat" / "007.png", source / "dog" / "same.png")
     create(source, tmp_path / "out", "--val", "0.5")
     assert {len(where) for where in sides(tmp_path / "out").values()} == {1}
-    told = capsys.readouterr().out
-    assert "duplicates: 7 files are copies" in told
-    assert "labels in conflict: 1 pictures" in told
-    assert "cat: 007.png = dog: same.png" in told
+    printed = capsys.readouterr().out
+    assert "duplicates: 7 files are copies" in printed
+    assert "labels in conflict: 1 pictures" in printed
+    assert "cat: 007.png = dog: same.png" in printed
 
 
 def test_empty_files_are_no_copies_of_each_other(photos, tmp_path, capsys):
@@ -143,15 +143,15 @@ def test_folds_hold_every_image_in_val_once(photos, tmp_path):
     assert sorted(vals) == everything
 
 
-def test_classes_that_cannot_be_everywhere_are_told(photos, tmp_path, capsys):
+def test_classes_that_cannot_be_everywhere_are_reported(photos, tmp_path, capsys):
     source = photos({"cat": numbered(30), "rare": numbered(1), "few": numbered(2)})
     (source / "empty").mkdir()
     photos({".hidden": numbered(1), "__MACOSX": numbered(1)})
     create(source, tmp_path / "out", "--test", "0.2")
-    told = capsys.readouterr().out
-    assert "val has no images of 'rare'" in told
-    assert "test has no images of 'few', 'rare'" in told
-    assert all(name in told for name in ("'.hidden'", "'__MACOSX'", "'empty'"))
+    printed = capsys.readouterr().out
+    assert "val has no images of 'rare'" in printed
+    assert "test has no images of 'few', 'rare'" in printed
+    assert all(name in printed for name in ("'.hidden'", "'__MACOSX'", "'empty'"))
     assert scan(tmp_path / "out" / "train").classes == ("cat", "few", "rare")
     create(source, tmp_path / "folds", "--folds", 3)
     assert "'rare': all images in one fold" in capsys.readouterr().out
@@ -207,7 +207,7 @@ def test_a_csv_names_files_that_clash(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("file,label\na.png,cat\n", "no column 'path'; expected path,label, found 'file', 'label'"),
         ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
@@ -219,12 +219,12 @@ def test_a_csv_names_files_that_clash(photos, tmp_path):
         ("", "no column 'label', 'path'"),
     ],
 )
-def test_a_csv_at_fault_is_named(text, told, tmp_path, capsys):
+def test_a_csv_at_fault_is_named(text, message, tmp_path, capsys):
     for name in ("a.png", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "labels.csv").write_text(text)
     assert main([str(tmp_path / "labels.csv"), str(tmp_path / "out")]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -266,7 +266,7 @@ def test_nothing_is_overwritten(photos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--val", "0"], "between 0 and 1"),
         (["--val", "0.6", "--test", "0.4"], "leave nothing for train"),
@@ -278,11 +278,11 @@ def test_nothing_is_overwritten(photos, tmp_path, capsys):
         (["--demo", "digits", "--val", "0.3"], "takes DST alone"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, told, capsys):
+def test_options_that_make_no_sense_are_refused(options, message, capsys):
     with pytest.raises(SystemExit) as stop:
         parse_arguments(["photos", *([] if "--demo" in options else ["out"]), *options])
     assert stop.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_what_cannot_be_divided_is_said(photos, tmp_path, capsys):
@@ -347,10 +347,10 @@ def test_pictures_that_cannot_be_shrunk_stop_it_or_are_left_out(pictures, tmp_pa
     (pictures / "cat" / "half.jpg").write_bytes(whole[: len(whole) // 2])
     (pictures / "cat" / "text.png").write_text("no picture")
     assert main([str(pictures), str(tmp_path / "out"), "--max-side", "64"]) == 2
-    told = capsys.readouterr().err
-    assert "2 unreadable images" in told
-    assert "half.jpg" in told
-    assert "text.png: not an image" in told
+    printed = capsys.readouterr().err
+    assert "2 unreadable images" in printed
+    assert "half.jpg" in printed
+    assert "text.png: not an image" in printed
     assert sorted(os.listdir(tmp_path)) == ["good", "pictures"]
     create(pictures, tmp_path / "out", "--max-side", "64", "--on-bad-image", "skip")
     assert files(tmp_path / "out") == files(tmp_path / "good")

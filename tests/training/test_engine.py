@@ -4,75 +4,38 @@ import copy
 import multiprocessing
 
 from utils.config import TrainConfig
-from utils.data.batches import Batch, read
+from utils.data.batches import read
 from utils.data.listing import scan
 from utils.data.loaders import train_loader, val_loader
 from utils.data.mixing import Mixer
-from utils.data.preprocess import Preprocess, normalise
+from utils.data.pixels import normalise
+from utils.data.preprocess import Preprocess
 from utils.errors import DivergedError
-from utils.training.ema import ModelEma
-from utils.training.engine import Progress, Recipe, TrainState, evaluate, train_one_epoch, train_step
+from utils.training.engine import train_one_epoch, train_step
+from utils.training.evaluate import evaluate_classes
+from utils.training.objective import CrossEntropy
+from utils.training.state import Progress
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils._python_dispatch import TorchDispatchMode
 
-CPU, HALF = torch.device("cpu"), (0.5, 0.5, 0.5)
-CLASSES, SIDE = 3, 6
-
-
-def linear():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE**2, CLASSES))
-
-
-def recipe(**values):
-    return Recipe(CPU, HALF, HALF, **values)
-
-
-def make_state(model, *, lr=0.1, scaler=None, fused=True):
-    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, fused=fused)
-    scaler = torch.amp.GradScaler("cpu", enabled=False) if scaler is None else scaler
-    return TrainState(model, optimizer, LambdaLR(optimizer, lambda step: 1.0), scaler, ModelEma(model, decay=0.5))
-
-
-def batch(number=4, *, seed=0):
-    source = np.random.default_rng(seed)
-    images = torch.from_numpy(source.integers(0, 256, (number, SIDE, SIDE, 3), dtype=np.uint8))
-    boxes = torch.zeros(number, 4, dtype=torch.int64)
-    return Batch(images, torch.arange(number) % CLASSES, boxes, torch.arange(number), [])
-
-
-def part(whole, first, last):
-    return Batch(*(values[first:last] for values in whole[:4]), [])
-
-
-def frozen(state):
-    """A copy of everything that a step may change but the scaler and the count of steps tried."""
-    parts = state.model.state_dict(), state.optimizer.state_dict(), state.ema.model.state_dict()
-    return copy.deepcopy((*parts, state.scheduler.state_dict()))
-
-
-def same(one, other):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-
-
-def weight(state):
-    return state.model[-1].weight.detach().clone()
-
-
-def logits_of(model, given):
-    with torch.no_grad():
-        return model(normalise(given.images, HALF, HALF))
+from tests.helpers.steps import (
+    CLASSES,
+    HALF,
+    SIDE,
+    batch,
+    frozen,
+    linear,
+    logits_of,
+    make_state,
+    part,
+    recipe,
+    same,
+    weight,
+)
 
 
 class Faulty(nn.Module):
@@ -127,7 +90,7 @@ def test_label_smoothing_is_torchs_for_hard_and_soft_targets(smoothing, mixed):
         mixer = Mixer(CLASSES, mixup_prob=1.0, cutmix_prob=0.0, seed=0)
         images, targets = mixer(images, targets, step=0, part=0, rank=0)
     expected = nn.CrossEntropyLoss(label_smoothing=smoothing)(state.model(images), targets).item()
-    result = train_step(state, state.model, [given], recipe(label_smoothing=smoothing), mixer)
+    result = train_step(state, state.model, [given], recipe(objective=CrossEntropy(smoothing)), mixer)
     assert result.losses.item() == pytest.approx(expected, rel=1e-6)
 
 
@@ -284,7 +247,7 @@ def test_five_bad_losses_in_a_row_stop_the_run_and_name_the_files(data):
     with pytest.raises(DivergedError) as caught:
         train_one_epoch(state, state.model, loader, recipe(), None, Progress())
     assert state.step == 5
-    assert all(loader.dataset.images.path(index) in str(caught.value) for index in fifth)
+    assert all(loader.dataset.images.name(index) in str(caught.value) for index in fifth)
     assert same(frozen(state), before)
 
 
@@ -334,7 +297,7 @@ def test_evaluation_counts_each_image_once_and_equals_a_plain_loop(data, batch_s
     models = [linear(), nn.Sequential(nn.Dropout(0.9), linear())]
     nn.init.normal_(models[1][1][1].weight)
     loader = validation(data, batch_size)
-    found = evaluate(models, loader, recipe(label_smoothing=0.5), CLASSES)
+    found = evaluate_classes(models, loader, recipe(objective=CrossEntropy(0.5)), CLASSES)
     for model, evaluation in zip(models, found):
         rows = [(logits_of(model.eval(), b), b.targets) for b in read(loader)]
         logits, targets = (torch.cat(values) for values in zip(*rows))
@@ -361,7 +324,7 @@ class ReadsBack(TorchDispatchMode):
 def test_evaluation_waits_for_no_batch(data):
     counts = []
     with ReadsBack() as reads:
-        evaluate([linear()], validation(data, 2), recipe(), CLASSES, stop=lambda: counts.append(reads.count))
+        evaluate_classes([linear()], validation(data, 2), recipe(), CLASSES, stop=lambda: counts.append(reads.count))
         with torch.inference_mode():
             torch.ones(()).item()
     assert counts == [counts[0]] * 4
@@ -371,14 +334,14 @@ def test_evaluation_waits_for_no_batch(data):
 def test_evaluation_leaves_the_network_as_it_was(data):
     model = nn.Sequential(nn.BatchNorm2d(3), linear()).train()
     before = copy.deepcopy(model.state_dict())
-    evaluate([model], validation(data, 3), recipe(), CLASSES)
+    evaluate_classes([model], validation(data, 3), recipe(), CLASSES)
     assert same(model.state_dict(), before)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_evaluation_leaves_out_and_lists_unreadable_images(data):
     (data / "val" / "cow" / "01.png").write_bytes(b"no image")
-    [evaluation] = evaluate([linear()], validation(data, 3, on_bad_image="skip"), recipe(), CLASSES)
+    [evaluation] = evaluate_classes([linear()], validation(data, 3, on_bad_image="skip"), recipe(), CLASSES)
     assert evaluation.confusion.sum(1).tolist() == [3, 0, 3]
     assert [index for index, _ in evaluation.bad] == [4]
 
@@ -386,7 +349,7 @@ def test_evaluation_leaves_out_and_lists_unreadable_images(data):
 def test_an_evaluation_without_one_readable_image_has_no_loss(data):
     for path in (data / "val").rglob("*.png"):
         path.write_bytes(b"no image")
-    [evaluation] = evaluate([linear()], validation(data, 3, on_bad_image="skip"), recipe(), CLASSES)
+    [evaluation] = evaluate_classes([linear()], validation(data, 3, on_bad_image="skip"), recipe(), CLASSES)
     assert np.isnan(evaluation.loss)
     assert evaluation.confusion.sum() == 0
     assert len(evaluation.bad) == 7

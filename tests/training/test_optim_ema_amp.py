@@ -6,9 +6,10 @@ from pathlib import Path
 
 from utils.config import TrainConfig
 from utils.run.resume import restore
+from utils.torch_private import InMemoryOrder
 from utils.training.amp import amp_dtype, make_scaler
 from utils.training.ema import ModelEma
-from utils.training.optim import InMemoryOrder, load_optimizer, make_optimizer, parameter_groups
+from utils.training.optim import load_optimizer, make_optimizer, parameter_groups
 
 import pytest
 import torch

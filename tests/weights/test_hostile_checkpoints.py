@@ -6,9 +6,9 @@ from utils.config import ConfigError, PredictConfig, train_config_from
 from utils.errors import WeightsError
 from utils.prediction.classifier import load_classifier
 from utils.run.resume import restore
-from utils.weights.checkpoint import save_checkpoint
-from utils.weights.checkpoint_schema import ENTRIES, validated
-from utils.weights.networks import read_payload
+from utils.weights.checkpoint import save_checkpoint, weights_alone
+from utils.weights.checkpoint_schema import CONTENT, STATE_OF_A_RUN, validated
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def whole():
 
 def test_a_whole_checkpoint_passes(whole, tmp_path):
     save_checkpoint(tmp_path / "last.pth", whole)
-    assert read_payload(tmp_path / "last.pth").keys() == {"format", *whole}
+    assert WeightsFile(tmp_path / "last.pth").checkpoint.keys() == {"format", *whole}
 
 
 WRONG = [None, True, -1, 2**80, float("nan"), "text", "", b"bytes", [], [None], {}, {"a": 1}, {1: 2}, torch.zeros(2)]
@@ -53,7 +53,7 @@ def refusal(payload, state, whole):
     return None
 
 
-@pytest.mark.parametrize("entry", sorted(ENTRIES))
+@pytest.mark.parametrize("entry", sorted({**CONTENT, **STATE_OF_A_RUN}))
 def test_an_entry_that_is_missing_or_of_another_type_is_named(whole, state, entry):
     told = []
     for value in ["missing", *WRONG]:
@@ -81,7 +81,15 @@ def replaced(nested, keys, value):
 INNER = ["config.model_prefix", "config.model_suffix", "config.img_size", "config.use_apex", "config.amp_dtype"]
 INNER += ["config.channels_last", "config.epochs", "config.log_root", "config.load_from", "config.batch_size"]
 INNER += ["classes.0", "preprocess.img_size", "preprocess.val_resize", "preprocess.mean", "preprocess.std"]
-INNER += ["preprocess.interpolation", "best.epoch", "best.accuracy", "best.val_loss", "best.weights", "history.0"]
+INNER += [
+    "preprocess.interpolation",
+    "best.epoch",
+    "best.accuracy",
+    "best.val_loss",
+    "best.weights",
+    "best.mode",
+    "history.0",
+]
 INNER += ["history.0.epoch", "progress.bad", "progress.bad.0", "progress.seconds", "progress.images", "net.fc.weight"]
 INNER += ["net_ema.fc.weight", "optimizer.state", "optimizer.param_groups", "optimizer.param_groups.0"]
 INNER += ["optimizer.param_groups.0.params", "optimizer.param_groups.0.lr", "optimizer.state.0"]
@@ -145,3 +153,23 @@ def test_a_hostile_class_file_is_one_error(tmp_path, content):
     with pytest.raises(ConfigError, match="class_indices_path: ") as caught:
         load_classifier(PredictConfig(load_from=str(tmp_path / "x.pth"), **names), CPU)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("entry", [*sorted(CONTENT), "weights_of"])
+def test_an_entry_of_best_pth_that_is_missing_or_of_another_type_is_named(whole, entry):
+    best = weights_alone(whole)
+    assert validated(best, "best.pth")["optimizer"] is None
+    told = []
+    for value in ["missing", *WRONG]:
+        payload = replaced(best, [entry], value) if value != "missing" or entry != "weights_of" else {**whole, "net": 1}
+        try:
+            validated(payload, "best.pth")
+        except WeightsError as error:
+            told.append(str(error))
+    assert len(told) >= len(WRONG) - 2
+    assert all(message.startswith("best.pth: ") and message.isprintable() for message in told)
+
+
+def test_what_a_best_pth_should_not_hold_is_not_looked_at(whole):
+    payload = {**weights_alone(whole), "optimizer": {"state": "anything"}, "net_ema": 5}
+    assert validated(payload, "best.pth")["optimizer"] is validated(payload, "best.pth")["net_ema"] is None

@@ -12,8 +12,9 @@ import zipfile
 from utils.config import PredictConfig, TrainConfig
 from utils.errors import UserError, WeightsError
 from utils.prediction.classifier import load_classifier
-from utils.run.evaluate_only import read_checkpoint
+from utils.run.evaluate_only import check_network, load_models
 from utils.weights.checkpoint import FORMAT, read_pickle
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import torch
@@ -165,9 +166,11 @@ def predicting(path):
 
 
 def validating(path):
-    config = TrainConfig(load_from=str(path), model_prefix="shufflenetv2", model_suffix="0.5", only_val=True)
-    if read_checkpoint(config) is None:
-        train.load_weights(convert_weights.NetworkSpec("shufflenetv2", "0.5", 2, (32, 32)).build(), path)
+    names = {"model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": (32, 32)}
+    config = TrainConfig(load_from=str(path), only_val=True, **names)
+    file = WeightsFile(config.load_from)
+    check_network(config, file.checkpoint)
+    load_models(config, file, CPU, 2)
 
 
 def resuming(path):

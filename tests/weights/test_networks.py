@@ -42,13 +42,23 @@ def test_a_checkpoint_says_everything(make_config):
     assert str(loaded.spec) == "shufflenetv2 0.5"
     assert loaded.classes == ["ant", "bee", "cow"]
     assert loaded.preprocess.to_plain() == payload["preprocess"]
-    assert same(loaded.model, payload[payload["best"]["weights"]])
+    assert same(loaded.model, payload["net"])
+    assert f"{payload['weights_of']} weights of epoch {payload['epoch']}" in loaded.description
     larger = load_network(options("--weights", str(best), "--img-size", "64", "48"), CPU).preprocess
     assert (larger.img_size, larger.val_resize) == ((64, 48), (72, 54))  # 36 of 32 were kept before
     with pytest.raises(WeightsError, match="a checkpoint of shufflenetv2 0.5, not of vgg 11"):
         load_network(options("--weights", str(best), "--model-prefix", "vgg", "--model-suffix", "11"), CPU)
     with pytest.raises(WeightsError, match="has 3 classes, not 4"):
         load_network(options("--weights", str(best), "--num-classes", "4"), CPU)
+
+
+def test_of_a_whole_checkpoint_of_the_best_epoch_the_weights_that_scored_are_taken(make_config, tmp_path):
+    whole = torch.load(train.run(make_config(epochs=1, warmup_epochs=0)) / "last.pth", weights_only=True)
+    for key, words in (("net", "raw"), ("net_ema", "averaged")):
+        torch.save({**whole, "best": {**whole["best"], "weights": key}}, tmp_path / "whole.pth")
+        loaded = load_network(options("--weights", str(tmp_path / "whole.pth")), CPU)
+        assert same(loaded.model, whole[key])
+        assert f"{words} weights of epoch 1" in loaded.description
 
 
 def test_foreign_weights_are_recognised_with_head_and_size(tmp_path):

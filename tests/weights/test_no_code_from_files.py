@@ -13,7 +13,7 @@ FORBIDDEN = set(
     "pickle.load pickle.loads pickle.Unpickler marshal.load marshal.loads shelve.open joblib.load dill.load yaml.load "
     "jit.load torch.hub.load".split()
 )
-EXCEPTIONS = {"utils/config/keys.py": {"runpy.run_path"}}  # the file that --config or config_path names
+EXCEPTIONS = {"utils/config/read.py": {"runpy.run_path"}}  # the file that --config or config_path names
 
 
 def calls(source):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.listing import ImageList, scan
+from ..data.listing import scan
+from ..data.source import ImageList
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import listed
@@ -87,8 +88,8 @@ def examine(root: Path, limits: Limits, near: int | None) -> Findings:
     lists = read_splits(root)
     rows = [(split, images, i) for split, images in lists.items() for i in range(len(images))]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # decoders warn without a file name; what matters is found and told with one
-        paths = [images.path(i) for _, images, i in rows]
+        warnings.simplefilter("ignore")  # decoders warn without a file name; what matters is reported with one
+        paths = [images.name(i) for _, images, i in rows]
         found = list(in_threads(partial(inspect, limits=limits), paths, "decoding"))
     files = [
         File(_below(root, path), split, images.classes[images.targets[i]], each)
@@ -131,8 +132,8 @@ def spoilers(findings: Findings) -> Iterator[str]:
         yield f"labels in conflict: {_many(len(sets), 'picture')} in more than one class ({_extent(sets)})"
     train = set(findings.classes()) - set(_missing(findings, findings.splits[0]))
     for split in findings.splits[1:]:
-        if strangers := sorted({file.label for file in findings.files if file.split == split} - train):
-            yield f"only in {split}, not in train: class {listed(strangers)}"
+        if unknown := sorted({file.label for file in findings.files if file.split == split} - train):
+            yield f"only in {split}, not in train: class {listed(unknown)}"
 
 
 def concerns(findings: Findings) -> Iterator[str]:
@@ -155,7 +156,7 @@ def concerns(findings: Findings) -> Iterator[str]:
 
 
 def by_weight(alike: Sequence[Alike]) -> list[Alike]:
-    """What spoils a training first."""
+    """Sorted: the sets that spoil a training come first."""
     return sorted(alike, key=lambda each: (not (each.exact and each.conflicts), not each.leaks, not each.exact))
 
 

@@ -30,7 +30,8 @@ def fingerprint(picture: Image.Image) -> Fingerprint:
 
 def _dct_rows(rows: int) -> np.ndarray:
     """(rows, SIDE): the lowest frequencies of the DCT-II."""
-    frequency, place = np.arange(rows)[:, None], np.arange(SIDE)
+    frequency = np.arange(rows)[:, None]
+    place = np.arange(SIDE)
     return np.cos(np.pi / SIDE * frequency * (place + 0.5))
 
 

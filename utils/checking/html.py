@@ -68,7 +68,8 @@ def _verdict(findings: Findings) -> Iterator[str]:
 
 def _classes(findings: Findings) -> Iterator[str]:
     """A row for each class: its images in each split as numbers and as one bar."""
-    counts, labels = findings.counts(), findings.classes()
+    counts = findings.counts()
+    labels = findings.classes()
     most = max(1, int(sum(counts.values()).max()))
     keys = "".join(f' <i class="key" style="background:{COLOURS[split]}"></i> {split}' for split in counts if split)
     yield f"<h2>Images of each class</h2><p class=small>{keys} &nbsp; the most frequent class has "
@@ -109,10 +110,10 @@ def _set(root: Path, alike: Alike) -> str:
     tags += f'<span class="tag{" bad" if alike.exact else ""}">labels differ</span>' if alike.conflicts else ""
     bad = " bad" if alike.leaks or (alike.exact and alike.conflicts) else ""
     tags += f'<span class="small">{len(alike.files)} files</span>'
-    return f'<div class="set{bad}"><p>{tags}</p>{_pictures(root, _telling(alike))}</div>'
+    return f'<div class="set{bad}"><p>{tags}</p>{_pictures(root, _examples(alike))}</div>'
 
 
-def _telling(alike: Alike) -> list[File]:
+def _examples(alike: Alike) -> list[File]:
     """A few files of the set: one of each split, then one of each class, so that what is wrong can be seen."""
     backwards = alike.files[::-1]  # of equal keys the last one stays
     splits, labels = {file.split: file for file in backwards}, {file.label: file for file in backwards}
@@ -127,8 +128,8 @@ def _pictures(root: Path, files: Sequence[File], kind: str = "") -> str:
 
 def _figure(root: Path, file: File, detail: str) -> str:
     place = f"{file.found.width}x{file.found.height} {file.found.format}"
-    told = f"<b>{_text(file.label)}</b> {_text(file.split)}<br>{_text(file.path)}<br>{_text(detail or place)}"
-    return f"<figure>{_thumbnail(root, file)}<figcaption>{told}</figcaption></figure>"
+    caption = f"<b>{_text(file.label)}</b> {_text(file.split)}<br>{_text(file.path)}<br>{_text(detail or place)}"
+    return f"<figure>{_thumbnail(root, file)}<figcaption>{caption}</figcaption></figure>"
 
 
 def _thumbnail(root: Path, file: File) -> str:

@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What one file is. Where it cannot be read, `problems` says why; the rest is what its header told, or nothing."""
+    """What one file is. Where it cannot be read, `problems` says why; the rest is from its header, or empty."""
 
     bytes: int = 0
     format: str = ""
@@ -73,7 +73,7 @@ def inspect(path: str, limits: Limits) -> Inspected:
 
 
 def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
-    """(bytes, (format, mode, width, height, whether EXIF turns it)), as far as they can be told."""
+    """(bytes, (format, mode, width, height, whether EXIF turns it)); 0 and empty where they cannot be read."""
     try:
         size = os.path.getsize(path)
     except OSError:
@@ -82,7 +82,7 @@ def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
         with open_image(path) as image:
             turned = exif_orientation(image) in range(2, 9)
             return size, (image.format or "", image.mode, image.width, image.height, turned)
-    except Exception:  # read_image tells the reason
+    except Exception:  # read_image reports the reason
         return size, ("", "", 0, 0, False)
 
 

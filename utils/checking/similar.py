@@ -31,7 +31,7 @@ class Likeness:
 
 
 def find_alike(prints: Sequence[Fingerprint | None], limit: int | None) -> Likeness:
-    """Which of the pictures are alike; None stands for one that cannot be read.
+    """Which of the pictures are alike; one that cannot be read is None.
 
     limit: bits of the hash, 0..FARTHEST, in which near duplicates may differ; None looks for equal pixels only.
     """

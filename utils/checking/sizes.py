@@ -26,7 +26,9 @@ def typical_sizes(files: Sequence[File]) -> str:
         return "no readable picture"
     if (sizes == sizes[0]).all():
         return f"all are {sizes[0][0]}x{sizes[0][1]} pixels"
-    (w0, h0), (w1, h1), (w2, h2) = sizes.min(axis=0), np.median(sizes, axis=0).astype(int), sizes.max(axis=0)
+    w0, h0 = sizes.min(axis=0)
+    w1, h1 = np.median(sizes, axis=0).astype(int)
+    w2, h2 = sizes.max(axis=0)
     return f"width {w0} to {w2}, median {w1}; height {h0} to {h2}, median {h1} pixels"
 
 

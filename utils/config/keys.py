@@ -1,4 +1,4 @@
-"""What a training and a prediction can be told: the schema of `train_config.py` and `predict_config.py`.
+"""The keys of a training and a prediction: the schema of `train_config.py` and `predict_config.py`.
 
 Every key is declared once, here; README's table, --help and the shipped files are rendered from it. All problems of a
 file are reported together, before anything is written.
@@ -6,6 +6,10 @@ file are reported together, before anything is written.
 
 from dataclasses import dataclass
 
+from ..data.policies import POLICIES
+from ..training.objective import LOSSES
+from ..training.optim import OPTIMIZERS
+from ..training.schedulers import SCHEDULES, WARMUPS
 from .schema import auto_or, choice, either, flag, id_list, integer, key, number, sequence, text
 
 PAIR = sequence(integer(1), length=2)
@@ -52,7 +56,7 @@ class TrainConfig:
 
     augment: str = key(
         "tawide",
-        choice("simple", "ra", "tawide", "imagenet", "cifar10", "svhn"),
+        choice(*POLICIES),
         "policy after crop and flip: none, RandAugment, TrivialAugmentWide, or AutoAugment of that set",
         group="Augmentation",
     )
@@ -63,7 +67,7 @@ class TrainConfig:
     mix_off_epochs: int = key(0, integer(0), "the last epochs train without mixing")
 
     epochs: int = key(100, integer(1), "passes over train", group="Optimisation")
-    optimizer_type: str = key("sgd", choice("sgd", "adam", "adamw", "rmsprop"), "how gradients move weights")
+    optimizer_type: str = key("sgd", choice(*OPTIMIZERS), "how gradients move weights")
     init_lr: float = key(0.1, number(above=0), "learning rate after the warm-up")
     momentum: float = key(0.9, number(0, 1), "of sgd and rmsprop")
     nesterov: bool = key(False, flag(), "Nesterov's momentum, sgd only")
@@ -72,12 +76,12 @@ class TrainConfig:
     eps: float = key(1e-6, number(above=0), "of adam, adamw and rmsprop")
     accumulate_steps: int = key(1, integer(1), "batches per optimizer step")
     clip_grad: float | bool = key(False, either(flag(), number(above=0)), "norm to clip gradients at; True means 1")
-    loss_type: str = key("CELoss", choice("CELoss", "LabelSmoothCELoss"), "the second smooths labels by 0.1")
+    loss_type: str = key("CELoss", choice(*LOSSES), "the second smooths labels by 0.1")
     smoothing: float = key(0.0, number(0, 1), "label smoothing")
 
     scheduler_type: str = key(
         "cosine_lr",
-        choice("cosine_lr", "step_lr", "exponential_lr"),
+        choice(*SCHEDULES),
         "cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch",
         group="Learning rate",
     )
@@ -85,7 +89,7 @@ class TrainConfig:
     lr_gamma: float | str = key("auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr")
     steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
     warmup_epochs: int = key(5, integer(0), "counted within epochs; 0 means none")
-    warmup_type: str = key("linear", choice("linear", "constant"), "rise from 0.05 x init_lr, or hold 1/3 of it")
+    warmup_type: str = key("linear", choice(*WARMUPS), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'", group="Machine")
     num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
@@ -100,10 +104,6 @@ class TrainConfig:
     dist_backend: str = key("auto", choice("auto", "nccl", "gloo"), "auto is nccl on CUDA, gloo elsewhere")
     dist_url: str = key("env://", text(), "where the processes meet")
     sync_bn: bool = key(False, flag(), "BatchNorm statistics over all processes")
-
-    @property
-    def label_smoothing(self) -> float:
-        return self.smoothing or (0.1 if self.loss_type == "LabelSmoothCELoss" else 0.0)
 
     @property
     def gamma(self) -> float:

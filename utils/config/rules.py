@@ -1,15 +1,20 @@
-"""What a single key cannot know: contradictions between keys, and with the machine and the data."""
+"""What a single key cannot know: contradictions between keys, and with the machine and the data.
+
+A new rule is a function below `@rule(...)`, which names the keys that it looks at.
+"""
 
 import os
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from models import create_model, list_models, native_img_size
+from models import family_of, list_models, native_img_size
+from models.layers import check_img_size
 
 from ..data.traversal import list_classes
 from ..errors import DataError
@@ -19,7 +24,28 @@ MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
 LARGEST_SIDE = 2**14  # pixels of what a network is shown
 MOST = {"img_size": LARGEST_SIDE, "val_resize": LARGEST_SIDE, "num_workers": 1000, "epochs": 10**6}
 
-Rule = Callable[[SimpleNamespace], str | None]
+DIGITS_PATH = "./data/digits"  # made where it is missing
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition over some keys; `check` sees these alone, so that one it does not declare is an error at once."""
+
+    needs: tuple[str, ...]
+    check: Callable[[SimpleNamespace], str | None]  # values -> a sentence where they do not go together
+
+
+RULES: list[Rule] = []  # of a TrainConfig, in the order of their sentences
+
+
+def rule(*needs: str) -> Callable[[Callable[[SimpleNamespace], str | None]], Callable[[SimpleNamespace], str | None]]:
+    """Makes the function below it a rule over these keys. It is left out where one of them is at fault by itself."""
+
+    def add(check: Callable[[SimpleNamespace], str | None]) -> Callable[[SimpleNamespace], str | None]:
+        RULES.append(Rule(needs, check))
+        return check
+
+    return add
 
 
 def train_problems(values: dict[str, Any]) -> list[str]:
@@ -29,21 +55,19 @@ def train_problems(values: dict[str, Any]) -> list[str]:
 
 def predict_problems(values: dict[str, Any]) -> list[str]:
     """The same for a PredictConfig."""
-    return _problems(values, (known_device,))
+    return _problems(values, [Rule(("device",), known_device)])
 
 
-def _problems(values: dict[str, Any], rules: tuple[Rule, ...]) -> list[str]:
-    config, problems = SimpleNamespace(**values), []
-    for rule in rules:
-        try:
-            problem = rule(config)
-        except AttributeError:  # a key that the rule needs is itself at fault, which is told already
-            continue
-        if problem:
-            problems.append(problem)
-    return problems
+def _problems(values: dict[str, Any], rules: Sequence[Rule]) -> list[str]:
+    """values: of the keys that are in order; those of the others are missing, and reported already."""
+    problems = []
+    for each in rules:
+        if all(name in values for name in each.needs):
+            problems.append(each.check(SimpleNamespace(**{name: values[name] for name in each.needs})))
+    return [problem for problem in problems if problem]
 
 
+@rule("model_prefix", "model_suffix")
 def known_network(c: SimpleNamespace) -> str | None:
     try:
         native_img_size(c.model_prefix, c.model_suffix)
@@ -52,29 +76,29 @@ def known_network(c: SimpleNamespace) -> str | None:
     return None
 
 
+def bearable_size(c: SimpleNamespace, name: str) -> str | None:
+    value = getattr(c, name)
+    if value != "auto" and max(value if isinstance(value, tuple) else [value]) > MOST[name]:
+        return f"{name}: {shown(value)} is more than {MOST[name]:,}, which no machine is up to"
+    return None
+
+
+for _name in MOST:
+    rule(_name)(partial(bearable_size, name=_name))
+
+
+@rule("img_size", "model_prefix", "model_suffix")
 def large_enough_images(c: SimpleNamespace) -> str | None:
     if (c.model_prefix, c.model_suffix) not in list_models() or max(c.img_size) > LARGEST_SIDE:
-        return None  # told already
-    return _size_problem(c.model_prefix, c.model_suffix, c.img_size)
-
-
-@cache
-def _size_problem(model_prefix: str, model_suffix: str, img_size: tuple[int, int]) -> str | None:
+        return None  # another rule reports it
     try:
-        with torch.device("meta"):
-            create_model(model_prefix, model_suffix, 2, img_size=img_size)
+        check_img_size(c.img_size, family_of(c.model_prefix).min_img_size_of(c.model_suffix))
     except ValueError as error:
         return f"img_size: {error}"
     return None
 
 
-def bearable_sizes(c: SimpleNamespace) -> str | None:
-    for name, most in MOST.items():
-        if (value := getattr(c, name)) != "auto" and max(value if isinstance(value, tuple) else [value]) > most:
-            return f"{name}: {shown(value)} is more than {most:,}, which no machine is up to"
-    return None
-
-
+@rule("device")
 def known_device(c: SimpleNamespace) -> str | None:
     return device_problem(c.device)
 
@@ -95,6 +119,7 @@ def device_problem(name: str) -> str | None:
     return None
 
 
+@rule("gpu_ids")
 def known_gpus(c: SimpleNamespace) -> str | None:
     count = torch.cuda.device_count()
     if c.gpu_ids != "auto" and count and max(c.gpu_ids) >= count:
@@ -102,6 +127,7 @@ def known_gpus(c: SimpleNamespace) -> str | None:
     return None
 
 
+@rule("amp_dtype", "device", "use_apex")
 def fitting_precision(c: SimpleNamespace) -> str | None:
     on_cpu = c.device == "cpu" or (c.device == "auto" and not torch.cuda.is_available())
     if c.use_apex and c.amp_dtype == "float16" and on_cpu:
@@ -109,12 +135,14 @@ def fitting_precision(c: SimpleNamespace) -> str | None:
     return None
 
 
+@rule("epochs", "warmup_epochs")
 def warmup_within_epochs(c: SimpleNamespace) -> str | None:
     if c.warmup_epochs >= c.epochs:
         return f"warmup_epochs: {c.warmup_epochs} leaves nothing of epochs = {c.epochs}; must be less"
     return None
 
 
+@rule("epochs", "scheduler_type", "steps", "warmup_epochs")
 def steps_within_epochs(c: SimpleNamespace) -> str | None:
     if c.scheduler_type == "step_lr" and all(step + c.warmup_epochs >= c.epochs for step in c.steps):
         return (
@@ -124,12 +152,14 @@ def steps_within_epochs(c: SimpleNamespace) -> str | None:
     return None
 
 
+@rule("init_lr", "min_lr", "scheduler_type")
 def floor_below_start(c: SimpleNamespace) -> str | None:
     if c.scheduler_type == "cosine_lr" and c.min_lr > c.init_lr:
         return f"min_lr: {c.min_lr:g} is above init_lr = {c.init_lr:g}"
     return None
 
 
+@rule("momentum", "nesterov", "optimizer_type")
 def nesterov_with_momentum(c: SimpleNamespace) -> str | None:
     if not c.nesterov:
         return None
@@ -138,16 +168,19 @@ def nesterov_with_momentum(c: SimpleNamespace) -> str | None:
     return "nesterov: needs momentum > 0" if c.momentum == 0 else None
 
 
+@rule("betas")
 def betas_below_one(c: SimpleNamespace) -> str | None:
     return f"betas: must be below 1, got {list(c.betas)}" if max(c.betas) >= 1 else None
 
 
+@rule("epochs", "mix_off_epochs")
 def mixing_within_epochs(c: SimpleNamespace) -> str | None:
     if c.mix_off_epochs > c.epochs:
         return f"mix_off_epochs: {c.mix_off_epochs} exceeds epochs = {c.epochs}"
     return None
 
 
+@rule("img_size", "val_resize")
 def crop_within_resize(c: SimpleNamespace) -> str | None:
     if any(crop > side for crop, side in zip(c.img_size, c.val_resize)):
         return (
@@ -156,6 +189,7 @@ def crop_within_resize(c: SimpleNamespace) -> str | None:
     return None
 
 
+@rule("load_from", "only_val", "resume")
 def weights_are_there(c: SimpleNamespace) -> str | None:
     needed = "resume" if c.resume else "only_val" if c.only_val else ""
     if needed and not c.load_from:
@@ -165,6 +199,7 @@ def weights_are_there(c: SimpleNamespace) -> str | None:
     return "only_val: cannot go together with resume" if c.only_val and c.resume else None
 
 
+@rule("exp_name")
 def plain_run_name(c: SimpleNamespace) -> str | None:
     name, odd = c.exp_name, set('/\\:*?"<>|')
     if not name or set(name) & odd or name.startswith(".") or len(name) > MOST_LETTERS or one_line(name) != name:
@@ -172,26 +207,29 @@ def plain_run_name(c: SimpleNamespace) -> str | None:
     return None
 
 
+@rule("img_path")
 def data_is_there(c: SimpleNamespace) -> str | None:
-    root = Path(c.img_path)
-    if not os.path.isdir(root):
-        made_on_demand = root.absolute() == Path(DIGITS_PATH).absolute()
-        return (
-            None
-            if made_on_demand
-            else f"img_path: no folder {shown(c.img_path)}; expected train/<class>/* and val/<class>/* in it"
-        )
-    if c.num_classes == "auto" or not os.path.isdir(root / "train"):
+    made_on_demand = Path(c.img_path).absolute() == Path(DIGITS_PATH).absolute()
+    if os.path.isdir(c.img_path) or made_on_demand:
+        return None
+    return f"img_path: no folder {shown(c.img_path)}; expected train/<class>/* and val/<class>/* in it"
+
+
+@rule("img_path", "num_classes")
+def as_many_classes_as_folders(c: SimpleNamespace) -> str | None:
+    train = Path(c.img_path) / "train"
+    if c.num_classes == "auto" or not os.path.isdir(train):
         return None
     try:
-        found = len(list_classes(root / "train"))
+        found = len(list_classes(train))
     except DataError:
-        return None  # told in full when the data are read
+        return None  # reported in full when the data are read
     if found and found != c.num_classes:
-        return f"num_classes: {c.num_classes}, but {root / 'train'} holds {found} classes; 'auto' would count them"
+        return f"num_classes: {c.num_classes}, but {train} holds {found} classes; 'auto' would count them"
     return None
 
 
+@rule("world_size")
 def launcher_agrees(c: SimpleNamespace) -> str | None:
     launched = int(os.environ.get("WORLD_SIZE", 1))
     if c.world_size != "auto" and c.world_size != launched:
@@ -200,27 +238,3 @@ def launcher_agrees(c: SimpleNamespace) -> str | None:
             f"python -m torch.distributed.launch --nproc_per_node={c.world_size} --use_env train_multi_gpu.py"
         )
     return None
-
-
-RULES: tuple[Rule, ...] = (
-    known_network,
-    bearable_sizes,
-    large_enough_images,
-    known_device,
-    known_gpus,
-    fitting_precision,
-    warmup_within_epochs,
-    steps_within_epochs,
-    floor_below_start,
-    nesterov_with_momentum,
-    betas_below_one,
-    mixing_within_epochs,
-    crop_within_resize,
-    weights_are_there,
-    plain_run_name,
-    data_is_there,
-    launcher_agrees,
-)
-
-
-DIGITS_PATH = "./data/digits"

@@ -1,7 +1,7 @@
 """Schemas of config files: a frozen dataclass whose fields say what they take and what they mean.
 
 `key` declares a field, `check` turns raw values into an instance or a list of every problem, `render` writes a config
-file that runs again, `markdown_table` the table for README.
+file that runs again. The tables of the documentation are utils/docs.py's.
 """
 
 import dataclasses
@@ -137,7 +137,7 @@ def render(config: Any, title: str) -> str:
         if field.metadata["group"]:
             lines += ["", f"# {field.metadata['group']}"]
         value = getattr(config, field.name)
-        lines.append(f"{field.name} = {_literal(value)}  # {comment(field)}")
+        lines.append(f"{field.name} = {literal(value)}  # {comment(field)}")
     return "\n".join(lines) + "\n"
 
 
@@ -147,27 +147,14 @@ def comment(field: dataclasses.Field) -> str:
     return f"{', '.join(map(repr, choices))}: {meaning}" if choices else meaning
 
 
-def markdown_table(schema: type) -> str:
-    """`| key | default | takes | meaning |` rows for README."""
-    rows = ["| key | default | takes | meaning |", "|---|---|---|---|"]
-    for field in dataclasses.fields(schema):
-        cells = (
-            f"`{field.name}`",
-            f"`{_literal(field.default)}`",
-            field.metadata["kind"].expects,
-            field.metadata["meaning"],
-        )
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
-
-
 def help_text(schema: type) -> str:
     """A line for each key, for --help."""
     return "\n".join(
-        f"  {field.name} = {_literal(field.default)}  ({field.metadata['kind'].expects})  {field.metadata['meaning']}"
+        f"  {field.name} = {literal(field.default)}  ({field.metadata['kind'].expects})  {field.metadata['meaning']}"
         for field in dataclasses.fields(schema)
     )
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """A value as a config file has it: tuples as lists."""
     return repr(list(value)).replace('"', "'") if isinstance(value, tuple) else repr(value)

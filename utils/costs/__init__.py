@@ -1,1 +1,1 @@
-"""What networks hold, compute and take in time. Imports nothing that trains."""
+"""Parameters, arithmetic, speed and peak memory of networks. Imports nothing that trains."""

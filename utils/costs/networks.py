@@ -1,4 +1,4 @@
-"""Tables of what networks hold and compute: a row a network, or a row a layer."""
+"""Tables of parameters, arithmetic and activations: a row a network, or a row a layer."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,7 +24,7 @@ COLUMNS = {  # of the text: header -> column, unit, format
 
 
 def spec_of(options: NetworkOptions) -> NetworkSpec:
-    """Raises WeightsError; weights are loaded, so that what they are said to be is what they are."""
+    """The network of the options. Weights are loaded too, so that those of another network raise WeightsError."""
     return find_network(options) if options.weights is None else load_network(options, torch.device("cpu")).spec
 
 

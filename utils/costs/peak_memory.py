@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+CLEAR = Path("/proc/self/clear_refs")
 
 
 def peak_growth(function: Callable[[], Any]) -> int | None:
-    """Bytes that the process's resident memory grows by at most while `function` runs; None where Linux does not tell.
+    """Bytes that the process's resident memory grows by at most while `function` runs; None where that is not counted.
 
     The memory that earlier calls left in the allocator is given back first. Libraries' own buffers count too, and so
     does what other threads of the process allocate meanwhile.
@@ -24,7 +25,7 @@ def peak_growth(function: Callable[[], Any]) -> int | None:
 
 
 def start_peak_again() -> bool:
-    """Return free memory to the system and forget how much there was; False where the system has no such switch."""
+    """Return free memory to the system and reset its peak, VmHWM; False where the system has no such switch."""
     if not CLEAR.exists():
         return False
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # a C library without it keeps what it has

@@ -39,10 +39,10 @@ def speed_against_arithmetic(rows: Sequence[Row]) -> Figure:
             best[name_of(row)] = max(best.get(name_of(row), row), row, key=lambda each: each["images_per_second"])
     points = [Point(row["model_prefix"], name, _giga(row), row["images_per_second"]) for name, row in best.items()]
     first = next(iter(best.values()))
-    told = f"{first['device']}, {first['dtype']}, {first['memory_format']}, threads {first['threads']}"
+    setting = f"{first['device']}, {first['dtype']}, {first['memory_format']}, threads {first['threads']}"
     sizes = sorted({row["batch_size"] for row in best.values()})
     batches = f"batch size {sizes[0]}" if len(sizes) == 1 else f"best batch size of each, {sizes[0]}..{sizes[-1]}"
-    return _scatter(points, f"{_sizes(best)}; {batches}\n{told}", _arithmetic(best), "images per second")
+    return _scatter(points, f"{_sizes(best)}; {batches}\n{setting}", _arithmetic(best), "images per second")
 
 
 def arithmetic_against_parameters(rows: Sequence[Row]) -> Figure:
@@ -95,7 +95,8 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 def extremes(points: Sequence[Point]) -> list[Point]:
     """The least and the most along both axes, and the two farthest above and below the line that fits all best."""
-    x, y = np.log([point.x for point in points]), np.log([point.y for point in points])
+    x = np.log([point.x for point in points])
+    y = np.log([point.y for point in points])
     slope, offset = np.polyfit(x, y, 1)
     away = np.argsort(y - slope * x - offset)
     chosen = {x.argmin(), x.argmax(), y.argmin(), y.argmax(), *away[:2], *away[-2:]}

@@ -26,7 +26,7 @@ class Setting:
     rounds: int  # calls that do
 
     def to_plain(self) -> dict[str, str]:
-        """Columns of the tables, which tell how the figures came about."""
+        """Columns of the tables: how the figures were measured."""
         return {
             "device": device_name(self.device),
             "dtype": self.dtype,
@@ -44,7 +44,7 @@ class Speed:
     batch_size: int
     median: float  # seconds
     p95: float  # seconds
-    peak_memory: int | None  # bytes: weights, images and what computing needs; None where that cannot be told
+    peak_memory: int | None  # bytes: weights, images and what computing needs; None: not measured
 
     @property
     def images_per_second(self) -> float:
@@ -97,7 +97,7 @@ def random_images(batch_size: int, img_size: tuple[int, int], setting: Setting) 
 def peak_memory(call: partial, device: torch.device, held: int) -> int | None:
     """Bytes in use at most during one call. held: of weights and images, which are there already.
 
-    On CUDA, all that torch has allocated; on a CPU, `held` and what the process grows by, as far as Linux tells.
+    On CUDA, all that torch has allocated; on a CPU, `held` and what the process grows by, or None if not counted.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

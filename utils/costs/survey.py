@@ -1,4 +1,4 @@
-"""Speeds of one network, a family or all: a row each in a table that grows on disk and can be gone on with."""
+"""Speeds of one network, a family or all: a row each in a table that grows on disk and can be resumed."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from ..report.canvas import save
 from ..weights.networks import find_network, load_network
 from ..weights.options import add_network_options, pick_device, positive, several_networks
 from ..weights.spec import NetworkOptions, NetworkSpec
+from ..weights.weights_file import WeightsFile
 from .picture import speed_against_arithmetic
 from .speed import DTYPES, Setting, measure
 from .table import (
@@ -47,7 +48,7 @@ COLUMNS = {  # of the text: header -> column, unit, format
 
 @dataclass(frozen=True)
 class Survey:
-    """What a command line asks for."""
+    """The options of tools/fps.py or tools/throughput.py."""
 
     networks: Sequence[NetworkOptions]
     batch_sizes: Sequence[int]
@@ -105,7 +106,7 @@ def survey_of(parser: argparse.ArgumentParser, given: argparse.Namespace, batch_
 
 
 def run(survey: Survey) -> list[Row]:
-    """Measure, write what is asked for and return a row for each network and batch size.
+    """Measure, write table and plot where `survey` has them, and return a row for each network and batch size.
 
     A network that fails becomes a row with an error. Raises DataError if none succeeded.
     """
@@ -124,12 +125,12 @@ def run(survey: Survey) -> list[Row]:
 
 
 def together(rows: dict[tuple, Row], known: dict[tuple, Row]) -> list[Row]:
-    """The rows of this survey in its order, then those of earlier ones that it does not ask for, or has not come to."""
+    """The rows of this survey in its order, then those of earlier ones that it leaves out or has not measured yet."""
     return [*rows.values(), *(row for key, row in known.items() if key not in rows)]
 
 
 def earlier_rows(survey: Survey) -> dict[tuple, Row]:
-    """Those of the file that succeeded. Raises DataError if it was measured otherwise."""
+    """Those of the file that succeeded. Raises DataError if it was measured under another setting."""
     setting = survey.setting.to_plain()
     rows = read_rows(survey.output, [*IDENTITY, *FIGURES, *COUNTS, *setting, "error"])
     for row in rows:
@@ -149,11 +150,12 @@ class Subject:
 
     def __init__(self, options: NetworkOptions, setting: Setting) -> None:
         self.options, self.setting = options, setting
-        self.spec: NetworkSpec = find_network(options)
+        self.file = None if options.weights is None else WeightsFile(options.weights)
+        self.spec: NetworkSpec = find_network(options, self.file)
 
     @cached_property
     def model(self) -> nn.Module:
-        return load_network(self.options, self.setting.device).model
+        return load_network(self.options, self.setting.device, self.file).model
 
     @cached_property
     def counts(self) -> Row:
@@ -166,7 +168,8 @@ class Subject:
 
     def figures(self, batch_size: int) -> Row:
         """The columns FIGURES and COUNTS."""
-        counts, speed = self.counts, measure(self.model, self.spec.img_size, batch_size, self.setting)
+        counts = self.counts
+        speed = measure(self.model, self.spec.img_size, batch_size, self.setting)
         peak = None if speed.peak_memory is None else speed.peak_memory / MEGABYTE
         values = 1e3 * speed.median, 1e3 * speed.p95, speed.images_per_second, peak
         return {**counts, **dict(zip(FIGURES, values))}
@@ -183,11 +186,11 @@ def measure_network(subject: Subject, batch_sizes: Sequence[int], known: dict[tu
 def as_words(survey: Survey, rows: Sequence[Row]) -> str:
     """What a command prints."""
     setting = survey.setting
-    told = ", ".join(f"{name} {value}" for name, value in setting.to_plain().items())
-    lines = [as_text(rows, COLUMNS), "", f"{told}; {setting.warmup} calls to warm up, {setting.rounds} that count"]
+    words = ", ".join(f"{name} {value}" for name, value in setting.to_plain().items())
+    lines = [as_text(rows, COLUMNS), "", f"{words}; {setting.warmup} calls to warm up, {setting.rounds} that count"]
     lines.append("random images, on the device already: reading and preprocessing do not count")
     if any(row["peak_memory_mb"] is None and not row["error"] for row in rows):
-        lines.append("peak memory: not measured, this system does not tell it")
+        lines.append("peak memory: not measured, this system does not report it")
     if survey.output is not None:
         lines.append(f"table: {survey.output.resolve()}")
         lines += [f"plot: {picture_beside(survey.output).resolve()}"] if survey.several else []

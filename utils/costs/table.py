@@ -1,4 +1,4 @@
-"""Tables of what networks cost, a row a network or layer: in a file, on a terminal, and read again to go on with."""
+"""Tables of what networks cost, a row a network or layer: in a file, on a terminal, and read again to resume."""
 
 import csv
 import json
@@ -24,16 +24,16 @@ READERS: dict[str, Callable[[str], Any]] = {**dict.fromkeys(INTEGERS, int), **di
 MEGABYTE = 2**20
 
 
-def output_path(asked: Path, *, replace: bool) -> Path:
-    """`asked`. Raises DataError if it is no name for a table, has no folder, or exists and is not to be replaced."""
-    if asked.suffix.lower() not in FORMATS:
-        raise DataError(f"--output: expected a file ending in one of {', '.join(FORMATS)}, got {str(asked)!r}")
-    if not asked.parent.is_dir():
-        raise DataError(f"--output: there is no folder {str(asked.parent)!r}")
-    for path in (asked, picture_beside(asked)):
+def output_path(requested: Path, *, replace: bool) -> Path:
+    """`requested`. Raises DataError if it is no name for a table, has no folder, or exists and may not be replaced."""
+    if requested.suffix.lower() not in FORMATS:
+        raise DataError(f"--output: expected a file ending in one of {', '.join(FORMATS)}, got {str(requested)!r}")
+    if not requested.parent.is_dir():
+        raise DataError(f"--output: there is no folder {str(requested.parent)!r}")
+    for path in (requested, picture_beside(requested)):
         if path.is_dir() or (path.exists() and not replace):
             raise DataError(f"--output: {path} exists already" + ("" if path.is_dir() else "; --overwrite replaces it"))
-    return asked
+    return requested
 
 
 def picture_beside(path: Path) -> Path:
@@ -101,7 +101,7 @@ def counts_of(cost: Cost) -> Row:
 
 
 def attempt(figures: Callable[[], Row]) -> Row:
-    """What `figures` gives, or the column that tells why it failed: one network of many must not end all."""
+    """What `figures` gives, or the column `error` with why it failed: one network of many must not end all."""
     try:
         return figures()
     except Exception as error:

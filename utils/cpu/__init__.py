@@ -1,1 +1,1 @@
-"""Faster on a CPU, with the same numbers, and nothing lost where it cannot be had. Imports no training and no paths."""
+"""Speed on a CPU, with the same results; no effect where it is not supported. Imports no training and no paths."""

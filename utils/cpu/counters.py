@@ -43,7 +43,8 @@ class Reading:
     def since(self, before: "Reading", vacated: frozenset[int] = frozenset()) -> Look:
         """What happened between the two; vacated: cores that the team has left to others."""
         seconds = self.seconds - before.seconds
-        ran, delay = _growth(self.ran, before.ran), _growth(self.delay, before.delay)
+        ran = _growth(self.ran, before.ran)
+        delay = _growth(self.delay, before.delay)
         busy = _growth(self.busy, before.busy)
         shares = [(ran[thread] + delay[thread]) / 1e9 / seconds for thread in delay]
         return Look(
@@ -77,7 +78,7 @@ def busy_seconds(cores: frozenset[int]) -> dict[int, float]:
 
 
 def descendants(task: str) -> list[int]:
-    """Processes that a thread (its folder below /proc) has started, and those that they have; where Linux tells."""
+    """Processes that a thread (its folder below /proc) has started, and those that they have; [] where not reported."""
     found = []
     with contextlib.suppress(OSError):
         for child in map(int, _read(f"{task}/children").split()):

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ..torch_private import can_reorder_filters, convolve_reordered, reordered_filters
 from .convolutions import replace_convolutions
 
 # our activations under the names of oneDNN's, with the numbers each takes
@@ -34,26 +35,19 @@ class PackedConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape != self._shape:
-            self._filters = torch.ops.mkldnn._reorder_convolution_weight(self.conv.weight, *self.layout, x.shape)
+            self._filters = reordered_filters(self.conv.weight, self.layout, x.shape)
             self._shape = x.shape
-        rest = *self.layout, self.activation, self.numbers, ""
-        return torch.ops.mkldnn._convolution_pointwise(x, self._filters, self.conv.bias, *rest)
+        return convolve_reordered(x, self._filters, self.conv.bias, self.layout, self.activation, self.numbers)
 
 
 def pack_convolutions(model: nn.Module) -> None:
     """Replace each float32 convolution of `model` in place, if it is on a CPU whose build of torch can do so."""
-    if not can_pack():
+    if not can_reorder_filters():
         return
     replace_convolutions(model, lambda conv: conv.weight.dtype == torch.float32, PackedConv2d)
     for module in model.modules():
         if isinstance(module, nn.Sequential):
             _build_in_activations(module)
-
-
-def can_pack() -> bool:
-    """Whether this torch has oneDNN with the operators that torch.compile uses; they are not public."""
-    names = "_convolution_pointwise", "_reorder_convolution_weight"
-    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 def _build_in_activations(layers: nn.Sequential) -> None:

@@ -50,7 +50,8 @@ def seen_taps(size: int, kernel: int, stride: int, padding: int) -> tuple[slice,
     All taps where none sees any, or where those left would need another padding at the end than at the start.
     """
     reach = (size + 2 * padding - kernel) // stride * stride  # from the first place of the filter to the last
-    first, end = max(0, padding - reach), min(kernel, size + padding)
+    first = max(0, padding - reach)
+    end = min(kernel, size + padding)
     needed = padding - first
     if first >= end or (size + 2 * needed - (end - first)) // stride * stride != reach:
         return slice(0, kernel), padding

@@ -1,4 +1,4 @@
-"""What makes the threads of an OpenMP team sleep while they wait, and what holds them on some of the cores."""
+"""Makes the threads of an OpenMP team sleep while they wait, and holds them on some of the cores."""
 
 import contextlib
 import ctypes
@@ -24,12 +24,13 @@ class SpareThreads:
         self._thread: threading.Thread | None = None
 
     def hold(self, wanted: bool) -> bool:
-        """Have them, or not; whether that works here."""
+        """Start the threads, or end them; returns whether that works here."""
         if wanted and self._release is None:
             libgomp = loaded_libgomp()
             if libgomp is None or not can_start(self.count):
                 return False
-            self._release, ready = threading.Event(), threading.Event()
+            self._release = threading.Event()
+            ready = threading.Event()
             self._thread = threading.Thread(target=_keep_team, args=(libgomp, self.count, self._release, ready))
             self._thread.daemon = True
             self._thread.start()
@@ -90,7 +91,7 @@ class Confinement:
         self.home, self.vacated = home, frozenset()
 
     def hold(self, wanted: bool) -> None:
-        """Be confined, or not."""
+        """Confine the threads, or let them back on all cores."""
         if wanted and not self.vacated and len(self.home) > 1:
             inside = half_of(self.home, time_on_cores())
             self.vacated = self.home - inside

@@ -45,7 +45,7 @@ class Waiting(Enum):
 
 
 def suited(now: Waiting, look: Look, cores: int) -> Waiting:
-    """What would suit what was seen, on so many cores.
+    """The way of waiting that suits what was seen, from `now`, on so many cores.
 
     A team that leaves more than half of the cores free can keep away from what is busy. Confined threads miss each
     other's core, so that others' work alone decides then.
@@ -96,11 +96,12 @@ def adapted(choice: Choice) -> Iterator[None]:
 
 
 class Watch:
-    """The thread that looks and changes."""
+    """The thread that reads the counters and changes how the others wait."""
 
     def __init__(self, *, may_confine: bool = True, interval: float = INTERVAL) -> None:
         self.interval = interval * (1 + os.getpid() % 10 / 20)  # two runs side by side must not change in step
-        self.spare, self.cores = SpareThreads(len(home_cores()) + 1), Confinement(home_cores())
+        self.spare = SpareThreads(len(home_cores()) + 1)
+        self.cores = Confinement(home_cores())
         self.judge = Judge(len(home_cores()), may_confine=may_confine)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
@@ -131,7 +132,7 @@ class Watch:
                 self._become(Waiting.SPIN)
 
     def _become(self, waiting: Waiting) -> bool:
-        """Whether that could be done."""
+        """Change the way of waiting; returns whether that could be done."""
         if waiting is not Waiting.CONFINED:
             self.cores.hold(False)  # first: threads that share a core must not spin
         if not self.spare.hold(waiting is not Waiting.SPIN):
@@ -142,7 +143,7 @@ class Watch:
         return True
 
     def _report(self, waiting: Waiting) -> None:
-        """Once, and not of a moment."""
+        """Log that others want the cores: once, after REPORT_AFTER looks in a row."""
         self._busy_looks = 0 if waiting is Waiting.SPIN else self._busy_looks + 1
         if self._busy_looks == REPORT_AFTER and not self._reported:
             self._reported = True

@@ -5,45 +5,18 @@ workers nor a resume changes what is drawn.
 """
 
 import math
-from collections.abc import Callable
 from random import Random
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
 
 from ..rng import derive_seed
 from .crops import TRIES, random_crop
-from .preprocess import to_tensor
-from .trivial_augment import trivial_augment
+from .policies import POLICIES
 
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
 NO_BOX = torch.zeros(4, dtype=torch.int64)
-
-
-def policy(name: str) -> Callable[[Tensor, Random], Tensor] | None:
-    """The policy of the config's `augment`: None for 'simple', else one of torchvision's. Papers: arXiv 1909.13719
-    (ra), 2103.10158 (tawide), 1805.09501 (imagenet, cifar10, svhn)."""
-    if name == "simple":
-        return None
-    if name == "tawide":
-        return trivial_augment
-    bilinear = InterpolationMode.BILINEAR
-    if name == "ra":
-        return OnPicture(v2.RandAugment(interpolation=bilinear))
-    return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=bilinear))
-
-
-class OnPicture:
-    """A transform of torchvision's, which draws from torch's default generator, in the form of ours."""
-
-    def __init__(self, transform: v2.Transform) -> None:
-        self.transform = transform
-
-    def __call__(self, pixels: Tensor, random: Random) -> Tensor:
-        torch.default_generator.manual_seed(random.getrandbits(63))
-        return to_tensor(self.transform(Image.fromarray(pixels.numpy())))
 
 
 class TrainTransform:
@@ -53,7 +26,7 @@ class TrainTransform:
         self, img_size: tuple[int, int], *, augment: str, horizontal_flip: float, random_erase_prob: float, seed: int
     ) -> None:
         self.img_size, self.horizontal_flip, self.random_erase_prob = img_size, horizontal_flip, random_erase_prob
-        self.augment, self.seed = policy(augment), seed
+        self.augment, self.seed = POLICIES[augment](), seed
 
     def __call__(self, picture: Image.Image, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         """A picture, opened or decoded, -> (H, W, 3) uint8 and an erase box (top, left, height, width), int64, zeros

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import UnreadableError
+from ..torch_private import end_workers
 
 
 class Batch(NamedTuple):
@@ -43,10 +44,9 @@ def read(loader: DataLoader) -> Iterator[Batch]:
             if batch.bad and not dataset.skip_bad:
                 index, reason = batch.bad[0]
                 hint = "on_bad_image = 'skip' would leave it out"
-                raise UnreadableError(f"{dataset.images.path(index)}: cannot read this image: {reason}; {hint}")
+                raise UnreadableError(f"{dataset.images.name(index)}: cannot read this image: {reason}; {hint}")
             yield batch
     except BaseException:  # GeneratorExit too
         if loader.num_workers:
-            iterator._shutdown_workers()
-            loader._iterator = None
+            end_workers(loader, iterator)
         raise

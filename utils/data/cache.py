@@ -12,8 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import DataError, ImageError
-from .images import decode, is_reducible, open_image, upright_size
-from .listing import ImageList
+from .images import decode, is_reducible, upright_size
+from .source import Source
 
 Size = tuple[int, int]  # (height, width)
 SHARE = 0.8  # of the free memory that a cache may take
@@ -25,16 +25,16 @@ class ImageCache:
     The pixels are one uint8 tensor: forked workers see the parent's pages, spawned ones get them as shared memory.
     """
 
-    def __init__(self, images: ImageList, *, budget: int, reduction: Callable[[Size], int] = lambda size: 1) -> None:
+    def __init__(self, images: Source, *, budget: int, reduction: Callable[[Size], int] = lambda size: 1) -> None:
         """Decode everything. budget: bytes that may be taken; DataError with both figures if that is too little.
 
         reduction: (height, width) of an upright picture -> how much smaller it is kept, if it is a JPEG: 1, 2, 4 or 8.
         Validation reads such pictures so; training, whose crops differ, needs them whole.
         """
         self.reasons: dict[int, str] = {}
-        paths = [images.path(i) for i in range(len(images))]
+        self.images, numbers = images, range(len(images))
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(partial(_size_or_nothing, reduction=reduction), paths))
+            found = list(pool.map(partial(_size_or_nothing, images, reduction=reduction), numbers))
             self.sizes = np.array([size for size, _ in found], dtype=np.int64).reshape(-1, 2)
             lengths = self.sizes.prod(axis=1) * 3
             if lengths.sum() > budget:
@@ -44,7 +44,7 @@ class ImageCache:
                 )
             self.offsets = np.concatenate([[0], lengths.cumsum()])
             self.pixels = torch.empty(int(self.offsets[-1]), dtype=torch.uint8)
-            work = pool.map(self._fill, range(len(images)), paths, [factor for _, factor in found])
+            work = pool.map(self._fill, numbers, [factor for _, factor in found])
             for _ in tqdm(work, total=len(images), desc=f"caching {images.root}", disable=None, leave=False):
                 pass
 
@@ -55,22 +55,22 @@ class ImageCache:
         height, width = self.sizes[index].tolist()
         return self.pixels.as_strided((height, width, 3), (3 * width, 3, 1), int(self.offsets[index]))
 
-    def _fill(self, index: int, path: str, reduction: int) -> None:
+    def _fill(self, index: int, reduction: int) -> None:
         try:
-            picture = np.asarray(decode(open_image(path), reduction))
+            picture = np.asarray(decode(self.images.open(index), reduction))
             if picture.shape[:2] != tuple(self.sizes[index]):
                 if picture[..., 0].size != self.sizes[index].prod():
                     raise ImageError("changed while it was read")
-                self.sizes[index] = picture.shape[:2]  # turned by a tag that stands behind the pixels
+                self.sizes[index] = picture.shape[:2]  # turned by a tag that comes after the pixels
             self[index].numpy()[:] = picture
         except ImageError as error:
             self.reasons[index] = str(error)
 
 
-def _size_or_nothing(path: str, reduction: Callable[[Size], int]) -> tuple[Size, int]:
+def _size_or_nothing(images: Source, index: int, reduction: Callable[[Size], int]) -> tuple[Size, int]:
     """((height, width) as it is kept, how much smaller than the file's that is)."""
     try:
-        with open_image(path) as picture:
+        with images.open(index) as picture:
             height, width = upright_size(picture)
             factor = reduction((height, width))
             factor = factor if is_reducible(picture, factor) else 1

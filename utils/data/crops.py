@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.io import ImageReadMode
 
+from ..torch_private import DECODE_JPEG
 from .images import decode, exif_orientation, reduction_to, upright_size
-from .preprocess import to_tensor
+from .pixels import to_tensor
 
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)  # of "Going deeper with convolutions", https://arxiv.org/abs/1409.4842
 TRIES = 10
-# torchvision 0.29 announces that its decoder will go; until then, and where it was built with one, it is faster.
-DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)
 
 
 class Box(NamedTuple):

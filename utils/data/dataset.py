@@ -14,17 +14,16 @@ from ..errors import ImageError
 from .augment import NO_BOX
 from .batches import NO_IMAGES, Batch
 from .cache import ImageCache
-from .images import open_image
-from .listing import ImageList
 from .preprocess import Preprocess
 from .samplers import Keys
+from .source import Source
 
 
 class ImageDataset(Dataset):
     """Opened, transformed, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
 
     def __init__(
-        self, images: ImageList, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
+        self, images: Source, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
     ) -> None:
         """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: `read` lets unreadable files pass."""
         self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
@@ -53,7 +52,7 @@ class ImageDataset(Dataset):
         return Batch(images, targets, torch.stack(boxes), torch.tensor(indices), bad)
 
     def _open(self, index: int) -> Any:
-        return self.cache[index] if self.cache is not None else open_image(self.images.path(index))
+        return self.cache[index] if self.cache is not None else self.images.open(index)
 
 
 class EvalTransform:

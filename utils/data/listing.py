@@ -2,59 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
 from ..text import listed, nearest
+from .source import ImageList, PackedPaths, pack_paths
 from .traversal import AGAIN, EXTENSIONS, NO_FILE, _folders, images_below, matches
-
-
-class PackedPaths(Sequence[str]):
-    """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
-
-    def __init__(self, packed: bytes) -> None:
-        """packed: what `pack_paths` gave, of several folders in a row as it may be."""
-        self._bytes = np.frombuffer(packed, dtype=np.uint8)
-        self._ends = np.flatnonzero(self._bytes == 0)
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, index: int) -> str:
-        index = range(len(self))[index]
-        start = self._ends[index - 1] + 1 if index else 0
-        return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
-
-
-def pack_paths(paths: Iterable[str], *, below: str = "") -> bytes:
-    """Each path behind the folder `below` and followed by a zero, which no path holds."""
-    paths, prefix = list(paths), os.path.join(below, "")
-    return os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0") if paths else b""
-
-
-@dataclass(frozen=True)
-class ImageList:
-    """The images of one split. `targets[i]` is the place in `classes` of the class of image i."""
-
-    root: str
-    classes: tuple[str, ...]
-    paths: PackedPaths  # relative to root
-    targets: np.ndarray  # (images,) int64
-    notes: tuple[str, ...] = ()  # what was left out or looks odd, in words
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def path(self, index: int) -> str:
-        return os.path.join(self.root, self.paths[index])
-
-    def counts(self) -> np.ndarray:
-        """Images of each class, (classes,) int64."""
-        return np.bincount(self.targets, minlength=len(self.classes))
 
 
 def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
@@ -116,13 +72,3 @@ def note_of_others(others: Counter) -> str:
     """Files that were left out, in words; others: ending -> files."""
     kinds = ", ".join(f"{count} x {ending}" for ending, count in sorted(others.items()))
     return f"left out files that are no images by their ending: {kinds}"
-
-
-@dataclass(frozen=True)
-class Splits:
-    train: ImageList | None  # None when only validating
-    val: ImageList
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.val.classes

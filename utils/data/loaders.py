@@ -16,9 +16,9 @@ from .augment import TrainTransform
 from .batches import Batch
 from .cache import ImageCache, cache_budget
 from .dataset import EvalTransform, ImageDataset
-from .listing import ImageList, Splits
 from .preprocess import Preprocess
-from .samplers import EvalBatches, Keys, TrainBatches
+from .samplers import EvalBatches, Keys, TrainBatches, shuffled
+from .source import Source, Splits
 
 
 def as_is(batch: Batch) -> Batch:
@@ -54,7 +54,7 @@ def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, w
 
 def train_loader(
     config: Any,
-    images: ImageList,
+    images: Source,
     *,
     rank: int,
     world_size: int,
@@ -70,13 +70,13 @@ def train_loader(
         seed=config.seed,
     )
     dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
-    batches = TrainBatches(len(images), config.batch_size, seed=config.seed, rank=rank, world_size=world_size)
+    batches = TrainBatches(shuffled(len(images)), config.batch_size, seed=config.seed, rank=rank, world_size=world_size)
     return make_loader(dataset, batches, config, workers=workers, pin=pin)
 
 
 def val_loader(
     config: Any,
-    images: ImageList,
+    images: Source,
     preprocess: Preprocess,
     *,
     rank: int,

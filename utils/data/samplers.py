@@ -1,6 +1,7 @@
 """In which order images come, and on which rank: a function of (seed, epoch), without state of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import Sampler
@@ -21,35 +22,57 @@ def steps_in_epoch(count: int, batch_size: int, world_size: int, accumulate_step
     return -(-batches_in_epoch(count, batch_size, world_size) // accumulate_steps)
 
 
+class Indices(Protocol):
+    """The images of an epoch in their order: a tensor, a range, a list or anything else of a length that is sliced."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: Any) -> Any: ...
+
+
+Order = Callable[[int, int], Indices]  # (seed, epoch) -> Indices, the same on every rank
+
+
+def shuffled(count: int) -> Order:
+    """Each of `count` images once an epoch, in an order that depends on (seed, epoch) alone."""
+    return lambda seed, epoch: torch.randperm(count, generator=generator("order", seed, epoch))
+
+
 class TrainBatches(Sampler[Keys]):
-    """Batches of an epoch for one rank: a permutation that hangs on (seed, epoch) alone, dealt out to the ranks.
+    """Batches of an epoch for one rank: the images that `order` gives, dealt out to the ranks.
 
     Every rank gets as many images: the order wraps around where the count does not divide. A last batch of a single
     image joins the one before, because BatchNorm cannot learn from one image.
     """
 
-    def __init__(self, count: int, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
+    def __init__(self, order: Order, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.order, self.batch_size, self.seed = order, batch_size, seed
         self.rank, self.world_size = rank, world_size
-        self.epoch, self.start = 0, 0
+        self.set_epoch(0)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """The epoch to come, and how many of its batches are done already."""
         self.epoch, self.start = epoch, start
+        self.indices = self.order(self.seed, epoch)
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return batches_in_epoch(self.count, self.batch_size, self.world_size)
+        """Batches of the whole epoch."""
+        return batches_in_epoch(len(self.indices), self.batch_size, self.world_size)
 
     def __iter__(self) -> Iterator[Keys]:
-        order = torch.randperm(self.count, generator=generator("order", self.seed, self.epoch))
-        share = -(-self.count // self.world_size)
-        own, batches = order[self.rank :: self.world_size], len(self)  # a view: a list of millions is slow and large
-        if len(own) < share:
-            own = torch.cat((own, order[(self.rank + len(own) * self.world_size) % self.count, None]))
+        count, batches = len(self.indices), len(self)
+        share = -(-count // self.world_size)
+        own = self.indices[self.rank :: self.world_size]  # a view: a list of millions is slow and large
         for batch in range(self.start, batches):
-            stop = None if batch == batches - 1 else (batch + 1) * self.batch_size
-            yield [(self.epoch, index) for index in own[batch * self.batch_size : stop].tolist()]
+            stop = share if batch == batches - 1 else (batch + 1) * self.batch_size
+            images = _as_list(own[batch * self.batch_size : stop])
+            if stop == share > len(own):  # the order begins anew for the ranks at its end
+                images.append(int(self.indices[(self.rank + len(own) * self.world_size) % count]))
+            yield [(self.epoch, index) for index in images]
+
+
+def _as_list(indices: Indices) -> list[int]:
+    return indices.tolist() if hasattr(indices, "tolist") else list(indices)
 
 
 class EvalBatches(Sampler[Keys]):

@@ -25,7 +25,7 @@ PANEL = 6.0  # square inches
 
 
 def draw(path: Path, seen: np.ndarray, explanation: Explanation, classes: Sequence[str]) -> None:
-    """Write the picture `seen`, (H, W, 3) uint8, and a panel for each method. Raises DataError if that cannot be."""
+    """Write the picture `seen`, (H, W, 3) uint8, and a panel for each method. Raises DataError if writing fails."""
     height, width = seen.shape[:2]
     breadth = min(4.5, max(1.9, math.sqrt(PANEL * width / height)))
     panels = 1 + len(explanation.pictures)
@@ -47,8 +47,8 @@ def headline(explanation: Explanation, classes: Sequence[str]) -> tuple[str, lis
     """(title, font families): the class that is explained with its probability, and the predicted one if it differs."""
     labels, fonts = class_labels(classes)
     numbers = dict.fromkeys((explanation.target, explanation.predicted))
-    told = [f"{labels[number]}: {explanation.probabilities[number]:.1%}" for number in numbers]
-    return (told[0] if len(told) == 1 else f"{told[0]}   (predicted {told[1]})"), fonts
+    texts = [f"{labels[number]}: {explanation.probabilities[number]:.1%}" for number in numbers]
+    return (texts[0] if len(texts) == 1 else f"{texts[0]}   (predicted {texts[1]})"), fonts
 
 
 def overlay(seen: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -9,36 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models import family_of
+
 from ..errors import ConfigError
 
-TRUNKS = {  # prefix: names of the layers that follow one another from the image to the classifier's pooling
-    "vgg": r"features\.\d+",
-    "resnet": r"layer\d",
-    "resnext": r"layer\d",
-    "se-resnet": r"layer\d",
-    "addernet": r"layer\d",
-    "regnetx": r"s\d",
-    "regnety": r"s\d",
-    "mobilenetv2": r"features\.\d+",
-    "mobilenetv3": r"features\.\d+",
-    "mnasnet": r"layers\.\d+",
-    "ghostnet": r"blocks\.\d",
-    "efficientnetv1": r"features\.\d+",
-    "efficientnetv2": r"features\.\d+",
-    "shufflenetv2": r"stage\d|conv5",
-    "densenet": r"features\.\w+",
-    "xception": r"block\d+|relu",  # the ReLU's last call is the end of the trunk
-    "squeezenet": r"features\.\d+",
-    "vovnet": r"stages\.\d",
-    "convnext": r"stages\.\d",
-    "vit": r"blocks\.\d+\.norm1",  # what follows the last attention changes the class token alone
-    "swint": r"layers\.\d\.blocks\.\d+\.norm1",  # the last attention mixes what is left of the map
-    "resmlp-mixer": r"norm",
-}
-CHANNELS_LAST = {  # prefix: names of the layers that give (N, h, w, C); the rest of such layers give (N, C, h, w)
-    "convnext": r"stages\.\d\.blocks\.\d+\.(norm|mlp.*)",
-    "swint": r"(?!patch_embed\.proj)(?!.*\.attn).*",
-}
 ENOUGH = 4  # rows and columns below which the default is an earlier layer, as on images of 32 x 32
 
 
@@ -58,12 +32,12 @@ class Layer:
 
 
 def default_layer(model: nn.Module, img_size: tuple[int, int]) -> Layer:
-    """The last layer of the trunk, poolings aside, with ENOUGH rows and columns for images of (height, width).
+    """The last layer of the family's `cam`, poolings aside, with ENOUGH rows and columns for images of (height, width).
 
     Where no layer has so many, the last of those with the most. Raises ConfigError if all have one position only.
     """
-    pattern = re.compile(TRUNKS[model.model_name[0]])
-    named = {name: module for name, module in model.named_modules() if pattern.fullmatch(name)}
+    trunk = re.compile(family_of(model).cam)
+    named = {name: module for name, module in model.named_modules() if trunk.fullmatch(name)}
     shapes = _survey(model, [name for name, module in named.items() if not isinstance(module, nn.MaxPool2d)], img_size)
     layers = [_layer(model, name, shape, img_size) for name, shape in shapes.items()]
     enough = min(ENOUGH, max(min(layer.grid) for layer in layers))
@@ -118,8 +92,9 @@ def _survey(model: nn.Module, names: Iterable[str], img_size: tuple[int, int]) -
 
 def _layer(model: nn.Module, name: str, shape: torch.Size, img_size: tuple[int, int]) -> Layer:
     """Raises ConfigError if a layer that gives `shape` cannot be seen as a map of the image."""
-    channels_last = bool(re.fullmatch(CHANNELS_LAST.get(model.model_name[0], ""), name))
-    grid = getattr(model, "grid", None)
+    family = family_of(model)
+    channels_last = re.fullmatch(family.channels_last, name) is not None
+    grid = model.grid if family.tokens else None
     if len(shape) == 4:
         grid = tuple(shape[1:3] if channels_last else shape[2:])
         fits = _of_one_stride(grid, img_size)
@@ -143,6 +118,6 @@ def _of_one_stride(grid: tuple[int, int], img_size: tuple[int, int]) -> bool:
 def _with_positions(layer: Layer, img_size: tuple[int, int]) -> Layer:
     if layer.grid == (1, 1):
         size = f"{img_size[0]}x{img_size[1]}"
-        told = f"{layer.name} has a single position for images of {size}: name another --layer or a larger --img-size"
-        raise ConfigError("command line", [told])
+        problem = f"{layer.name} has a single position for images of {size}"
+        raise ConfigError("command line", [f"{problem}: name another --layer or a larger --img-size"])
     return layer

@@ -1,4 +1,4 @@
-"""Class activation maps and guided gradients. Hooks last no longer than a call; the network and its gradients stay.
+"""Class activation maps and guided gradients. A call leaves no hook and changes neither the network nor its gradients.
 
 Shapes: N images, C channels of the layer, h x w its grid, H x W the image.
 """
@@ -57,7 +57,7 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
-    """As `grad_cam`, with weights that do not hang on how much of the image an object covers.
+    """As `grad_cam`, with weights that do not depend on how much of the image an object covers.
 
     Paper: "Grad-CAM++", https://arxiv.org/abs/1710.11063, equations 5, 7 and 19 (there for exp of the score, whose
     higher derivatives are powers of the first), where a square of the gradient cancels. The paper's activations come

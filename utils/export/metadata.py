@@ -1,4 +1,4 @@
-"""What an exported file says of itself beside its graph: all that a picture needs on its way in and out."""
+"""The metadata of an exported file: class names and preprocessing, all that is needed besides its graph."""
 
 import json
 import os
@@ -65,7 +65,9 @@ def _json(strings: Mapping[str, str], name: str, path: str | Path) -> Any:
 
 
 def _preprocess(plain: Any, path: str | Path) -> Preprocess:
-    values, plain = {}, {"dct_scaling": False, **plain} if isinstance(plain, dict) else plain
+    if isinstance(plain, dict):
+        plain = {"dct_scaling": False, **plain}
+    values = {}
     for name, kind in STEPS.items():
         try:
             values[name] = kind.convert(plain[name])

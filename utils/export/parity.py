@@ -1,4 +1,4 @@
-"""Does what was exported classify as the network that it came from?"""
+"""Whether an exported file classifies as the network that it came from."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from ..data.images import read_image
 from ..data.listing import find_images
-from ..data.preprocess import Preprocess, normalise
+from ..data.pixels import normalise
+from ..data.preprocess import Preprocess
 from ..errors import ImageError, WeightsError
 from ..weights.networks import LoadedNetwork
 
@@ -45,7 +46,7 @@ def check_images(preprocess: Preprocess, folder: str | None) -> Tensor:
     Those of a folder are spread evenly over its sorted paths. The random ones, always the same, are of coloured cells,
     fine to coarse. Raises DataError if the folder has no image, ImageError if one cannot be read.
     """
-    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, asked="--images"))
+    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, "--images"))
     return torch.stack([preprocess(picture) for picture in pictures])
 
 

@@ -52,8 +52,8 @@ class OnnxNetwork:
         """Raises WeightsError unless an image of (height, width) gives `num_classes` logits."""
         wanted = (3, *img_size)
         if any(side not in (None, want) for side, want in zip(self.image_shape, wanted)):
-            told = f"takes images of (channels, height, width) {self.image_shape}, not of {wanted}: see img_size"
-            raise WeightsError(f"{self.path}: {told}")
+            message = f"takes images of (channels, height, width) {self.image_shape}, not of {wanted}: see img_size"
+            raise WeightsError(f"{self.path}: {message}")
         if (found := self(torch.zeros(1, *wanted)).shape[1]) != num_classes:
             raise WeightsError(f"{self.path}: gives {found} logits an image, but {num_classes} classes are named")
 
@@ -66,7 +66,7 @@ def _open(path: str | Path, device: torch.device) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised, and told here
+    options.log_severity_level = 4  # what fails is raised and reported here
     options.intra_op_num_threads = torch.get_num_threads()
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():

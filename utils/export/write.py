@@ -16,7 +16,7 @@ from .parity import check_images, compare
 
 
 def export(network: LoadedNetwork, file_format: Format, metadata: Metadata, target: Path, images: str | None) -> str:
-    """Write `target`, as a whole or not at all, and return what was checked, in words.
+    """Write `target`, as a whole or not at all, and return a sentence about the check.
 
     images: folder to check with; None takes random images. Raises WeightsError if the network cannot be exported or
     the file gives other logits, DataError if it cannot be written or if `images` has none.
@@ -44,8 +44,8 @@ def _write(network: LoadedNetwork, file_format: Format, metadata: Metadata, draf
     except (OSError, UserError):
         raise
     except Exception as error:  # the exporters raise whatever they come upon
-        told = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        raise WeightsError(f"not written: {metadata.network} cannot be exported to {draft.suffix}: {told}") from error
+        cause = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise WeightsError(f"not written: {metadata.network} cannot be exported to {draft.suffix}: {cause}") from error
 
 
 def publish(drafts: Sequence[Path], folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Pictures become answers. Imports nothing that trains."""
+"""Images to ranked classes, in files and pictures. Imports nothing that trains."""

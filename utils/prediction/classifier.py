@@ -12,18 +12,19 @@ from torch import Tensor
 from ..config import ConfigError, PredictConfig
 from ..cpu.folding import prepare_for_inference
 from ..data.images import open_image
-from ..data.preprocess import Preprocess, normalise
+from ..data.pixels import normalise
+from ..data.preprocess import Preprocess
 from ..errors import ImageError, WeightsError
 from ..export.metadata import Metadata
 from ..export.runtime import OnnxNetwork
 from ..threads import reading_threads
 from ..training.amp import amp_dtype
-from ..weights.checkpoint import is_checkpoint
 from ..weights.checkpoint_schema import are_classes
 from ..weights.files import check_regular
 from ..weights.load import newest_checkpoint
-from ..weights.networks import of_checkpoint, of_weights, read_payload
+from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
+from ..weights.weights_file import WeightsFile
 from .predictions import Prediction
 
 
@@ -50,7 +51,7 @@ class Classifier:
 
     def predict(self, paths: list[str], topk: int) -> list[Prediction]:
         """One prediction a path, in order; a file that cannot be read becomes one with an error."""
-        with ThreadPoolExecutor(reading_threads()) as pool:  # decoding leaves the interpreter's lock
+        with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
         rows = iter(self.logits(torch.stack(images)).softmax(1) if images else [])
@@ -75,8 +76,8 @@ def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     path = Path(config.load_from) if config.load_from else newest_checkpoint()
     if path.suffix.lower() == ".onnx":
         return _from_onnx(path, config, device)
-    payload = read_payload(path)
-    found = _from_checkpoint(path, payload, device) if is_checkpoint(payload) else _from_weights(path, config, device)
+    file = WeightsFile(path)
+    found = _from_checkpoint(file, device) if file.checkpoint else _from_weights(file, config, device)
     if found.amp_dtype is None:  # else folding would round the filters otherwise than validation did
         prepare_for_inference(found.model)
     if found.channels_last:
@@ -84,46 +85,49 @@ def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     return found
 
 
-def _from_checkpoint(path: Path, payload: dict, device: torch.device) -> Classifier:
-    saved, network = payload["config"], of_checkpoint(payload, NetworkOptions(weights=path), device)
+def _from_checkpoint(file: WeightsFile, device: torch.device) -> Classifier:
+    saved = file.config
+    network = of_checkpoint(file.checkpoint, NetworkOptions(weights=file.path), device)
     precision = amp_dtype(device, network.model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
-    given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.told
-    return Classifier(path, network.model, *given)
+    given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.description
+    return Classifier(file.path, network.model, *given)
 
 
 def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
     network = OnnxNetwork(path, device)
     metadata = Metadata.from_strings(network.strings, path) or _metadata_of_config(path, config)
     network.check(metadata.preprocess.img_size, len(metadata.classes))
-    told = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
-    return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, told)
+    text = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
+    return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, text)
 
 
 def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:
-    """What a file of ours brings, for one that is not ours."""
+    """The metadata of an .onnx file that tools/export.py did not write. Raises ConfigError if `config` lacks them."""
     if not config.class_indices_path:
-        told = f"{path} was not written by tools/export.py, so class_indices_path is needed (and mean, std, img_size "
-        raise ConfigError("predict_config.py", [told + "and val_resize, if they are not those of ImageNet)"])
+        message = f"{path} was not written by tools/export.py, so class_indices_path is needed (and mean, std, "
+        message += "img_size and val_resize, if they are not those of ImageNet)"
+        raise ConfigError("predict_config.py", [message])
     return Metadata("a network of others", path.name, _classes(config), Preprocess.from_config(config))
 
 
-def _from_weights(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
+def _from_weights(file: WeightsFile, config: PredictConfig, device: torch.device) -> Classifier:
     needed = [name for name in ("model_prefix", "model_suffix", "class_indices_path") if not getattr(config, name)]
     if needed:
-        told = f"{path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
-        raise ConfigError("predict_config.py", [told])
+        message = f"{file.path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
+        raise ConfigError("predict_config.py", [message])
     classes = _classes(config)
     names = config.model_prefix, config.model_suffix
-    network = of_weights(NetworkOptions(*names, len(classes), path, config.img_size), device)
-    return Classifier(path, network.model, classes, Preprocess.from_config(config), device, None, True, network.told)
+    network = of_weights(file, NetworkOptions(*names, len(classes), file.path, config.img_size), device)
+    steps = Preprocess.from_config(config)
+    return Classifier(file.path, network.model, classes, steps, device, None, True, network.description)
 
 
 def _classes(config: PredictConfig) -> list[str]:
     """The names in config.class_indices_path. Raises ConfigError if config.num_classes is another number."""
     classes = _read_classes(Path(config.class_indices_path))
     if config.num_classes not in ("auto", len(classes)):
-        told = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
-        raise ConfigError("predict_config.py", [told])
+        message = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
+        raise ConfigError("predict_config.py", [message])
     return classes
 
 
@@ -138,6 +142,6 @@ def _read_classes(path: Path) -> list[str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         classes = []
     if not are_classes(classes):
-        told = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
-        raise ConfigError("predict_config.py", [told])
+        message = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
+        raise ConfigError("predict_config.py", [message])
     return classes

@@ -11,7 +11,7 @@ from .predictions import Prediction
 
 
 def draw_prediction(path: Path, prediction: Prediction) -> None:
-    """The picture beside a bar for each class that came to mind."""
+    """The image beside a bar for each ranked class, with its probability."""
     names, probabilities = zip(*prediction.ranked)
     labels, fonts = class_labels(names)
     figure = canvas(9, 4.2)

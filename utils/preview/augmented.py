@@ -12,13 +12,15 @@ from torch.utils.data import DataLoader
 from ..config import TrainConfig
 from ..data.batches import Batch, read
 from ..data.images import read_image
-from ..data.listing import Splits
 from ..data.loaders import make_loader, train_loader, val_loader
-from ..data.preprocess import Preprocess, denormalise, to_tensor
+from ..data.pixels import denormalise, to_tensor
+from ..data.preprocess import Preprocess
+from ..data.source import Splits
 from ..training.build import make_mixer
-from ..training.engine import Recipe, training_input
+from ..training.engine import training_input
+from ..training.state import Recipe
 
-ALONE = {"rank": 0, "world_size": 1, "workers": 0, "pin": False}  # as a single process reads, here and now
+ALONE = {"rank": 0, "world_size": 1, "workers": 0, "pin": False}  # a single process that reads by itself
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of pictures under one title; `headings` stand above the columns, if there are any."""
+    """Rows of pictures under one title; `headings` are those of the columns, if there are any."""
 
     title: str
     headings: list[str]
@@ -49,24 +51,26 @@ def preview(config: TrainConfig, splits: Splits, *, images: int, epochs: int) ->
 def drawn_anew(config: TrainConfig, splits: Splits, count: int, epochs: int) -> Section:
     """`count` images spread evenly over the sorted list, and so over the classes; one a row."""
     indices = np.unique(np.linspace(0, len(splits.train) - 1, count).round().astype(int)).tolist()
-    taught = train_loader(config, splits.train, **ALONE).dataset
-    asked = val_loader(config, splits.train, Preprocess.from_config(config), **ALONE).dataset
+    in_training = train_loader(config, splits.train, **ALONE).dataset
+    in_validation = val_loader(config, splits.train, Preprocess.from_config(config), **ALONE).dataset
     each_epoch = [[(epoch, index) for epoch in range(epochs)] for index in indices]
     batches = zip(
-        read(make_loader(taught, each_epoch, config, workers=0, pin=False)),
-        read(make_loader(asked, [[(0, index)] for index in indices], config, workers=0, pin=False)),
+        read(make_loader(in_training, each_epoch, config, workers=0, pin=False)),
+        read(make_loader(in_validation, [[(0, index)] for index in indices], config, workers=0, pin=False)),
     )
     rows = [_row(config, splits, *pair) for pair in batches if len(pair[0].targets)]  # else left out as unreadable
     headings = ["original", "in validation", *(f"epoch {epoch + 1}" for epoch in range(epochs))]
     return Section("Images of train: crop, flip, policy and erasing are drawn anew in each epoch", headings, rows)
 
 
-def _row(config: TrainConfig, splits: Splits, taught: Batch, asked: Batch) -> list[Picture]:
+def _row(config: TrainConfig, splits: Splits, in_training: Batch, in_validation: Batch) -> list[Picture]:
     """One image: itself, in validation, in each epoch."""
-    recipe, [index] = _recipe(config), asked.indices.tolist()
-    original = Picture(to_tensor(read_image(splits.train.path(index))).numpy(), {int(asked.targets[0]): 1.0})
-    in_training = training_input(taught, recipe, None, step=0, part=0)
-    return [original, *_pictures(config, *recipe.to_device(asked)), *_pictures(config, *in_training)]
+    recipe = _recipe(config)
+    [index] = in_validation.indices.tolist()
+    original = Picture(to_tensor(read_image(splits.train.name(index))).numpy(), {int(in_validation.targets[0]): 1.0})
+    validated = recipe.to_device(in_validation)
+    trained = training_input(in_training, recipe, None, step=0, part=0)
+    return [original, *_pictures(config, *validated), *_pictures(config, *trained)]
 
 
 def mixed(config: TrainConfig, splits: Splits, count: int) -> list[Section]:

@@ -15,7 +15,7 @@ from ..files import atomic_file
 DPI = 120
 PAD = 0.1  # inches around each panel; less, and labels of a matrix that must stay square are cut at the edge
 FEW = 30  # classes up to which every bar and cell has room for text
-MOST_LABELS = 200  # names along one axis; beyond, one of several is told
+MOST_LABELS = 200  # names along one axis; beyond, one of several is shown
 PITCH = 0.13  # inches from one small label to the next
 COLOURS = {
     "train": "#4477aa",
@@ -41,7 +41,7 @@ def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """As a whole or not at all: a disk that is full leaves the picture before."""
+    """As a whole or not at all: a full disk leaves the previous picture."""
     with atomic_file(path) as file:
         figure.savefig(file, format=path.suffix[1:], pil_kwargs={"quality": 92})
 

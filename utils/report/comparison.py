@@ -16,7 +16,7 @@ from .canvas import canvas, curve, finish_curves
 from .fonts import families, plain
 from .saved_run import describe_runs
 
-# Paul Tol's bright scheme, then dark ones: told apart by the colour-blind too
+# Paul Tol's bright scheme, then dark ones: distinct to the colour-blind too
 DISTINCT = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#222222")
 WIDE = 20.0  # largest loss over the smallest beyond which the axis is logarithmic
 PANELS = (  # title, then (column, its name, line style) of each curve
@@ -27,7 +27,7 @@ PANELS = (  # title, then (column, its name, line style) of each curve
 
 
 def compare(folders: Sequence[Path]) -> Figure:
-    """Loss, accuracy and F1 of all runs; a run without an epoch so far stands in the legend alone.
+    """Loss, accuracy and F1 of all runs; a run without an epoch so far is in the legend alone.
 
     Raises DataError if none has one.
     """
@@ -47,8 +47,8 @@ def compare(folders: Sequence[Path]) -> Figure:
             axes.yaxis.set_major_formatter(PercentFormatter(1))
         elif _is_wide(results):
             axes.set(yscale="log", title="Loss (logarithmic)")
-    told = [label if run else f"{label} (no epoch finished yet)" for label, run in zip(labels, results)]
-    handles = [Line2D([], [], color=colour, linewidth=3, label=text) for text, colour in zip(told, colours)]
+    texts = [label if run else f"{label} (no epoch finished yet)" for label, run in zip(labels, results)]
+    handles = [Line2D([], [], color=colour, linewidth=3, label=text) for text, colour in zip(texts, colours)]
     figure.legend(handles=handles, loc="outside lower left", frameon=False, prop={"family": families(labels)})
     return figure
 

@@ -1,4 +1,4 @@
-"""Text in plots: a font that has the glyphs of the class names, or a word about its absence."""
+"""Text in plots: a font that has the glyphs of the class names, or a warning that there is none."""
 
 import contextlib
 import functools
@@ -23,7 +23,7 @@ def class_labels(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def plain(text: str) -> str:
-    """One line as it stands: dollar signs would start mathematics, a line break would spill over the neighbours."""
+    """One line of literal text: dollar signs would start mathematics, a line break would cover the neighbours."""
     return " ".join(text.encode(errors="replace").decode().split()).replace("$", r"\$")
 
 
@@ -35,7 +35,7 @@ def families(texts: Sequence[str]) -> list[str]:
 
 @functools.cache
 def _family_with(letters: frozenset[str]) -> str | None:
-    """A font family whose regular face has every letter; DejaVu Sans, which comes with matplotlib, is asked first."""
+    """A font family whose regular face has every letter; DejaVu Sans, which comes with matplotlib, is tried first."""
     from matplotlib import font_manager
 
     codes = {ord(c) for c in letters if not c.isspace()}
@@ -46,12 +46,12 @@ def _family_with(letters: frozenset[str]) -> str | None:
         with contextlib.suppress(Exception):  # installed since matplotlib last looked; some are of kinds it cannot read
             fonts.addfont(path)
 
-    def eagerness(font: font_manager.FontEntry) -> tuple:
+    def preference(font: font_manager.FontEntry) -> tuple:
         likely = next((i for i, name in enumerate(LIKELY) if font.name.startswith(name)), len(LIKELY))
         return likely, font.style != "normal", str(font.weight) not in ("400", "normal"), font.name
 
     real = (font for font in fonts.ttflist if not font.name.startswith("Last Resort"))  # that one draws boxes only
-    return next((font.name for font in sorted(real, key=eagerness) if codes <= _glyphs(font.fname)), None)
+    return next((font.name for font in sorted(real, key=preference) if codes <= _glyphs(font.fname)), None)
 
 
 def _glyphs(path: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""Class by class: how many images, how well told apart, who is taken for whom.
+"""Class by class: number of images, precision, recall and F1, and which classes are confused.
 
 Each function gives None where the run has nothing of the kind yet.
 """
@@ -16,7 +16,7 @@ from . import run_tables
 from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, name_axis, one_panel
 from .fonts import class_labels
 
-LISTED = 25  # most confused pairs told beside the matrix of many classes
+LISTED = 25  # most confused pairs named beside the matrix of many classes
 GRID = 10  # classes between two guide lines in a matrix of many
 
 
@@ -113,7 +113,8 @@ def confusion(folder: Path) -> Figure | None:
 
 def _draw_shares(figure: Figure, axes: Axes, shares: np.ndarray) -> None:
     """(K, K) shares: the diagonal in blue, mistakes in red; the root of a share, as a few per cent should show."""
-    diagonal, norm = np.eye(len(shares), dtype=bool), PowerNorm(0.5, 0, 1)
+    diagonal = np.eye(len(shares), dtype=bool)
+    norm = PowerNorm(0.5, 0, 1)
     right = np.ma.masked_array(shares, ~diagonal)
     wrong = np.ma.masked_array(shares, diagonal | (shares == 0))
     axes.imshow(right, cmap="Blues", norm=norm, interpolation="nearest")

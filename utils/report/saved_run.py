@@ -12,7 +12,7 @@ from ..text import shown
 from .run_tables import CONFIG, ENVIRONMENT
 
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
-MOST_CHANGES = 8  # told of one run
+MOST_CHANGES = 8  # keys shown of one run
 
 
 def check_run(folder: Path) -> None:
@@ -62,7 +62,7 @@ def describe_runs(folders: Sequence[Path]) -> list[str]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last part of each path, or as many parts as tell the paths apart."""
+    """The last part of each path, or as many parts as make the paths distinct."""
     paths = [folder.resolve().parts for folder in folders]
     longest = max(map(len, paths))
     length = next((n for n in range(1, longest) if len({path[-n:] for path in paths}) == len(set(paths))), longest)
@@ -70,8 +70,8 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _changes(config: dict[str, Any], keys: Sequence[str]) -> str:
-    told = ", ".join(f"{key} {_short(config[key])}" for key in keys[:MOST_CHANGES])
-    return told + (f" and {len(keys) - MOST_CHANGES} more" if len(keys) > MOST_CHANGES else "")
+    text = ", ".join(f"{key} {_short(config[key])}" for key in keys[:MOST_CHANGES])
+    return text + (f" and {len(keys) - MOST_CHANGES} more" if len(keys) > MOST_CHANGES else "")
 
 
 def _short(value: Any, most: int = 32) -> str:

@@ -1,6 +1,6 @@
 """torchrun --max-restarts: a group of processes that was started again goes on with the run of the group before.
 
-Which run that is stands in a hidden file beside the run folders while the launch lives: .launch-<who>.
+Which run that is, a hidden file says beside the run folders while the launch lives: .launch-<who>.
 """
 
 import hashlib
@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import distributed
-from ..config import TrainConfig
+from ..config.keys import TrainConfig
 from ..files import write_text
 from ..log import log
-from ..weights.checkpoint import BEST, LAST, PREVIOUS
+from ..weights.checkpoint import LAST, PREVIOUS
 
 
 def resumed(config: TrainConfig) -> TrainConfig:
@@ -36,7 +36,7 @@ def _checkpoint(file: Path) -> str | None:
     if not file.is_file():
         return None
     folder = file.parent / file.read_text(encoding="utf-8", errors="surrogateescape")
-    return next((str(folder / name) for name in (LAST, PREVIOUS, BEST) if (folder / name).is_file()), None)
+    return next((str(folder / name) for name in (LAST, PREVIOUS) if (folder / name).is_file()), None)
 
 
 def remember(config: TrainConfig, folder: Path) -> None:

@@ -1,24 +1,27 @@
 """only_val: the figures of a checkpoint on val, in a run folder of their own."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from ..config import TrainConfig
-from ..data.listing import Splits
+from .. import distributed
+from ..config.keys import TrainConfig
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
+from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import RunLog, log
+from ..signals import Stopped, StopRequest
 from ..training.build import make_model, make_recipe
-from ..training.engine import evaluate
-from ..training.metrics import metrics_from
-from ..weights.checkpoint import is_checkpoint
-from ..weights.load import fill_whole, load_weights
-from ..weights.networks import read_payload
+from ..weights.load import fill, fill_whole
+from ..weights.networks import scored_weights
+from ..weights.weights_file import WeightsFile
 from .environment import environment
 from .folder import open_run_folder
+from .scoring import score
 from .splits import read_data
 
 
@@ -26,48 +29,63 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     """Evaluate config.load_from on val and write tables and plots; returns the run folder.
 
     A checkpoint of ours brings its classes and preprocessing; other weights take the config's, and the class folders
-    of train. Where averaged weights are there, they are evaluated too.
+    of train. Where averaged weights are there beside raw ones, both are evaluated, and the tables by class are of those
+    that the checkpoint's figures are of. Raises Stopped, with no table written, when a signal asks for it.
     """
-    payload = read_checkpoint(config)
-    splits = read_data(config, payload["classes"] if payload else None)
-    splits = Splits(None, splits.val)
+    file = WeightsFile(config.load_from)
+    payload = file.checkpoint
+    check_network(config, payload)
+    splits = Splits(None, read_data(config, payload["classes"] if payload else None).val)
     preprocess = Preprocess.from_plain(payload["preprocess"]) if payload else Preprocess.from_config(config)
-    models = [make_model(config, device, len(splits.classes))]
-    recipe = make_recipe(config, models[0], device, preprocess)
+    models = load_models(config, file, device, len(splits.classes))
+    recipe = make_recipe(config, models["net"], device, preprocess)
     _, loader = make_loaders(config, splits, preprocess, device)
-    if payload is None:
-        log.info(str(load_weights(models[0], config.load_from)))
-    else:
-        models += [make_model(config, device, len(splits.classes))] if payload["net_ema"] else []
-        for model, name in zip(models, ("net", "net_ema")):
-            fill_whole(model, payload[name], f"{config.load_from}: {name}")
     folder = open_run_folder(config)
     run_log.write_to(folder.path)
     folder.begin(config, splits, environment(device, config.num_threads), 0)
-    evaluations = evaluate(models, loader, recipe, len(splits.classes))
+    with StopRequest() as stop:
+        scored = score(models, loader, recipe, len(splits.classes), stop=lambda: leave_if_asked(stop, device))
+    key, kind = scored_weights(payload) if payload else ("net", "weights")
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
-    for prefix, evaluation in zip(("", "ema_"), evaluations):
-        metrics = metrics_from(evaluation.confusion.numpy())
-        row |= {f"{prefix}{name}": value for name, value in metrics.summary(evaluation.loss).items()}
-    for index, reason in evaluations[0].bad:
-        log.warning(f"left out, cannot be read: {splits.val.path(index)}: {reason}")
-    log.info("  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch") + f"  in {folder.path}")
-    metrics = metrics_from(evaluations[0].confusion.numpy())
-    folder.record([row], metrics, splits.classes)
-    folder.record_best(evaluations[0], metrics, splits.classes)
+    for each in scored:
+        row |= each.columns()
+    for index, reason in scored[0].evaluation.bad:
+        log.warning(f"left out, cannot be read: {splits.val.name(index)}: {reason}")
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+    log.info(f"{figures}  (tables: {kind})  in {folder.path}")
+    [chosen] = [each for each in scored if each.weights == key]
+    folder.record([row], chosen.metrics, splits.classes)
+    folder.record_best(chosen.evaluation, chosen.metrics, splits.classes)
     folder.draw()
     return folder.path
 
 
-def read_checkpoint(config: TrainConfig) -> dict[str, Any] | None:
-    """The checkpoint config.load_from, None if it is none of ours. Raises WeightsError for another network's."""
-    payload = read_payload(Path(config.load_from))
-    if not is_checkpoint(payload):
-        return None
-    saved = payload["config"]["model_prefix"], payload["config"]["model_suffix"]
+def load_models(config: TrainConfig, file: WeightsFile, device: torch.device, num_classes: int) -> dict[str, nn.Module]:
+    """The networks of a file by their key in a checkpoint: raw weights and, where there are any, averaged ones."""
+    names = ["net", "net_ema"] if file.checkpoint and file.checkpoint["net_ema"] else ["net"]
+    models = {name: make_model(config, device, num_classes) for name in names}
+    if file.checkpoint is None:
+        log.info(str(fill(models["net"], file.state, str(file.path))))
+        return models
+    for name, model in models.items():
+        fill_whole(model, file.checkpoint[name], f"{file.path}: {name}")
+    return models
+
+
+def leave_if_asked(stop: StopRequest, device: torch.device) -> None:
+    """End this rank, as all others do now, if a signal came to one of them."""
+    if distributed.any_rank(bool(stop), device):
+        log.info("stopped before the end of the evaluation: no tables are written")
+        raise Stopped(max(distributed.gather(stop.signum)) or signal.SIGTERM)
+
+
+def check_network(config: TrainConfig, checkpoint: dict[str, Any] | None) -> None:
+    """Raises WeightsError where a checkpoint of ours is another network's."""
+    if checkpoint is None:
+        return
+    saved = checkpoint["config"]["model_prefix"], checkpoint["config"]["model_suffix"]
     if saved != (config.model_prefix, config.model_suffix):
         raise WeightsError(
             f"{config.load_from}: holds {' '.join(saved)}, but the config names {config.model_prefix} "
             f"{config.model_suffix}; set model_prefix = {saved[0]!r} and model_suffix = {saved[1]!r}"
         )
-    return payload

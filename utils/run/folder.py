@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import distributed
-from ..config import TrainConfig
+from ..config.keys import TrainConfig
 from ..config.schema import render
-from ..data.listing import Splits
+from ..data.source import Splits
 from ..errors import ConfigError
-from ..files import atomic_file, copy_file, remove_drafts, write_text
+from ..files import atomic_file, remove_drafts, write_text
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT
-from ..training.engine import Evaluation
-from ..training.metrics import Metrics
+from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
 from ..weights.load import numbered_folders
 
@@ -70,10 +69,6 @@ class RunFolder:
     def save(self, name: str, checkpoint: dict[str, Any]) -> None:
         """The last.pth before this one stays as previous.pth."""
         save_checkpoint(self.path / name, checkpoint, keep=self._kept(name))
-
-    def copy(self, source: str, name: str) -> None:
-        """As `save`, of what `source` holds already."""
-        copy_file(self.path / source, self.path / name, keep=self._kept(name))
 
     def _kept(self, name: str) -> Path | None:
         return self.path / PREVIOUS if name == LAST else None

@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from .. import distributed
-from ..config import TrainConfig
-from ..data.listing import Splits
+from ..config.keys import TrainConfig
 from ..data.samplers import steps_in_epoch
+from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import log
-from ..training.engine import Progress, TrainState
+from ..torch_private import remember_rates
 from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate
+from ..training.state import Progress, TrainState
+from ..weights.best import Best
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
-from .state import Standing
+from .state import RunState
 
 FIXED = ("model_prefix", "model_suffix", "use_ema", "optimizer_type", "classes")  # the state would not fit
 ORDER = ("seed", "train images")  # which image comes when
@@ -28,20 +30,29 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return validated(load_checkpoint(path), path)
 
 
+def read_resumable(path: Path) -> dict[str, Any]:
+    """`read_checkpoint` of one that holds the state of a run. Raises WeightsError."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint["optimizer"] is None:
+        way = f"resume from {LAST} or {PREVIOUS}, or start a new run with load_from"
+        raise WeightsError(f"{path}: holds weights alone, without the state of a run: {way}")
+    return checkpoint
+
+
 def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
     """(path, checkpoint, what is wrong with `wanted` if it is not that): the furthest good one of a run folder.
 
     Raises WeightsError if none can be read.
     """
     try:
-        return wanted, read_checkpoint(wanted), ""
+        return wanted, read_resumable(wanted), ""
     except WeightsError as error:
         problem = error
     good = []
-    for path in (wanted.with_name(name) for name in (LAST, PREVIOUS, BEST)):
+    for path in (wanted.with_name(name) for name in (LAST, PREVIOUS, BEST)):  # older versions' best.pth held all
         if wanted.name in (LAST, PREVIOUS, BEST) and path != wanted and path.is_file():
             try:
-                good.append((path, read_checkpoint(path)))
+                good.append((path, read_resumable(path)))
             except WeightsError as error:
                 problem = WeightsError(f"{problem}; {error}")
     if not good:
@@ -51,7 +62,7 @@ def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
 
 
 @dataclass(frozen=True)
-class Past:
+class ResumePoint:
     """What a run goes on from."""
 
     wanted: Path
@@ -61,7 +72,7 @@ class Past:
     changes: "Differences"
 
     @classmethod
-    def read(cls, config: TrainConfig, splits: Splits, *, force: bool) -> "Past":
+    def read(cls, config: TrainConfig, splits: Splits, *, force: bool) -> "ResumePoint":
         """Of config.load_from. Raises WeightsError if it cannot be read or does not fit."""
         wanted = Path(config.load_from)
         path, checkpoint, problem = find_checkpoint(wanted)
@@ -69,21 +80,19 @@ class Past:
         check_resume(changes, config.load_from, force=force)
         return cls(wanted, path, checkpoint, problem, changes)
 
-    def restore(self, config: TrainConfig, state: TrainState) -> Standing:
-        """Put everything back into `state`, and tell what is not as it was."""
+    def restore(self, config: TrainConfig, state: TrainState) -> tuple[RunState, RunFolder]:
+        """Put everything back into `state`, report what is not as it was, and make the folder what it was then."""
         if self.problem:
             log.warning(f"{self.problem}; going on from {self.path}, step {self.checkpoint['step']}")
-        standing = restore(self.checkpoint, state, self.path)
+        run_state = restore(self.checkpoint, state, self.path)
         if self.changes.values:
-            find_place(self.changes, self.checkpoint, config, state, standing)
-        tell_epochs(self.checkpoint, config, state)
-        check_best(self.path.parent, standing)
-        return standing
-
-    def tidy(self, folder: RunFolder) -> None:
-        """Make the folder what it was at the checkpoint."""
+            find_place(self.changes, self.checkpoint, config, state, run_state)
+        report_epochs(self.checkpoint, config, state)
+        check_best(self.path.parent, run_state)
+        folder = RunFolder(self.path.parent)
         folder.clear(self.wanted if self.problem else None)
         folder.rewind(self.checkpoint["history"])
+        return run_state, folder
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,8 @@ def check_resume(found: Differences, source: str, *, force: bool) -> None:
     raise WeightsError(f"{source}: cannot resume: {found}; {way}")
 
 
-def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> Standing:
-    """Put the state of the checkpoint at `path` back; rank 0 carries on the figures of the epoch under way.
+def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> RunState:
+    """Put the state of the checkpoint at `path` back, and say how far the run had come.
 
     Rates and options of the optimizer stay those of `state`, which the config of now has decided.
     Raises WeightsError if it does not fit.
@@ -141,25 +150,22 @@ def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> Standi
     state.scheduler.base_lrs = rates
     _set_rates(state)
     state.step = checkpoint["step"]
-    progress = Progress(**checkpoint["progress"])
-    if not distributed.is_main():
-        progress = replace(progress, loss_sum=0.0, images=0, bad=[])
-    return Standing(checkpoint["epoch"], checkpoint["history"], checkpoint["best"], progress)
+    return RunState.from_checkpoint(checkpoint)
 
 
 def _set_rates(state: TrainState) -> None:
     """The learning rates of the scheduler's step, as its own step() computes them."""
     scheduler = state.scheduler
     rates = [base * rate(scheduler.last_epoch) for base, rate in zip(scheduler.base_lrs, scheduler.lr_lambdas)]
-    scheduler._last_lr = rates
+    remember_rates(scheduler, rates)
     for group, rate in zip(state.optimizer.param_groups, rates):
         group["lr"] = rate
 
 
 def find_place(
-    found: Differences, checkpoint: dict[str, Any], config: TrainConfig, state: TrainState, standing: Standing
+    found: Differences, checkpoint: dict[str, Any], config: TrainConfig, state: TrainState, run_state: RunState
 ) -> None:
-    """After --force: where the run stands when steps are no longer what they were.
+    """After --force: where the run is when steps are no longer what they were.
 
     With another number of images a step, the epoch goes on after as many images as it has seen, rounded down to whole
     steps; in another order of images it starts again. The schedule moves to the same place in epochs.
@@ -167,18 +173,18 @@ def find_place(
     then = steps_of(checkpoint["config"], checkpoint["train_images"], checkpoint["world_size"])
     images = found.values.get("train images", (None, checkpoint["train_images"]))[1]
     now = steps_of(vars(config), images, distributed.world_size())
-    within = state.step - standing.epoch * then
+    within = state.step - run_state.epoch * then
     if within == then:
         within = now  # only the evaluation is left
     elif found.among(ORDER):
-        within, standing.progress = 0, Progress(in_a_row=standing.progress.in_a_row)
+        within, run_state.progress = 0, Progress(in_a_row=run_state.progress.in_a_row)
     else:
         within = within * _images_per_step(checkpoint["config"], checkpoint["world_size"])
         within = min(now, within // _images_per_step(vars(config), distributed.world_size()))
-    state.step = standing.epoch * now + within
+    state.step = run_state.epoch * now + within
     state.scheduler.last_epoch = round(state.scheduler.last_epoch * now / then)
     _set_rates(state)
-    log.warning(f"forced: {found}; epoch {standing.epoch + 1} goes on at step {within + 1} of {now}")
+    log.warning(f"forced: {found}; epoch {run_state.epoch + 1} goes on at step {within + 1} of {now}")
 
 
 def steps_of(config: dict[str, Any], images: int, processes: int) -> int:
@@ -189,35 +195,38 @@ def _images_per_step(config: dict[str, Any], processes: int) -> int:
     return config["batch_size"] * config["accumulate_steps"] * processes
 
 
-def check_best(folder: Path, standing: Standing) -> None:
+def check_best(folder: Path, run_state: RunState) -> None:
     """Forget a best epoch that best.pth no longer holds, so that the next one is kept. Reads best.pth."""
-    if not standing.best:
+    if run_state.best is None:
         return
     try:
-        held = read_checkpoint(folder / BEST)["best"]
+        held = Best.from_plain(read_checkpoint(folder / BEST)["best"])
     except WeightsError as error:
-        standing.best = {}
+        run_state.best = None
         log.warning(f"{error}; the best of the epochs to come will be kept")
         return
-    if held["epoch"] < standing.best["epoch"]:
-        log.warning(f"{folder / BEST}: holds epoch {held['epoch']}, not {standing.best['epoch']}, which is lost")
-        standing.best = held
+    if held is None or held.epoch < run_state.best.epoch:
+        found = f"epoch {held.epoch}" if held else "no epoch"
+        log.warning(f"{folder / BEST}: holds {found}, not {run_state.best.epoch}, which is lost")
+        run_state.best = held
 
 
-def tell_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainState) -> None:
-    """What becomes of the learning rate where `epochs` has changed."""
+def report_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainState) -> None:
+    """Say how the learning rate goes on where `epochs` has changed."""
     before = checkpoint["config"]["epochs"]
     if before == config.epochs:
         return
-    told = f"epochs: {'extended' if config.epochs > before else 'shortened'} from {before} to {config.epochs}"
+    change = f"epochs: {'extended' if config.epochs > before else 'shortened'} from {before} to {config.epochs}"
     if config.scheduler_type != "cosine_lr":
-        log.info(f"{told}; {config.scheduler_type} goes on as it was")
+        log.info(f"{change}; {config.scheduler_type} goes on as it was")
         return
     steps_per_epoch = steps_of(vars(config), checkpoint["train_images"], distributed.world_size())
     step = state.scheduler.last_epoch
     old, new = (learning_rate(c, step, steps_per_epoch) for c in (replace(config, epochs=before), config))
     end = f"falls to {config.min_lr:g} at the end of epoch {config.epochs}"
-    log.info(f"{told}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}")
+    log.info(
+        f"{change}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}"
+    )
 
 
 def _short(value: Any) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import distributed
-from ..config import ConfigError, TrainConfig
+from ..config.keys import TrainConfig
 from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
-from ..data.listing import Splits, scan
-from ..errors import DataError
+from ..data.listing import scan
+from ..data.source import Splits
+from ..errors import ConfigError, DataError
 from ..log import log
 
 

@@ -1,38 +1,52 @@
 """How far a run has come, and all of it as a checkpoint."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .. import distributed
-from ..config import TrainConfig, to_plain
-from ..data.listing import Splits
+from ..config.keys import TrainConfig
+from ..config.read import to_plain
 from ..data.preprocess import Preprocess
-from ..training.engine import Progress, TrainState
+from ..data.source import Splits
+from ..training.state import Progress, TrainState
+from ..weights.best import Best
 
 
 @dataclass
-class Standing:
+class RunState:
     """How far a run has come, and what it has seen so far."""
 
-    epoch: int  # epochs finished
-    history: list[dict[str, Any]]
-    best: dict[str, Any]  # epoch, accuracy, val_loss, weights ('net' or 'net_ema'); empty before the first epoch
-    progress: Progress  # of the epoch under way
+    epoch: int = 0  # epochs finished
+    history: list[dict[str, Any]] = field(default_factory=list)  # a row of results.csv each
+    best: Best | None = None  # None before the first epoch
+    progress: Progress = field(default_factory=Progress)  # of the epoch under way
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: dict[str, Any]) -> "RunState":
+        """What a checked checkpoint says; rank 0 carries on the figures of the epoch under way."""
+        progress = Progress(**checkpoint["progress"])
+        progress.weight = checkpoint["progress"].get("weight", progress.images)  # older: every image weighs 1
+        if not distributed.is_main():
+            progress = replace(progress, loss_sum=0.0, weight=0.0, images=0, bad=[])
+        best = Best.from_plain(checkpoint["best"])
+        return cls(checkpoint["epoch"], checkpoint["history"], best, progress)
 
 
-def pack(state: TrainState, standing: Standing, config: TrainConfig, splits: Splits, preprocess: Preprocess) -> dict:
-    """A checkpoint: tensors and plain types alone. DESIGN.md, section 5."""
+def to_checkpoint(
+    state: TrainState, run_state: RunState, config: TrainConfig, splits: Splits, preprocess: Preprocess
+) -> dict[str, Any]:
+    """A checkpoint that a run can be resumed from: tensors and plain types alone. DESIGN.md, section 5."""
     return {
         "net": state.model.state_dict(),
         "net_ema": state.ema.model.state_dict() if state.ema else None,
         "optimizer": state.optimizer.state_dict(),
         "scheduler": state.scheduler.state_dict(),
         "scaler": state.scaler.state_dict(),
-        "epoch": standing.epoch,
+        "epoch": run_state.epoch,
         "step": state.step,
-        "best": standing.best,
-        "history": standing.history,
-        "progress": asdict(standing.progress),
+        "best": run_state.best.to_plain() if run_state.best else {},
+        "history": run_state.history,
+        "progress": asdict(run_state.progress),
         "config": to_plain(config),
         "classes": list(splits.classes),
         "preprocess": preprocess.to_plain(),

@@ -3,7 +3,7 @@
 Two steps. `quotas` rounds the wanted share of every class to whole images. `assign` then takes the groups from the
 largest to the smallest, equal ones in an order that the seed decides, and gives each to the part that lacks its classes
 most; what still lacks a class gets one group of it. Groups of one image each fill the quotas exactly. (scikit-learn's
-StratifiedGroupKFold knows folds only, has no least count of a class, and its order hangs on NumPy's generator.)
+StratifiedGroupKFold knows folds only, has no least count of a class, and its order depends on NumPy's generator.)
 """
 
 import math
@@ -34,9 +34,9 @@ def quotas(counts: Sequence[int], shares: Sequence[float], *, train_first: bool)
     train_first: the parts are train, val, ...; a class with fewer images than parts is in the first ones.
     """
     wanted = np.zeros((len(shares), len(counts)), dtype=np.int64)
-    owed = np.zeros(len(shares))
+    remainders = np.zeros(len(shares))  # of each part, from the classes before
     for c, count in enumerate(map(int, counts)):
-        exact = owed + np.multiply(shares, count)
+        exact = remainders + np.multiply(shares, count)
         whole = np.floor(np.multiply(shares, count)).astype(np.int64)
         lacking = np.argsort(whole - exact, kind="stable")  # the part that rounding down hurts most comes first
         whole[lacking[: count - whole.sum()]] += 1
@@ -47,7 +47,7 @@ def quotas(counts: Sequence[int], shares: Sequence[float], *, train_first: bool)
                     whole[richest] -= 1
                     whole[part] += 1
         wanted[:, c] = whole
-        owed = exact - whole
+        remainders = exact - whole
     return wanted
 
 

@@ -20,7 +20,7 @@ BAD_SHOWN = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What tools/create_data.py is asked for; its --help explains the fields."""
+    """The options of tools/create_data.py; its --help explains them."""
 
     source: Path
     target: Path
@@ -94,7 +94,8 @@ def splits_of(parts: dict[str, list[int]], folds: int) -> dict[str, Sequence[int
 
 
 def _check_places(request: Request) -> None:
-    source, target = request.source.resolve(), request.target.resolve()
+    source = request.source.resolve()
+    target = request.target.resolve()
     if not source.exists():
         raise DataError(f"{request.source}: no such folder or csv file")
     check_free(target)
@@ -103,15 +104,13 @@ def _check_places(request: Request) -> None:
 
 
 def _shrunk(request: Request, source: Source, scratch: Path) -> tuple[Source, dict[int, str], list[str]]:
-    """(the readable images, image -> smaller copy, notes). Raises DataError if one is unreadable and none may be."""
+    """(the readable images, image -> smaller copy, notes). Raises DataError if one is unreadable, unless skipped."""
     copies, reasons = shrink_large(source, scratch, request.max_side)
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]
     more = [f"and {len(bad) - BAD_SHOWN} more"] if len(bad) > BAD_SHOWN else []
     if bad and request.on_bad_image == "error":
-        told = "\n  ".join(
-            [f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:", *bad[:BAD_SHOWN], *more]
-        )
-        raise DataError(told)
+        lines = [f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:", *bad[:BAD_SHOWN], *more]
+        raise DataError("\n  ".join(lines))
     kept = source.without(list(reasons))
     if not len(kept):
         raise DataError(f"{request.source}: none of its {len(source)} images can be read")

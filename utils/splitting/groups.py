@@ -95,7 +95,7 @@ def _join(keys: Sequence[str], copies: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _rank(key: str, seed: int) -> int:
-    """A draw that hangs on the seed and on the name alone."""
+    """A draw that depends on the seed and the name alone."""
     # macOS may spell the same name with other code points; NFC makes one of them.
     name = unicodedata.normalize("NFC", key).encode("utf-8", "surrogatepass")
     return derive_seed("split", seed, int.from_bytes(hashlib.blake2b(name, digest_size=16).digest(), "little"))

@@ -70,7 +70,7 @@ def _from_folders(root: Path) -> Source:
     if images.classes and set(images.classes) <= {"train", "val", "test"}:
         raise DataError(f"{root}: is divided already, into {listed(images.classes)}; expected one folder a class in it")
     names = [path.split(os.sep, 1)[1].replace(os.sep, "/") for path in images.paths]
-    paths = [images.path(i) for i in range(len(images))]
+    paths = [images.name(i) for i in range(len(images))]
     return Source(images.classes, images.targets, paths, names, names, images.notes)
 
 
@@ -92,7 +92,8 @@ def _from_csv(path: Path) -> Source:
 
 def _kind_left_out(name: str) -> str:
     """Why training would not see a file of this name; empty if it would."""
-    base, ending = os.path.basename(name), os.path.splitext(name)[1].lower()
+    base = os.path.basename(name)
+    ending = os.path.splitext(name)[1].lower()
     return "hidden" if base.startswith(".") else "" if ending in EXTENSIONS else ending or "no ending"
 
 

@@ -1,4 +1,4 @@
-"""What create_data did, in words."""
+"""What create_data did, as lines of text."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence

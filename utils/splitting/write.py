@@ -36,7 +36,8 @@ def write_files(
 def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[int]]) -> None:
     """draft/<part>.csv with columns path and label; paths are relative to the csv.
 
-    Names stand as they are, since programs read these files: a spreadsheet may take a label such as +1 for a formula.
+    Names are written unchanged, since programs read these files: a spreadsheet may take a label such as +1 for a
+    formula.
     """
     for part, images in parts.items():
         path = draft / f"{part}.csv"
@@ -48,7 +49,8 @@ def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[in
 def distinct_names(source: Source, copies: Mapping[int, str]) -> list[str]:
     """The file of each image below its class folder: its own name, with the ending of its smaller copy, and _2, _3 ...
     where names of a class would be the same, also on systems to which A.png and a.png are one."""
-    names, taken = [""] * len(source), set()
+    names = [""] * len(source)
+    taken = set()
     for i in sorted(range(len(source)), key=lambda i: (source.targets[i], source.files[i], source.names[i])):
         stem, ending = os.path.splitext(source.files[i])
         ending = os.path.splitext(copies[i])[1] if i in copies else ending

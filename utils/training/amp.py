@@ -3,18 +3,22 @@
 import torch
 from torch import nn
 
+from models import family_of
+from models.registry import is_registered
+
 
 def amp_dtype(device: torch.device, model: nn.Module, *, use_apex: bool, name: str) -> torch.dtype | None:
     """The dtype that autocast computes `model` in, or None for plain float32.
 
     'auto' means bfloat16 on GPUs that compute in it (compute capability 8 on), float16 on older ones, and none on
-    a CPU or mps, where mixed precision has to be asked for by name. A network whose gradients do not follow the scale
-    of the loss (its attribute `loss_scaling` is False) is never computed in float16, which needs that.
+    a CPU or mps, where mixed precision has to be asked for by name. A network whose gradients do not grow with the
+    loss (its family says loss_scaling=False) is never computed in float16, which needs that.
     """
     if not use_apex:
         return None
     dtype = {"auto": _suited_to(device), "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
-    return None if dtype == torch.float16 and not getattr(model, "loss_scaling", True) else dtype
+    scalable = not is_registered(model) or family_of(model).loss_scaling
+    return None if dtype == torch.float16 and not scalable else dtype
 
 
 def _suited_to(device: torch.device) -> torch.dtype | None:

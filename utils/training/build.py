@@ -1,37 +1,42 @@
-"""What a run is made of: data, network and optimizer from a config, and their way into and out of a checkpoint."""
+"""Network, recipe, optimizer and mixer from a config, of which only keys are read: config/ imports this folder."""
+
+from typing import Any
 
 import torch
 from torch import nn
 
 from models import create_model
 
-from ..config import TrainConfig
+from .. import distributed
 from ..cpu.small_maps import speed_up_small_maps
 from ..data.mixing import Mixer
 from ..data.preprocess import Preprocess
 from ..rng import seed_network
 from .amp import amp_dtype, make_scaler
 from .ema import ModelEma
-from .engine import Recipe, TrainState
+from .objective import LOSSES
 from .optim import make_optimizer
 from .schedulers import make_scheduler
+from .state import Recipe, TrainState
 
 
-def make_recipe(config: TrainConfig, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
+def make_recipe(config: Any, model: nn.Module, device: torch.device, preprocess: Preprocess) -> Recipe:
     """How batches become losses of `model`."""
+    objective = LOSSES[config.loss_type](config)
     return Recipe(
         device,
         preprocess.mean,
         preprocess.std,
-        label_smoothing=config.label_smoothing,
+        objective=objective,
         amp_dtype=amp_dtype(device, model, use_apex=config.use_apex, name=config.amp_dtype),
         clip_norm=config.clip_norm,
         channels_last=config.channels_last,
         seed=config.seed,
+        weighs=not objective.even or (distributed.world_size() > 1 and config.on_bad_image == "skip"),
     )
 
 
-def make_model(config: TrainConfig, device: torch.device, num_classes: int) -> nn.Module:
+def make_model(config: Any, device: torch.device, num_classes: int) -> nn.Module:
     """The config's network on `device`, initialised from the config's seed."""
     seed_network(torch.device("cpu"), "init", config.seed)
     model = create_model(config.model_prefix, config.model_suffix, num_classes, img_size=config.img_size)
@@ -40,7 +45,7 @@ def make_model(config: TrainConfig, device: torch.device, num_classes: int) -> n
     return speed_up_small_maps(model.to(device))
 
 
-def make_state(config: TrainConfig, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> TrainState:
+def make_state(config: Any, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> TrainState:
     optimizer = make_optimizer(model, config)
     return TrainState(
         model,
@@ -51,7 +56,7 @@ def make_state(config: TrainConfig, model: nn.Module, recipe: Recipe, steps_per_
     )
 
 
-def make_mixer(config: TrainConfig, num_classes: int, epoch: int) -> Mixer | None:
+def make_mixer(config: Any, num_classes: int, epoch: int) -> Mixer | None:
     """The mixer of `epoch` (0, 1, ...), or None where nothing is mixed: never, or not in the last epochs."""
     chances = {"mixup_prob": config.mixup_prob, "cutmix_prob": config.cutmix_prob}
     if not any(chances.values()) or epoch >= config.epochs - config.mix_off_epochs:

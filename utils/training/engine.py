@@ -1,90 +1,37 @@
-"""A step, an epoch, an evaluation: the one loop that single and several processes run."""
+"""A step and an epoch: the one loop that single and several processes run."""
 
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from .. import distributed
-from ..data.batches import NO_IMAGES, Batch, read
-from ..data.listing import ImageList
+from ..data.batches import Batch, read
 from ..data.mixing import Mixer, erase
-from ..data.preprocess import normalise
 from ..errors import DataError, DivergedError, UnreadableError
-from ..log import log
 from ..rng import seed_network
-from .ema import ModelEma
-from .metrics import add_counts, no_counts
-from .optim import clipped_norm
+from .bars import progress_bar
+from .optim import clipped_norm, scale_gradients
+from .state import Progress, Recipe, TrainState, summed
 
 NON_FINITE_LIMIT = 5  # non-finite losses in a row that stop a run
 
 
-@dataclass
-class TrainState:
-    """What a checkpoint holds besides figures. `step` counts steps tried; the scheduler counts those taken."""
-
-    model: nn.Module  # bare: neither DDP nor compiled
-    optimizer: Optimizer
-    scheduler: LRScheduler
-    scaler: torch.amp.GradScaler
-    ema: ModelEma | None = None
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How batches become losses: constant over a run, but for the mixer."""
-
-    device: torch.device
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    label_smoothing: float = 0.0
-    amp_dtype: torch.dtype | None = None
-    clip_norm: float = float("inf")
-    channels_last: bool = False
-    seed: int = 0
-
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None)
-
-    def to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) float32 normalised images and (N,) targets on the device."""
-        images = batch.images.to(self.device, non_blocking=True)
-        targets = batch.targets.to(self.device, non_blocking=True)
-        return normalise(images, self.mean, self.std, channels_last=self.channels_last), targets
-
-
-@dataclass
-class Progress:
-    """What has happened in the epoch so far; a part of the checkpoint, so that a resumed epoch reports all of it."""
-
-    loss_sum: float = 0.0
-    images: int = 0
-    non_finite: int = 0  # steps skipped for a loss or gradient that is no number
-    in_a_row: int = 0  # such steps without a good one between
-    bad: list[tuple[int, str]] = field(default_factory=list)  # (index, reason) of unreadable images
-    seconds: float = 0.0
-    waited: float = 0.0  # seconds of these in which no batch was ready
-
-    @property
-    def loss(self) -> float:
-        return self.loss_sum / self.images if self.images else float("nan")
-
-
 @dataclass(frozen=True)
 class StepResult:
-    losses: Tensor  # (batches,) mean loss of each, on the device
+    loss_sums: Tensor  # (batches,) of each, on the device, as are the weights
+    weights: Tensor
     finite: bool  # whether every loss and the gradient were numbers, on every rank
     stop: bool  # whether some rank was asked to stop
+
+    @property
+    def losses(self) -> Tensor:
+        """(batches,) mean loss of each, on the device."""
+        return self.loss_sums / self.weights
 
 
 def train_step(
@@ -103,10 +50,10 @@ def train_step(
     state.optimizer.zero_grad(set_to_none=True)
     buffers = list(state.model.buffers())
     before = torch._foreach_add(buffers, 0) if buffers else []  # copies: a bad batch spoils BatchNorm's statistics
-    losses = _backward(state, network, batches, recipe, mixer)
+    loss_sums, weights = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
     norm = clipped_norm(state.model, recipe.clip_norm)
-    loss_ok = torch.isfinite(losses).all()
+    loss_ok = torch.isfinite(loss_sums).all()
     flags = torch.stack((~loss_ok, torch.tensor(stop(), device=loss_ok.device))).long()
     bad_losses, stops = distributed.all_reduce_sum(flags).tolist()  # the step's one wait
     grad_ok = bool(torch.isfinite(norm))  # the same on every rank: gradients are averaged
@@ -120,26 +67,35 @@ def train_step(
     state.scaler.update()
     state.step += 1
     overflow = state.scaler.is_enabled() and not grad_ok  # the scaler's own affair: it lowers its scale
-    return StepResult(losses, finite=bad_losses == 0 and (grad_ok or overflow), stop=stops > 0)
+    return StepResult(loss_sums, weights, finite=bad_losses == 0 and (grad_ok or overflow), stop=stops > 0)
 
 
 def _backward(
     state: TrainState, network: nn.Module, batches: list[Batch], recipe: Recipe, mixer: Mixer | None
-) -> Tensor:
-    """Gradients of the mean loss per image; returns (batches,) mean losses."""
-    total, losses = sum(len(batch.targets) for batch in batches), []
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the loss per weight; returns the (batches,) sums of losses and of weights."""
+    found, images_in_step = [], _images_of(batches, recipe)
     for i, batch in enumerate(batches):
         images, targets = training_input(batch, recipe, mixer, step=state.step, part=i)
         seed_network(recipe.device, "network", recipe.seed, state.step, i, distributed.rank())
         with _synced_last(network, i == len(batches) - 1), recipe.autocast():
-            loss = nn.functional.cross_entropy(network(images), targets, label_smoothing=recipe.label_smoothing)
-            state.scaler.scale(loss * (len(batch.targets) / total)).backward()
-        losses.append(loss.detach())
-    return torch.stack(losses).float()
+            loss, weight = recipe.objective(images, network(images), targets)
+            state.scaler.scale(loss / images_in_step).backward()
+        found.append((loss.detach().float(), weight.detach().float()))
+    loss_sums, weights = (torch.stack(parts) for parts in zip(*found))
+    if recipe.weighs:
+        total = distributed.all_reduce_sum(weights.sum())
+        scale_gradients(state.model, images_in_step * distributed.world_size() / total)
+    return loss_sums, weights
+
+
+def _images_of(batches: list[Batch], recipe: Recipe) -> int:
+    """What the losses are divided by before the backward pass: the same on every rank if gradients are scaled later."""
+    return sum(len(batch.targets) + (len(batch.bad) if recipe.weighs else 0) for batch in batches)
 
 
 def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: int, part: int) -> tuple[Tensor, Tensor]:
-    """What a network is taught with: (N, 3, H, W) images, normalised, erased and mixed, and their targets.
+    """What a network is trained with: (N, 3, H, W) images, normalised, erased and mixed, and their targets.
 
     part: the place of the batch within optimizer step `step`.  Targets are (N,) classes, (N, K) shares where mixed.
     """
@@ -199,11 +155,13 @@ def train_one_epoch(
     accumulate: int = 1,
     stop: Callable[[], bool] = lambda: False,
     after_step: Callable[[Progress, bool], None] = lambda progress, stop: None,
+    warn: Callable[[str], None] = lambda text: None,
     name: str = "train",
 ) -> Progress:
     """The rest of an epoch: what `loader` yields. Adds to `progress` and returns it, summed over the ranks.
 
     after_step: called after every step with this rank's progress and whether to stop; it may save or raise.
+    warn: called with a sentence for each step that was skipped.
     Raises DivergedError after NON_FINITE_LIMIT non-finite losses in a row, naming the files of the last.
     """
     network.train()
@@ -218,7 +176,8 @@ def train_one_epoch(
                 continue
             with batchnorm_explained():
                 result = train_step(state, network, batches, recipe, mixer, stop)
-            _account(progress, result, batches, loader.dataset.images)
+            if problem := _account(progress, result, batches, loader.dataset.images.name):
+                warn(problem)
             progress.seconds, progress.waited = before[0] + watch.seconds, before[1] + watch.waited
             after_step(progress, result.stop)
     return summed(progress, recipe.device)
@@ -231,28 +190,28 @@ def _skip_empty(state: TrainState) -> None:
     state.step += 1
 
 
-def _account(progress: Progress, result: StepResult, batches: list[Batch], images: ImageList) -> None:
-    """Add a step to the figures. A skipped one is counted and its images named."""
+def _account(progress: Progress, result: StepResult, batches: list[Batch], name: Callable[[int], str]) -> str | None:
+    """Add a step to the figures. A skipped one is counted; returns why it was skipped. name: of an image, by index."""
     if result.finite:
-        sizes = [len(batch.targets) for batch in batches]
         progress.in_a_row = 0
-        progress.loss_sum += sum(loss * size for loss, size in zip(result.losses.tolist(), sizes))
-        progress.images += sum(sizes)
-        return
+        progress.loss_sum += sum(result.loss_sums.tolist())
+        progress.weight += sum(result.weights.tolist())
+        progress.images += sum(len(batch.targets) for batch in batches)
+        return None
     progress.non_finite += 1
     progress.in_a_row += 1
-    ours = [i for loss, batch in zip(result.losses, batches) if not loss.isfinite() for i in batch.indices.tolist()]
-    names = [name for names in distributed.gather([images.path(i) for i in ours]) for name in names]
-    told = f"the loss is no number for a batch of {', '.join(names[:8])}" if names else "a gradient is no number"
+    ours = [i for loss, batch in zip(result.loss_sums, batches) if not loss.isfinite() for i in batch.indices.tolist()]
+    names = [each for names in distributed.gather([name(i) for i in ours]) for each in names]
+    reason = f"the loss is no number for a batch of {', '.join(names[:8])}" if names else "a gradient is no number"
     if progress.in_a_row >= NON_FINITE_LIMIT:
         limit = f"{NON_FINITE_LIMIT} steps in a row failed"
-        raise DivergedError(f"{limit}, the last because {told}; a lower init_lr or clip_grad = True may help")
-    log.warning(f"step skipped: {told}")
+        raise DivergedError(f"{limit}, the last because {reason}; a lower init_lr or clip_grad = True may help")
+    return f"step skipped: {reason}"
 
 
 @contextlib.contextmanager
 def batchnorm_explained() -> Iterator[None]:
-    """Turn torch's complaint about a batch of one image into an error of the user's."""
+    """Turn torch's error about a batch of one image into an error of the user's."""
     try:
         yield
     except ValueError as error:
@@ -262,71 +221,3 @@ def batchnorm_explained() -> Iterator[None]:
             "a batch holds a single image, from which BatchNorm cannot learn where its maps have a single place; "
             "raise batch_size or img_size, or add images"
         ) from None
-
-
-def summed(progress: Progress, device: torch.device) -> Progress:
-    """The progress of all ranks together; times are this rank's."""
-    sums = torch.tensor([progress.loss_sum, progress.images], dtype=torch.float64)
-    loss_sum, images = distributed.all_reduce_sum(_on(sums, device)).tolist()
-    bad = [item for items in distributed.gather(progress.bad) for item in items]
-    return Progress(
-        loss_sum, int(images), progress.non_finite, progress.in_a_row, bad, progress.seconds, progress.waited
-    )
-
-
-def _on(sums: Tensor, device: torch.device) -> Tensor:
-    """On the device for nccl; mps has no float64, and no ranks either."""
-    return sums if device.type == "mps" else sums.to(device)
-
-
-def progress_bar(items: Iterable, total: int, name: str) -> Iterable:
-    """A bar on a terminal of rank 0, nothing elsewhere."""
-    return tqdm(items, total=total, desc=name, leave=False, disable=None if distributed.is_main() else True)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    loss: float  # mean cross-entropy per image, without smoothing
-    confusion: Tensor  # (K, K) int64 on the CPU; row: true class, column: predicted
-    bad: list[tuple[int, str]]  # (index, reason) of images left out
-
-
-@torch.inference_mode()
-def evaluate(
-    models: list[nn.Module],
-    loader: DataLoader,
-    recipe: Recipe,
-    num_classes: int,
-    *,
-    stop: Callable[[], None] = lambda: None,
-    name: str = "val",
-) -> list[Evaluation]:
-    """Each model over one pass of `loader`: every image counts once, whatever the number of processes.
-
-    stop: called after every batch, and equally often on every rank; it may raise on all of them.
-    """
-    device = recipe.device
-    confusions = [no_counts(num_classes, device) for _ in models]
-    losses: list[list[Tensor]] = [[] for _ in models]  # left on the device: reading one is waiting for it
-    images_seen, bad = 0, []
-    for model in models:
-        model.eval()
-    rounds = max(distributed.gather(len(loader)))
-    with contextlib.closing(read(loader)) as stream:
-        in_step = itertools.chain(stream, itertools.repeat(NO_IMAGES, rounds - len(loader)))
-        for batch in progress_bar(in_step, rounds, name):
-            bad += batch.bad
-            images_seen += len(batch.targets)
-            if len(batch.targets):
-                images, targets = recipe.to_device(batch)
-                for i, model in enumerate(models):
-                    with recipe.autocast():
-                        logits = model(images).float()
-                    add_counts(confusions[i], logits.argmax(1), targets)
-                    losses[i].append(nn.functional.cross_entropy(logits, targets, reduction="sum"))
-            stop()
-    totals = [sum(torch.stack(parts).tolist()) if parts else 0.0 for parts in losses]
-    sums = distributed.all_reduce_sum(_on(torch.tensor([*totals, images_seen], dtype=torch.float64), device)).tolist()
-    bad = sorted(item for items in distributed.gather(bad) for item in items)
-    means = [loss / sums[-1] if sums[-1] else float("nan") for loss in sums[:-1]]
-    return [Evaluation(mean, distributed.all_reduce_sum(counts).cpu(), bad) for mean, counts in zip(means, confusions)]

@@ -58,3 +58,12 @@ def metrics_from(confusion: np.ndarray) -> Metrics:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures that every evaluation of this project has."""
+
+    loss: float  # mean cross-entropy per image, without smoothing
+    confusion: Tensor  # (K, K) int64 on the CPU; row: true class, column: predicted
+    bad: list[tuple[int, str]]  # (index, reason) of images left out

@@ -1,14 +1,20 @@
 """Optimizers, their parameter groups, and the norm of gradients."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from ..torch_private import in_memory_order
+
+Groups = list[dict[str, Any]]  # as torch.optim takes them
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
     """Decay for weight matrices and kernels, none for vectors: biases, norm weights, layer scales.
 
     Reference: "Bag of Tricks for Image Classification", https://arxiv.org/abs/1812.01187, Section 3.1.
@@ -21,49 +27,38 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [group for group in groups if group["params"]]
 
 
-class InMemoryOrder:
-    """Lets the fused kernels of Adam on a CPU see every tensor as it lies in memory.
-
-    They copy each gradient that is not contiguous, as those of channels_last kernels, and leave the copy unused.
-    """
-
-    def _init_group(self, group: dict[str, Any], *found: list[Tensor] | bool) -> Any:
-        """found: lists that the optimizer fills, and in some versions of torch a flag among them."""
-        has_complex = super()._init_group(group, *found)
-        for tensors in found:
-            if isinstance(tensors, list):
-                tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
-        return has_complex
+def _sgd(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
+    # one pass over memory takes SGD on a CPU two thirds of the time, AdamW a sixth; elsewhere torch chooses
+    options = {"momentum": config.momentum, "nesterov": config.nesterov, "fused": on_cpu or None}
+    return torch.optim.SGD(groups, config.init_lr, **options)
 
 
-def _is_channels_last(tensor: Tensor) -> bool:
-    return tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+def _rmsprop(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
+    return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps)
 
 
-class AdamInMemoryOrder(InMemoryOrder, torch.optim.Adam):
-    pass
+def _adam(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
+    kind = in_memory_order(torch.optim.Adam) if on_cpu else torch.optim.Adam
+    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=on_cpu or None)
 
 
-class AdamWInMemoryOrder(InMemoryOrder, torch.optim.AdamW):
-    pass
+def _adamw(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
+    kind = in_memory_order(torch.optim.AdamW) if on_cpu else torch.optim.AdamW
+    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=on_cpu or None)
 
 
-def make_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer:
-    """The optimizer that the config names, over the model's parameter groups."""
-    groups, lr = parameter_groups(model, config.weight_decay), config.init_lr
-    # one pass over memory takes AdamW on a CPU a sixth of the time, SGD two thirds; elsewhere torch chooses
+# optimizer_type -> builder; an entry is all that a new optimizer needs
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": _sgd, "adam": _adam, "adamw": _adamw, "rmsprop": _rmsprop}
+
+
+def make_optimizer(model: nn.Module, config: Any) -> Optimizer:
+    """The optimizer that the config (a TrainConfig) names, over the model's parameter groups."""
+    groups = parameter_groups(model, config.weight_decay)
     on_cpu = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"])
-    fused = True if on_cpu else None
-    if config.optimizer_type == "sgd":
-        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
-    if config.optimizer_type == "rmsprop":
-        return torch.optim.RMSprop(groups, lr, momentum=config.momentum, eps=config.eps)
-    plain = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    adams = {"adam": AdamInMemoryOrder, "adamw": AdamWInMemoryOrder} if on_cpu else plain
-    return adams[config.optimizer_type](groups, lr, betas=config.betas, eps=config.eps, fused=fused)
+    return OPTIMIZERS[config.optimizer_type](groups, config, on_cpu=on_cpu)
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """`load_state_dict`, and what is remembered of a parameter laid out in memory as it is itself.
 
     The fused optimizers walk through both by address: after a change of channels_last they would mix up the numbers.
@@ -81,3 +76,8 @@ def clipped_norm(model: nn.Module, limit: float) -> Tensor:
         return clip_grad_norm_(model.parameters(), limit)
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # and no pass that multiplies by 1
+
+
+def scale_gradients(model: nn.Module, factor: Tensor) -> None:
+    """Multiply all gradients of `model` by a scalar on their device, in place."""
+    torch._foreach_mul_([parameter.grad for parameter in model.parameters() if parameter.grad is not None], factor)

@@ -1,10 +1,11 @@
 """The learning rate as a function of the optimizer step, without hidden state.
 
 Warm-up and cosine move at every step; step_lr and exponential_lr fall between epochs. Training, its resume and the
-picture scheduler.jpg all ask `learning_rate`.
+picture scheduler.jpg all take it from `learning_rate`.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch.optim import Optimizer
@@ -20,18 +21,35 @@ def learning_rate(config: Any, step: int, steps_per_epoch: int) -> float:
     """
     epoch = step / steps_per_epoch
     if epoch < config.warmup_epochs:
-        return config.init_lr * _warmup(config.warmup_type, epoch / config.warmup_epochs)
-    if config.scheduler_type == "cosine_lr":  # https://arxiv.org/abs/1608.03983, equation 5, without restarts
-        done = min(1.0, (epoch - config.warmup_epochs) / (config.epochs - config.warmup_epochs))
-        return config.min_lr + (config.init_lr - config.min_lr) * (1 + math.cos(math.pi * done)) / 2
-    whole = int(step // steps_per_epoch)
-    if config.scheduler_type == "step_lr":
-        return config.init_lr * config.gamma ** sum(whole >= s + config.warmup_epochs for s in config.steps)
+        return config.init_lr * WARMUPS[config.warmup_type](epoch / config.warmup_epochs)
+    return SCHEDULES[config.scheduler_type](config, epoch, int(step // steps_per_epoch))
+
+
+def _cosine(config: Any, epoch: float, whole: int) -> float:
+    """https://arxiv.org/abs/1608.03983, equation 5, without restarts."""
+    done = min(1.0, (epoch - config.warmup_epochs) / (config.epochs - config.warmup_epochs))
+    return config.min_lr + (config.init_lr - config.min_lr) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _step(config: Any, epoch: float, whole: int) -> float:
+    return config.init_lr * config.gamma ** sum(whole >= step + config.warmup_epochs for step in config.steps)
+
+
+def _exponential(config: Any, epoch: float, whole: int) -> float:
     return config.init_lr * config.gamma ** (whole - config.warmup_epochs)
 
 
-def _warmup(kind: str, done: float) -> float:
-    return WARMUP_HOLD if kind == "constant" else WARMUP_START + (1 - WARMUP_START) * done
+# scheduler_type -> the rate after the warm-up, from the config, the epoch (0 ..) and its whole part; warmup_type -> the
+# share of init_lr, from the share of the warm-up that is done. An entry is all that a new one needs.
+SCHEDULES: dict[str, Callable[[Any, float, int], float]] = {
+    "cosine_lr": _cosine,
+    "step_lr": _step,
+    "exponential_lr": _exponential,
+}
+WARMUPS: dict[str, Callable[[float], float]] = {
+    "linear": lambda done: WARMUP_START + (1 - WARMUP_START) * done,
+    "constant": lambda done: WARMUP_HOLD,
+}
 
 
 def make_scheduler(optimizer: Optimizer, config: Any, steps_per_epoch: int) -> LambdaLR:

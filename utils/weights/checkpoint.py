@@ -16,6 +16,7 @@ from ..files import atomic_file
 from .files import check_file, check_tensors
 
 FORMAT = "image-classification-checkpoint/1"
+FOR_RESUME = ("net_ema", "optimizer", "scheduler", "scaler", "progress")  # entries that best.pth does not hold
 LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
 
 
@@ -81,3 +82,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def is_checkpoint(payload: Any) -> bool:
     return isinstance(payload, dict) and payload.get("format") == FORMAT
+
+
+def weights_alone(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint of a best epoch as best.pth holds it: the weights that scored, without what a resume needs."""
+    scored = checkpoint["best"]["weights"]
+    content = {name: value for name, value in checkpoint.items() if name not in FOR_RESUME}
+    return {**content, "net": checkpoint[scored], "weights_of": "averaged" if scored == "net_ema" else "raw"}

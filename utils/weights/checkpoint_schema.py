@@ -17,6 +17,7 @@ from ..config.schema import Kind, check, choice, flag, integer, number, sequence
 from ..data.preprocess import INTERPOLATION, Preprocess
 from ..errors import WeightsError
 from ..text import shown
+from .best import Best
 from .load import check_fit
 
 LARGE_SIDE = 1024  # pixels
@@ -26,18 +27,21 @@ MOST = 2**53  # no count of ours comes near
 def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     """The checkpoint `payload`, read from `path`, with every entry of the right type and range.
 
-    Keys that config lacks get their defaults. dist_url becomes the default: processes meet where the user says, not
-    where a file does. Raises WeightsError naming the entries at fault.
+    What best.pth does not hold is None. Keys that config lacks get their defaults. dist_url becomes the default:
+    processes meet where the user says, not where a file does. Raises WeightsError naming the entries at fault.
     """
-    problems = [problem for name, kind in ENTRIES.items() if (problem := _problem(payload, name, kind))]
+    weights_alone = "weights_of" in payload
+    entries = {**CONTENT, **({"weights_of": WEIGHTS_OF} if weights_alone else STATE_OF_A_RUN)}
+    problems = [problem for name, kind in entries.items() if (problem := _problem(payload, name, kind))]
     values: dict[str, Any] = {}  # of config
     if isinstance(payload.get("config"), dict):
-        values, told = check(TrainConfig, {k: v for k, v in payload["config"].items() if k in _KEYS})
-        problems += [f"config: {sentence}" for sentence in [*told, *_network_problems(payload["config"])]]
+        values, found = check(TrainConfig, {k: v for k, v in payload["config"].items() if k in _KEYS})
+        problems += [f"config: {sentence}" for sentence in [*found, *_network_problems(payload["config"])]]
     if problems := problems or _size_problems(payload, {**values, **payload["config"]}):
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(f"{path}: no sound checkpoint: {'; '.join(problems[:3])}{more}")
-    return {**payload, "config": {**values, **payload["config"], "dist_url": "env://"}}
+    absent = dict.fromkeys(STATE_OF_A_RUN) if weights_alone else {}
+    return {**payload, **absent, "config": {**values, **payload["config"], "dist_url": "env://"}}
 
 
 def check_state(checkpoint: dict[str, Any], state: Any, path: Any) -> None:
@@ -49,6 +53,7 @@ def check_state(checkpoint: dict[str, Any], state: Any, path: Any) -> None:
                 check_fit(model.state_dict(), checkpoint[name] or {})
         name = "scheduler"
         _check_alike(checkpoint[name], state.scheduler.state_dict(), needed=("last_epoch", "base_lrs", "lr_lambdas"))
+        COUNT.convert(checkpoint[name]["last_epoch"])
         name, scaler = "scaler", state.scaler.state_dict()
         if scaler and checkpoint[name]:  # empty without mixed precision
             _check_alike(checkpoint[name], scaler, needed=tuple(scaler))
@@ -183,11 +188,11 @@ def _is_row(row: Any) -> bool:
     )
 
 
-def _is_best(best: Any) -> bool:
-    if not isinstance(best, dict) or not best:
-        return best == {}
-    figures = [best["accuracy"], best["val_loss"]]
-    return COUNT.convert(best["epoch"]) >= 1 and all(map(_is_number, figures)) and best["weights"] in ("net", "net_ema")
+def _is_best(plain: Any) -> bool:
+    if not isinstance(plain, dict):
+        return False
+    best = Best.from_plain(plain)
+    return best is None or COUNT.convert(best.epoch) >= 1
 
 
 def _is_progress(progress: Any) -> bool:
@@ -216,20 +221,23 @@ def _is_preprocess(plain: Any) -> bool:
 _KEYS = {field.name for field in fields(TrainConfig)}
 COUNT = integer(0, high=MOST)
 STATE = "tensors by name"
-ENTRIES: dict[str, Kind] = {
+WEIGHTS_OF = choice("raw", "averaged")
+CONTENT: dict[str, Kind] = {
     "net": _kind(STATE, _is_state),
-    "net_ema": _kind(f"{STATE}, or None", lambda value: value is None or _is_state(value)),
-    "optimizer": _kind("a dict", lambda value: isinstance(value, dict)),
-    "scheduler": _kind("a dict", lambda value: isinstance(value, dict)),
-    "scaler": _kind("a dict", lambda value: isinstance(value, dict)),
     "epoch": COUNT,
     "step": COUNT,
     "best": _kind("{} or {'epoch', 'accuracy', 'val_loss', 'weights'}", _is_best),
     "history": _kind("a list of rows of numbers", lambda value: isinstance(value, list) and all(map(_is_row, value))),
-    "progress": _kind("figures of the epoch under way", _is_progress),
     "config": _kind("a dict", lambda value: isinstance(value, dict)),
     "classes": _kind("a list of different names that folders can have", are_classes),
     "preprocess": _kind("img_size, val_resize, mean, std and interpolation", _is_preprocess),
     "world_size": integer(1, high=MOST),
     "train_images": COUNT,
+}
+STATE_OF_A_RUN: dict[str, Kind] = {  # which a resume needs, and best.pth does not hold
+    "net_ema": _kind(f"{STATE}, or None", lambda value: value is None or _is_state(value)),
+    "optimizer": _kind("a dict", lambda value: isinstance(value, dict)),
+    "scheduler": _kind("a dict", lambda value: isinstance(value, dict)),
+    "scaler": _kind("a dict", lambda value: isinstance(value, dict)),
+    "progress": _kind("figures of the epoch under way", _is_progress),
 }

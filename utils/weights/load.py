@@ -4,19 +4,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from models import family_of
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
+from models.registry import is_registered
 
 from ..errors import WeightsError
-from .checkpoint import read_pickle
-from .files import check_regular
-
-CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
-WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # left in key names by DDP and torch.compile
+from .weights_file import WeightsFile
 
 
 @dataclass
@@ -44,7 +40,8 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
 
     Names of other public layouts of the network are translated, and tables that follow the size of the images are
     resized, if `model` comes from create_model; models/dialects says which.
-    path: .pth or .pt (a state dict, bare or in one of CONTAINERS, read with weights_only=True) or .safetensors.
+    path: .pth or .pt (a state dict, bare or in one of weights_file.CONTAINERS, read with weights_only=True)
+        or .safetensors.
     force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
     Raises WeightsError if the file cannot be read, is another network's, or fits too little.
     """
@@ -54,7 +51,7 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
 def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False) -> LoadReport:
     """`load_weights` with the tensors read already; `path` is named in report and errors."""
     target, report = model.state_dict(), LoadReport(path)
-    if hasattr(model, "model_name"):
+    if is_registered(model):
         state = _translated(model, state, report, force=force)
     fitting = {}
     for name, value in target.items():
@@ -98,7 +95,7 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
     try:
         translation = translate(*model.model_name, state, shapes, source=report.path, force=force)
         fitted, notes = translation.state, []
-        if hasattr(model, "fit_to_size"):
+        if family_of(model).tables:
             fitted, notes = model.fit_to_size(fitted)
         if translation.batchnorm_eps is not None:
             fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
@@ -113,38 +110,7 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a file of weights, wrappers' prefixes removed. Raises WeightsError."""
-    if str(path).endswith(".safetensors"):
-        return _unwrap(_read_safetensors(path))
-    payload = read_pickle(path)
-    if isinstance(payload, dict):
-        for name in CONTAINERS:
-            if isinstance(payload.get(name), dict) and _tensors(payload[name]):
-                payload = payload[name]
-                break
-    state = _tensors(payload) if isinstance(payload, dict) else {}
-    if not state:
-        raise WeightsError(f"{path}: no tensors found, neither bare nor in {', '.join(CONTAINERS)}")
-    return _unwrap(state)
-
-
-def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
-    try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise WeightsError(f"{path}: reading .safetensors needs: python -m pip install safetensors") from None
-    check_regular(path)
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
-
-
-def _tensors(payload: dict[Any, Any]) -> dict[str, Tensor]:
-    return {k: v for k, v in payload.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-
-
-def _unwrap(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {WRAPPERS.sub("", name): value for name, value in state.items()}
+    return WeightsFile(path).state
 
 
 def _some(names: list[str], most: int = 6) -> str:

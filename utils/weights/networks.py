@@ -1,24 +1,22 @@
 """The network that a command line means: by its two words, by a checkpoint of ours, or by what a file looks like."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models import create_model
-from models.dialects import ENOUGH, FAMILIES, identify, translate
+from models import create_model, family_of
+from models.dialects import ENOUGH, identify, translate
 
 from ..config import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
-from .checkpoint import is_checkpoint, read_pickle
-from .checkpoint_schema import validated
-from .load import fill, fill_whole, load_weights, read_state_dict
+from .best import Best
+from .load import fill, fill_whole
 from .spec import NetworkOptions, NetworkSpec, native_size
+from .weights_file import WeightsFile
 
 
 @dataclass
@@ -29,17 +27,22 @@ class LoadedNetwork:
     model: nn.Module
     classes: list[str]  # names; '0', '1', ... where the weights bring none
     preprocess: Preprocess
-    told: str  # where the weights come from, in words
+    description: str  # where the weights come from, in words
 
 
-def load_network(options: NetworkOptions, device: torch.device) -> LoadedNetwork:
+def load_network(options: NetworkOptions, device: torch.device, file: WeightsFile | None = None) -> LoadedNetwork:
     """The network with its weights; freshly initialised where there are none. Raises WeightsError or ConfigError.
+
+    file: that of options.weights, where it was opened already.
 
     Of a checkpoint's raw and averaged weights the better are taken. Without a checkpoint of ours the preprocessing is
     that of ImageNet, as in PredictConfig, for images of the network's size.
     """
-    payload = None if options.weights is None else read_payload(options.weights)
-    return of_checkpoint(payload, options, device) if is_checkpoint(payload) else of_weights(options, device)
+    if file is None and options.weights is not None:
+        file = WeightsFile(options.weights)
+    if file is not None and file.checkpoint:
+        return of_checkpoint(file.checkpoint, options, device)
+    return of_weights(file, options, device)
 
 
 def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torch.device) -> LoadedNetwork:
@@ -51,20 +54,27 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
     if options.img_size is not None:
         preprocess = preprocess.resized(options.img_size)
     spec = NetworkSpec(*names, len(classes), preprocess.img_size)
-    model, weights = spec.build(), better_weights(payload)
+    model = spec.build()
+    weights, kind = scored_weights(payload)
     if options.img_size is None:
         fill_whole(model, payload[weights], f"{path}: {weights}")
     else:  # tables of positions change with the size
         fill(model, payload[weights], str(path))
-    kind = "averaged weights" if weights == "net_ema" else "weights"
-    told = f"{spec}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
-    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, told)
+    description = f"{spec}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
+    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description)
 
 
-def better_weights(payload: dict[str, Any]) -> str:
-    """'net' or 'net_ema': best.pth keeps raw and averaged weights; the better of them are what its figures speak of."""
-    best = payload["best"]
-    return best.get("weights", "net") if best.get("epoch") == payload["epoch"] else "net"
+def scored_weights(payload: dict[str, Any]) -> tuple[str, str]:
+    """(key in the checkpoint, in words) of the weights that its figures were measured with.
+
+    best.pth holds these alone. In last.pth, and in any file of an older version, the best figures are of the raw or the
+    averaged weights; the raw ones are taken where the best epoch is another.
+    """
+    if payload.get("weights_of"):
+        return "net", f"{payload['weights_of']} weights"
+    best = Best.from_plain(payload["best"])
+    averaged = best is not None and best.epoch == payload["epoch"] and best.weights == "net_ema"
+    return ("net_ema", "averaged weights") if averaged else ("net", "raw weights")
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:
@@ -75,32 +85,37 @@ def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classe
         raise WeightsError(f"{options.weights}: has {num_classes} classes, not {options.num_classes}")
 
 
-def of_weights(options: NetworkOptions, device: torch.device) -> LoadedNetwork:
-    """`load_network` for weights that are no checkpoint of ours, or for none."""
-    spec = find_network(options)
-    model, told = spec.build(), f"{spec}, {spec.num_classes} classes, freshly initialised"
-    if options.weights is not None:
-        report = load_weights(model, options.weights, force=options.force)
+def of_weights(file: WeightsFile | None, options: NetworkOptions, device: torch.device) -> LoadedNetwork:
+    """`load_network` for weights that are no checkpoint of ours, or for none (None)."""
+    spec = find_network(options, file)
+    model = spec.build()
+    description = f"{spec}, {spec.num_classes} classes, freshly initialised"
+    if file is not None:
+        report = fill(model, file.state, str(file.path), force=options.force)
         if report.missing and not options.force:
             raise WeightsError(f"{options.weights}: holds a part of the network only: {report}")
-        told = f"{spec}, {spec.num_classes} classes; {report}"
+        description = f"{spec}, {spec.num_classes} classes; {report}"
     preprocess = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
     classes = [str(i) for i in range(spec.num_classes)]
-    return LoadedNetwork(spec, model.to(device), classes, preprocess, told)
+    return LoadedNetwork(spec, model.to(device), classes, preprocess, description)
 
 
-def find_network(options: NetworkOptions) -> NetworkSpec:
-    """From the options, else from a checkpoint's own config, else from names and shapes of the tensors."""
+def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> NetworkSpec:
+    """From the options, else from a checkpoint's own config, else from names and shapes of the tensors.
+
+    file: that of options.weights, where it was opened already. Raises WeightsError.
+    """
     if options.weights is None:
         size = options.img_size or native_size(options.prefix, options.suffix)
         return NetworkSpec(options.prefix, options.suffix, options.num_classes or 1000, size)
-    state, config = read_state_dict(options.weights), config_of(options.weights)
+    file = file or WeightsFile(options.weights)
+    state, config = file.state, file.config
     names = (options.prefix, options.suffix) if options.prefix is not None else _names_of(options, state, config)
     ours = _translated(names, state, options)
     num_classes = options.num_classes or _head_size(names[0], ours)
     if num_classes is None:
         raise WeightsError(f"{options.weights}: holds no head; say --num-classes, for a newly initialised one")
-    size = options.img_size or (tuple(config["img_size"]) if config else _side_of_tables(ours))
+    size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
     return NetworkSpec(*names, num_classes, size or native_size(*names))
 
 
@@ -113,26 +128,6 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
     return guess.prefix, guess.suffix
 
 
-def read_payload(path: Path) -> Any:
-    """What a file written by torch.save holds, a checkpoint of ours validated; None for .safetensors.
-
-    Raises WeightsError.
-    """
-    if path.suffix.lower() in (".onnx", ".pt2"):
-        told = "an exported graph, not weights: expected the checkpoint that it was made from"
-        if path.suffix.lower() == ".pt2":
-            told += " or its .onnx file (.pt2 files are not read here, as torch.export.load runs code in them)"
-        raise WeightsError(f"{path}: {told}")
-    payload = None if path.suffix == ".safetensors" else read_pickle(path)
-    return validated(payload, path) if is_checkpoint(payload) else payload
-
-
-def config_of(path: Path) -> dict[str, Any] | None:
-    """Of a checkpoint of ours, else None."""
-    payload = read_payload(path)
-    return payload["config"] if is_checkpoint(payload) else None
-
-
 def _translated(names: Sequence[str], state: dict[str, Tensor], options: NetworkOptions) -> dict[str, Tensor]:
     """`state` under our names."""
     try:
@@ -142,23 +137,11 @@ def _translated(names: Sequence[str], state: dict[str, Tensor], options: Network
     except ValueError as error:
         raise WeightsError(f"{options.weights}: {error}") from None
     except Exception as error:  # tensors of any number of axes under names that are known
-        told = f"{type(error).__name__}: {error}"
-        raise WeightsError(f"{options.weights}: its tensors are none of {' '.join(names)}: {told}") from None
+        cause = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{options.weights}: its tensors are none of {' '.join(names)}: {cause}") from None
 
 
 def _head_size(prefix: str, ours: dict[str, Tensor]) -> int | None:
     """Number of classes, if `ours` holds a head."""
-    weights = (t for name, t in ours.items() if name.startswith(FAMILIES[prefix].head) and name.endswith("weight"))
-    return next((len(weight) for weight in weights), None)
-
-
-def _side_of_tables(ours: dict[str, Tensor]) -> tuple[int, int] | None:
-    """(height, width) that position embeddings or token mixing were made for, if they are and the grid is square."""
-    if "pos_embed" in ours and "patch_embed.proj.weight" in ours:
-        tokens, patch = ours["pos_embed"].shape[1] - 1, ours["patch_embed.proj.weight"].shape[-1]
-    elif "blocks.0.linear_tokens.weight" in ours and "stem.proj.weight" in ours:
-        tokens, patch = len(ours["blocks.0.linear_tokens.weight"]), ours["stem.proj.weight"].shape[-1]
-    else:
-        return None
-    side = math.isqrt(tokens)
-    return (side * patch, side * patch) if side * side == tokens else None
+    family = family_of(prefix)
+    return next((len(t) for name, t in ours.items() if family.in_head(name) and name.endswith("weight")), None)

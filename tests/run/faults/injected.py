@@ -14,8 +14,7 @@ from pathlib import Path
 
 from utils.run.trainer import Trainer
 from utils.signals import StopRequest
-from utils.training import build as session
-from utils.training import engine
+from utils.training import build, engine, meters
 from utils.weights import checkpoint
 
 import torch
@@ -56,7 +55,7 @@ def count_calls(name: str, path: Path) -> None:
 
 def signalled_in_evaluation(batch: int, signum: int, rank: int) -> None:
     """The signal comes to one rank while it evaluates its batch number `batch` of all evaluations."""
-    at_call(engine, "add_counts", batch, lambda: os.kill(os.getpid(), signum), rank)
+    at_call(meters, "add_counts", batch, lambda: os.kill(os.getpid(), signum), rank)
 
 
 def raises_in_step(step: int, rank: int) -> None:
@@ -126,7 +125,7 @@ def no_number_in_batch(batch: int, rank: int) -> None:
 
 def with_scaler(scale: float) -> None:
     """Losses are scaled as for float16, from `scale` on, though the CPU computes in float32."""
-    session.make_scaler = lambda device, dtype: torch.amp.GradScaler("cpu", init_scale=scale)
+    build.make_scaler = lambda device, dtype: torch.amp.GradScaler("cpu", init_scale=scale)
 
 
 def weights_told() -> None:

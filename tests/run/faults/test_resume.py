@@ -6,6 +6,7 @@ from functools import partial
 
 from utils.errors import WeightsError
 from utils.run.lock import held
+from utils.run.trainer import Trainer
 from utils.signals import Stopped
 from utils.training import engine
 from utils.training.schedulers import learning_rate
@@ -25,13 +26,13 @@ def resumed(config, folder, name="last.pth", *, force=False, **changes):
 
 def stopped_after(config, step, monkeypatch):
     """The folder of a run that was asked to stop in `step`."""
-    after = train.Trainer._after_step
+    after = Trainer._after_step
 
     def stop_after(self, progress, stopping, stop):
         after(self, progress, self.state.step == step, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_after_step", stop_after)
+        patch.setattr(Trainer, "_after_step", stop_after)
         with pytest.raises(Stopped):
             train.run(config)
     return max((path for path in (train.Path(config.log_root)).glob("*/exp*")), key=lambda path: int(path.name[3:]))
@@ -47,20 +48,37 @@ def log_of(folder):
     return (folder / "train.log").read_text()
 
 
-@pytest.mark.parametrize("damaged", [["last.pth"], ["last.pth", "previous.pth"]])
-def test_a_damaged_checkpoint_gives_way_to_the_newest_good_one(make_config, damaged):
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(make_config):
     config = make_config(epochs=3, save_steps=1)
     part = train.run(replace(config, epochs=2))
-    for name in damaged:
-        damage(part / name)
+    damage(part / "last.pth")
     with pytest.raises(WeightsError, match="damaged: the checksum of .* does not agree"):
         load_checkpoint(part / "last.pth")
     resumed(config, part)
-    used = "best.pth" if len(damaged) == 2 else "previous.pth"
-    assert f"going on from {part / used}" in log_of(part)
+    assert f"going on from {part / 'previous.pth'}" in log_of(part)
     assert (part / "last.damaged").exists()
     assert [row["epoch"] for row in results(part)] == ["1", "2", "3"]
     load_checkpoint(part / "previous.pth")
+
+
+def test_best_pth_alone_is_no_state_to_resume_from(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    for name in ("last.pth", "previous.pth"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(WeightsError, match="best.pth: holds weights alone.*load_from"):
+        resumed(config, folder, "best.pth", epochs=2)
+
+
+def test_the_best_pth_of_an_older_version_holds_all_and_is_resumed_from(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    (folder / "best.pth").write_bytes((folder / "last.pth").read_bytes())
+    damage(folder / "last.pth")
+    (folder / "previous.pth").unlink(missing_ok=True)
+    resumed(config, folder, epochs=2)
+    assert f"going on from {folder / 'best.pth'}" in log_of(folder)
+    assert [row["epoch"] for row in results(folder)] == ["1", "2"]
 
 
 def test_without_any_good_checkpoint_all_are_named(make_config):
@@ -80,7 +98,7 @@ def test_resuming_from_an_earlier_checkpoint_drops_the_rows_of_later_epochs(make
     resumed(config, folder, epochs=3)
     assert len(results(folder)) == len((folder / "results.txt").read_text().splitlines()) - 1 == 3
     (folder / "best.pth").write_bytes(early)
-    monkeypatch.setattr(train.Trainer, "loop", lambda self: None)
+    monkeypatch.setattr(Trainer, "loop", lambda self: None)
     resumed(config, folder, "best.pth", epochs=3)
     assert len(results(folder)) == len((folder / "results.txt").read_text().splitlines()) - 1 == 1
 

@@ -14,7 +14,7 @@ def drawing_paths(
 ) -> list[Path]:
     """A path for the drawing of each source.
 
-    given: what was asked for, the folder that holds the sources or a pattern that they match.
+    given: the requested path, a folder that holds the sources or a pattern that they match.
     output: a name ending in .jpg or .png for one image, else a folder; None takes the folder `default`, which holds
         drawings alone and where new ones replace old ones.
     Raises DataError if something in `output` would be replaced without `overwrite`, or one of the sources at all.
@@ -34,7 +34,7 @@ def drawing_paths(
 
 
 def _names(sources: Sequence[str], given: str) -> list[str]:
-    """The sources relative to the folder that they share, ending in .jpg; twins but for their ending keep it inside."""
+    """The sources relative to the folder that they share, ending in .jpg; beside a.png, a.gif becomes a.gif.jpg."""
     root = given if os.path.isdir(given) else os.path.commonpath([os.path.dirname(source) or "." for source in sources])
     relative = [os.path.relpath(source, root) for source in sources]
     stems = [os.path.splitext(path)[0] for path in relative]

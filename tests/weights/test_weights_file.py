@@ -1,0 +1,60 @@
+"""A file of weights is opened once, whatever is done with it."""
+
+from utils.weights import checkpoint
+from utils.weights.networks import load_network
+from utils.weights.spec import NetworkOptions
+from utils.weights.weights_file import WeightsFile
+
+import pytest
+import torch
+
+import train
+from models import create_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Paths of the files that torch.load has read."""
+    found, load = [], torch.load
+
+    def counted(path, *arguments, **options):
+        found.append(str(path))
+        return load(path, *arguments, **options)
+
+    monkeypatch.setattr(checkpoint.torch, "load", counted)
+    return found
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    torch.manual_seed(0)
+    torch.save(create_model("shufflenetv2", "0.5", 3, img_size=(32, 32)).state_dict(), tmp_path / "weights.pth")
+    return tmp_path / "weights.pth"
+
+
+def test_foreign_weights_are_read_once(foreign, reads):
+    load_network(NetworkOptions(weights=foreign), CPU)
+    assert reads == [str(foreign)]
+
+
+def test_a_checkpoint_is_read_once(make_config, reads):
+    best = train.run(make_config(epochs=1, warmup_epochs=0)) / "best.pth"
+    reads.clear()
+    load_network(NetworkOptions(weights=best), CPU)
+    assert reads == [str(best)]
+    reads.clear()
+    train.run(make_config(only_val=True, load_from=str(best)))
+    assert reads == [str(best)]
+
+
+def test_what_a_file_holds(foreign, tmp_path):
+    file = WeightsFile(foreign)
+    assert file.checkpoint is None
+    assert file.config is None
+    assert "fc.weight" in file.state
+    torch.save(
+        {"state_dict": {f"module.{name}": value for name, value in file.state.items()}}, tmp_path / "wrapped.pth"
+    )
+    assert WeightsFile(tmp_path / "wrapped.pth").state.keys() == file.state.keys()

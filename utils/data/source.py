@@ -1,0 +1,90 @@
+"""Labelled images, wherever they are kept: what readers make, and loaders, the cache and reports read."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from .images import open_image
+
+
+class PackedPaths(Sequence[str]):
+    """Paths in one array of bytes with offsets: millions cost their characters, and workers never copy them."""
+
+    def __init__(self, packed: bytes) -> None:
+        """packed: what `pack_paths` gave, of several folders in a row as it may be."""
+        self._bytes = np.frombuffer(packed, dtype=np.uint8)
+        self._ends = np.flatnonzero(self._bytes == 0)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        index = range(len(self))[index]
+        start = self._ends[index - 1] + 1 if index else 0
+        return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
+
+
+def pack_paths(paths: Iterable[str], *, below: str = "") -> bytes:
+    """Each path behind the folder `below` and followed by a zero, which no path holds."""
+    paths, prefix = list(paths), os.path.join(below, "")
+    return os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0") if paths else b""
+
+
+class Source(Protocol):
+    """What is trained or validated on. A reader of another kind of storage, such as tar files, makes one of these.
+
+    It is handed to loading processes, so that it must be cheap to pickle and hold no open file.
+    """
+
+    root: str  # where the images are, for messages
+    classes: tuple[str, ...]
+    targets: np.ndarray  # (images,) int64; `targets[i]` is the place in `classes` of the class of image i
+    notes: tuple[str, ...]  # what was left out or looks odd, in words
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What users know the image by: its path, where it has one."""
+
+    def open(self, index: int) -> Image.Image:
+        """The picture, not decoded yet, as `images.open_image` gives it. Raises ImageError."""
+
+    def counts(self) -> np.ndarray:
+        """Images of each class, (classes,) int64."""
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Images in files below a folder."""
+
+    root: str
+    classes: tuple[str, ...]
+    paths: PackedPaths  # relative to root
+    targets: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
+
+    def open(self, index: int) -> Image.Image:
+        return open_image(self.name(index))
+
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.targets, minlength=len(self.classes))
+
+
+@dataclass(frozen=True)
+class Splits:
+    train: Source | None  # None when only validating
+    val: Source
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.val.classes

@@ -1,0 +1,78 @@
+"""What a run is made of, put together from a config; a new run and one that is resumed differ in its state alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .. import distributed
+from ..config.keys import TrainConfig
+from ..data.loaders import make_loaders
+from ..data.preprocess import Preprocess
+from ..data.source import Splits
+from ..log import log
+from ..training.build import make_model, make_recipe, make_state
+from ..training.state import Recipe, TrainState
+from ..weights.load import load_weights
+from .folder import RunFolder, open_run_folder
+from .observers import Observer
+from .state import RunState
+from .trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a run needs but its state and its folder."""
+
+    config: TrainConfig
+    splits: Splits
+    preprocess: Preprocess
+    recipe: Recipe
+    state: TrainState
+    train_loader: DataLoader
+    val_loader: DataLoader
+    steps_per_epoch: int
+
+    def trainer(self, run_state: RunState, folder: RunFolder, observers: Sequence[Observer]) -> Trainer:
+        return Trainer(
+            self.config,
+            self.splits,
+            self.preprocess,
+            self.recipe,
+            self.state,
+            run_state,
+            folder,
+            self.train_loader,
+            self.val_loader,
+            observers,
+        )
+
+
+def assemble(config: TrainConfig, splits: Splits, device: torch.device, *, load: bool) -> Parts:
+    """load: whether config.load_from names weights to start from. Raises WeightsError where they do not fit."""
+    preprocess = Preprocess.from_config(config)
+    loaders = make_loaders(config, splits, preprocess, device)
+    model = make_model(config, device, len(splits.classes))
+    recipe = make_recipe(config, model, device, preprocess)
+    if load and config.load_from:
+        log.info(str(load_weights(model, config.load_from)))
+    if config.sync_bn and distributed.world_size() > 1:
+        model = synchronised(model, device)
+    steps_per_epoch = -(-len(loaders[0]) // config.accumulate_steps)
+    state = make_state(config, model, recipe, steps_per_epoch)
+    return Parts(config, splits, preprocess, recipe, state, *loaders, steps_per_epoch)
+
+
+def begin(config: TrainConfig) -> tuple[RunState, RunFolder]:
+    """Of a new run."""
+    return RunState(), open_run_folder(config)
+
+
+def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
+    """The network with BatchNorm statistics over all processes, which torch offers on CUDA alone."""
+    if device.type != "cuda":
+        log.warning(f"sync_bn: torch synchronises BatchNorm on CUDA only; left as it is on {device}")
+        return model
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -1,0 +1,97 @@
+"""Observers: who is given the figures of a run while it goes on. The tables of the run folder are one of them.
+
+Another, such as TensorBoard, is a class with these methods in the list of `Trainer.observers`. On every rank each is
+called; rank 0 alone should write.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from .. import distributed
+from ..config.keys import TrainConfig
+from ..log import log
+from ..training.metrics import Metrics
+from ..training.state import Progress
+from .folder import RunFolder
+from .hints import waiting_hint
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A finished epoch."""
+
+    history: list[dict[str, Any]]  # rows of results.csv so far, this epoch's last
+    metrics: Metrics  # of the raw weights, class by class
+    classes: list[str]
+    progress: Progress  # of the training, over all ranks
+    is_best: bool
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return self.history[-1]
+
+
+class Observer(Protocol):
+    """every: steps between two calls of on_step; 0 for none. After a kill, an epoch may be observed a second time."""
+
+    every: int
+
+    def on_step(self, step: int, figures: dict[str, float]) -> None:
+        """step: counted over the whole run.  figures: train_loss (mean of the epoch so far, this rank) and lr."""
+
+    def on_epoch(self, epoch: Epoch) -> None: ...
+
+
+class RunTables:
+    """results.csv and results.txt; what finds no room is written later."""
+
+    every = 0
+
+    def __init__(self, folder: RunFolder, write: Callable[[str, Callable[[], None]], None]) -> None:
+        """write: called with a name and what writes, which may be called later, when there is room."""
+        self.folder, self.write = folder, write
+
+    def on_step(self, step: int, figures: dict[str, float]) -> None: ...
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        rows = list(epoch.history)
+        self.write(f"the row of epoch {len(rows)}", partial(self.folder.record, rows, epoch.metrics, epoch.classes))
+
+
+class Lines:
+    """A line an epoch in the log, and a hint where training waits for its data."""
+
+    every = 0
+    NAMES = {"train_loss": "train loss", "val_loss": "val loss", "f1": "F1", "ema_accuracy": "EMA accuracy"}
+    COLUMNS = ("train_loss", "val_loss", "accuracy", "precision", "recall", "f1", "ema_accuracy")
+
+    def __init__(self, config: TrainConfig, workers: int) -> None:
+        self.config, self.workers = config, workers
+        self.epochs, self.hinted = 0, False
+
+    def on_step(self, step: int, figures: dict[str, float]) -> None: ...
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        row, progress = epoch.row, epoch.progress
+        parts = [f"epoch {row['epoch']}/{self.config.epochs}"]
+        parts += [f"{self.NAMES.get(name, name)} {row[name]:.4f}" for name in self.COLUMNS if name in row]
+        parts += [f"lr {row['lr']:.3g}", f"{row['images_per_second']:.0f} images/s"]
+        parts += [f"waiting {row['data_wait']:.0%}", f"{row['seconds']:.1f} s"]
+        if progress.non_finite:
+            parts.append(f"{progress.non_finite} steps skipped")
+        if progress.bad:
+            parts.append(f"{len(progress.bad)} unreadable")
+        log.info("  ".join(parts) + ("  * best" if epoch.is_best else ""))
+        self._hint(row["data_wait"])
+
+    def _hint(self, waited: float) -> None:
+        """Once a run, and not after its first epoch, in which the loading processes start."""
+        self.epochs += 1
+        if self.hinted or self.epochs == 1:
+            return
+        options = {"local_world_size": distributed.local_world_size(), "img_size": self.config.img_size}
+        if hint := waiting_hint(waited, workers=self.workers, cache=self.config.cache, **options):
+            self.hinted = True
+            log.warning(hint)

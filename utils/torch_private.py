@@ -1,0 +1,91 @@
+"""What torch does not promise to keep: every private name of its that utils/ and tools/ use, with what is done without.
+
+Each use has a probe; a test takes the name away and compares the results. (models/adder_ops.py has one more.)
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
+
+
+def end_workers(loader: DataLoader, iterator: Any) -> None:
+    """End the loading processes of `iterator`, which `loader` would keep for its next epoch.
+
+    Without the private names they end when the last reference to the iterator goes.
+    """
+    if hasattr(iterator, "_shutdown_workers"):
+        iterator._shutdown_workers()
+    if hasattr(loader, "_iterator"):
+        loader._iterator = None
+
+
+def remember_rates(scheduler: LRScheduler, rates: list[float]) -> None:
+    """What `get_last_lr` gives, for a scheduler whose step was set from outside.
+
+    Without the private name it gives the rates of the step before until the next step.
+    """
+    if hasattr(scheduler, "_last_lr"):
+        scheduler._last_lr = rates
+
+
+class InMemoryOrder:
+    """Lets the fused kernels of Adam on a CPU see every tensor as it lies in memory.
+
+    They copy each gradient that is not contiguous, as those of channels_last kernels, and leave the copy unused.
+    Without the private method nothing calls this one, and the copies are made.
+    """
+
+    def _init_group(self, group: dict[str, Any], *found: list[Tensor] | bool) -> Any:
+        """found: lists that the optimizer fills, and in some versions of torch a flag among them."""
+        has_complex = super()._init_group(group, *found)
+        for tensors in found:
+            if isinstance(tensors, list):
+                tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
+        return has_complex
+
+
+def in_memory_order(optimizer: type[Optimizer]) -> type[Optimizer]:
+    """The optimizer with InMemoryOrder, as itself where that does not apply."""
+    if not hasattr(optimizer, "_init_group"):
+        return optimizer
+    return type(f"{optimizer.__name__}InMemoryOrder", (InMemoryOrder, optimizer), {})
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def can_reorder_filters() -> bool:
+    """Whether this torch has oneDNN with the operators that torch.compile uses."""
+    names = "_convolution_pointwise", "_reorder_convolution_weight"
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+def reordered_filters(weight: Tensor, layout: tuple, shape: torch.Size) -> Tensor:
+    """Filters in the order that oneDNN wants for inputs of `shape`; layout: padding, stride, dilation, groups."""
+    return torch.ops.mkldnn._reorder_convolution_weight(weight, *layout, shape)
+
+
+def convolve_reordered(
+    x: Tensor, filters: Tensor, bias: Tensor | None, layout: tuple, activation: str, numbers: list[float]
+) -> Tensor:
+    """A convolution with `reordered_filters` and an activation of oneDNN's ("none", "relu", ...) behind it."""
+    return torch.ops.mkldnn._convolution_pointwise(x, filters, bias, *layout, activation, numbers, "")
+
+
+def with_version(state: dict[str, Tensor], version: int) -> dict[str, Tensor]:
+    """An OrderedDict that says which version of a network it is of, as `state_dict()` does.
+
+    It is written with the file, and torchvision refuses some files without.
+    """
+    state._metadata = {"": {"version": version}}
+    return state
+
+
+# The decoder of JPEG files in torchvision, which its 0.29 announces to go; until then, and where it was built with one,
+# it is faster than Pillow's. None: Pillow decodes, to the same pixels up to rounding.
+DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)

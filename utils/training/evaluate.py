@@ -1,0 +1,71 @@
+"""An evaluation: networks over one pass of a loader, each with meters of its own."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .. import distributed
+from ..data.batches import NO_IMAGES, Batch, read
+from .bars import progress_bar
+from .meters import Confusion, MeanLoss, Meter
+from .metrics import Evaluation
+from .state import Recipe
+
+
+@torch.inference_mode()
+def evaluate(
+    models: Sequence[nn.Module],
+    loader: DataLoader,
+    recipe: Recipe,
+    meters: Sequence[Sequence[Meter]],
+    *,
+    stop: Callable[[], None] = lambda: None,
+    name: str = "val",
+) -> list[tuple[int, str]]:
+    """Show every image to each model once, whatever the number of processes, and its logits to that model's meters.
+
+    meters: of each model; afterwards they hold the figures over all ranks.
+    stop: called after every batch, and equally often on every rank; it may raise on all of them.
+    Returns (index, reason) of the images that could not be read.
+    """
+    bad = []
+    for model in models:
+        model.eval()
+    rounds = max(distributed.gather(len(loader)))
+    with contextlib.closing(read(loader)) as stream:
+        in_step = itertools.chain(stream, itertools.repeat(NO_IMAGES, rounds - len(loader)))
+        for batch in progress_bar(in_step, rounds, name):
+            bad += batch.bad
+            if len(batch.targets):
+                _show(models, batch, recipe, meters)
+            stop()
+    for meter in itertools.chain(*meters):
+        meter.reduce()
+    return sorted(item for items in distributed.gather(bad) for item in items)
+
+
+def _show(models: Sequence[nn.Module], batch: Batch, recipe: Recipe, meters: Sequence[Sequence[Meter]]) -> None:
+    images, targets = recipe.to_device(batch)
+    for model, own in zip(models, meters):
+        with recipe.autocast():
+            logits = model(images).float()
+        for meter in own:
+            meter.update(batch._replace(targets=targets), logits)
+
+
+def evaluate_classes(
+    models: Sequence[nn.Module],
+    loader: DataLoader,
+    recipe: Recipe,
+    num_classes: int,
+    *,
+    stop: Callable[[], None] = lambda: None,
+) -> list[Evaluation]:
+    """`evaluate` with the loss and the confusion matrix of each model."""
+    meters = [(MeanLoss(recipe.device), Confusion(num_classes, recipe.device)) for _ in models]
+    bad = evaluate(models, loader, recipe, meters, stop=stop)
+    return [Evaluation(loss.result(), confusion.result(), bad) for loss, confusion in meters]

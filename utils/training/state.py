@@ -1,0 +1,81 @@
+"""What a step changes, what it goes by, and what has happened in an epoch so far."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from .. import distributed
+from ..data.batches import Batch
+from ..data.pixels import normalise
+from .ema import ModelEma
+from .objective import CrossEntropy, Objective
+
+
+@dataclass
+class TrainState:
+    """What a checkpoint holds besides figures. `step` counts steps tried; the scheduler counts those taken."""
+
+    model: nn.Module  # bare: neither DDP nor compiled
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    scaler: torch.amp.GradScaler
+    ema: ModelEma | None = None
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How batches become losses: constant over a run, but for the mixer."""
+
+    device: torch.device
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    objective: Objective = field(default_factory=CrossEntropy)
+    amp_dtype: torch.dtype | None = None
+    clip_norm: float = float("inf")
+    channels_last: bool = False
+    seed: int = 0
+    weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None)
+
+    def to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) float32 normalised images and (N,) targets on the device."""
+        images = batch.images.to(self.device, non_blocking=True)
+        targets = batch.targets.to(self.device, non_blocking=True)
+        return normalise(images, self.mean, self.std, channels_last=self.channels_last), targets
+
+
+@dataclass
+class Progress:
+    """What has happened in the epoch so far; a part of the checkpoint, so that a resumed epoch reports all of it."""
+
+    loss_sum: float = 0.0  # as the objective sums it
+    weight: float = 0.0  # of the images in it
+    images: int = 0
+    non_finite: int = 0  # steps skipped for a loss or gradient that is no number
+    in_a_row: int = 0  # such steps without a good one between
+    bad: list[tuple[int, str]] = field(default_factory=list)  # (index, reason) of unreadable images
+    seconds: float = 0.0
+    waited: float = 0.0  # seconds of these in which no batch was ready
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.weight if self.weight else float("nan")
+
+
+def summed(progress: Progress, device: torch.device) -> Progress:
+    """The progress of all ranks together; times are this rank's."""
+    sums = torch.tensor([progress.loss_sum, progress.weight, progress.images], dtype=torch.float64)
+    loss_sum, weight, images = distributed.all_reduce_sum(on_device(sums, device)).tolist()
+    bad = [item for items in distributed.gather(progress.bad) for item in items]
+    return replace(progress, loss_sum=loss_sum, weight=weight, images=int(images), bad=bad)
+
+
+def on_device(sums: Tensor, device: torch.device) -> Tensor:
+    """On the device for nccl; mps has no float64, and no ranks either."""
+    return sums if device.type == "mps" else sums.to(device)

@@ -1,0 +1,58 @@
+"""The best epoch of a run so far, by one figure of its evaluation."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+MODES = ("max", "min")
+KINDS = ("net", "net_ema")  # keys of raw and averaged weights in a checkpoint
+
+
+@dataclass(frozen=True)
+class Best:
+    """One epoch's figure; `beats` compares two."""
+
+    epoch: int  # 1, 2, ...
+    value: float  # of the metric
+    val_loss: float  # the lower one is better among equal values
+    weights: str  # which scored it, one of KINDS
+    metric: str = "accuracy"
+    mode: str = "max"  # whether a greater value of the metric is better, or a smaller ('min')
+
+    def beats(self, other: "Best | None") -> bool:
+        """Whether it is better than `other`; the earlier one stays where they are equal."""
+        return other is None or self._rank > other._rank
+
+    @property
+    def _rank(self) -> tuple[float, float]:
+        signed = self.value if self.mode == "max" else -self.value
+        return _worst_if_nan(signed), _worst_if_nan(-self.val_loss)
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a checkpoint; the value goes by the name of the metric."""
+        plain = {"epoch": self.epoch, self.metric: self.value, "val_loss": self.val_loss, "weights": self.weights}
+        return {**plain, "metric": self.metric, "mode": self.mode}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Best | None":
+        """Of a checkpoint; None from {}, before the first epoch. Raises KeyError, TypeError or ValueError."""
+        if not plain:
+            return None
+        metric, mode = (
+            plain.get("metric", "accuracy"),
+            plain.get("mode", "max"),
+        )  # older checkpoints know accuracy alone
+        best = cls(plain["epoch"], plain[metric], plain["val_loss"], plain["weights"], metric, mode)
+        if not all(map(_is_figure, (best.value, best.val_loss))) or type(best.epoch) is not int or best.epoch < 1:
+            raise ValueError("expected numbers")
+        if best.weights not in KINDS or mode not in MODES:
+            raise ValueError(f"expected weights among {KINDS} and mode among {MODES}")
+        return best
+
+
+def _is_figure(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 2**53)  # what a float holds exactly
+
+
+def _worst_if_nan(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

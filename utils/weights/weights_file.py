@@ -1,0 +1,72 @@
+"""A file of weights, which is opened and read once whatever is asked of it: it may be large, or far away."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import WeightsError
+from .checkpoint import is_checkpoint, read_pickle
+from .files import check_regular
+
+CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
+WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # left in key names by DDP and torch.compile
+
+
+class WeightsFile:
+    """A .pth, .pt or .safetensors file, of ours or of others. All of it raises WeightsError where it cannot be read."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def payload(self) -> Any:
+        """What the file holds, read with weights_only=True, on the CPU."""
+        suffix = self.path.suffix.lower()
+        if suffix in (".onnx", ".pt2"):
+            expected = "an exported graph, not weights: expected the checkpoint that it was made from"
+            if suffix == ".pt2":
+                expected += " or its .onnx file (.pt2 files are not read here, as torch.export.load runs code in them)"
+            raise WeightsError(f"{self.path}: {expected}")
+        return _read_safetensors(self.path) if suffix == ".safetensors" else read_pickle(self.path)
+
+    @cached_property
+    def checkpoint(self) -> dict[str, Any] | None:
+        """The checkpoint of ours, every entry checked; None for what others wrote."""
+        from .checkpoint_schema import validated  # the schema of configs, which foreign weights do not need
+
+        return validated(self.payload, self.path) if is_checkpoint(self.payload) else None
+
+    @cached_property
+    def config(self) -> dict[str, Any] | None:
+        """Of a checkpoint of ours, else None."""
+        return self.checkpoint and self.checkpoint["config"]
+
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        """The tensors, bare or in one of CONTAINERS, wrappers' prefixes removed from their names."""
+        content = self.payload if isinstance(self.payload, dict) else {}
+        held = [content[name] for name in CONTAINERS if isinstance(content.get(name), dict) and _tensors(content[name])]
+        state = _tensors(held[0] if held else content)
+        if not state:
+            raise WeightsError(f"{self.path}: no tensors found, neither bare nor in {', '.join(CONTAINERS)}")
+        return {WRAPPERS.sub("", name): value for name, value in state.items()}
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise WeightsError(f"{path}: reading .safetensors needs: python -m pip install safetensors") from None
+    check_regular(path)
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
+
+
+def _tensors(payload: dict[Any, Any]) -> dict[str, Tensor]:
+    return {k: v for k, v in payload.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
