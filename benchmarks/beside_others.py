@@ -110,8 +110,9 @@ def ours(task: Task, seconds: float) -> Callable[[], float]:
     def turn() -> float:
         clock, before = Clock(seconds), 0
 
-        def after_step(progress: Progress, _: bool) -> None:
+        def after_step(settled: Callable[[], Progress], _: bool) -> None:
             nonlocal before
+            progress = settled()
             images, before = progress.images - before, progress.images
             if clock.over(images):
                 raise TurnOver

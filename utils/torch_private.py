@@ -3,13 +3,15 @@
 Each use has a probe; a test takes the name away and compares the results. (models/adder_ops.py has one more.)
 """
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
+
+Kind = TypeVar("Kind", bound=Optimizer)
 
 
 def end_workers(loader: DataLoader, iterator: Any) -> None:
@@ -23,13 +25,28 @@ def end_workers(loader: DataLoader, iterator: Any) -> None:
         loader._iterator = None
 
 
-def remember_rates(scheduler: LRScheduler, rates: list[float]) -> None:
+def remember_rates(scheduler: LRScheduler, rates: list[float | Tensor]) -> None:
     """What `get_last_lr` gives, for a scheduler whose step was set from outside.
 
     Without the private name it gives the rates of the step before until the next step.
     """
     if hasattr(scheduler, "_last_lr"):
         scheduler._last_lr = rates
+
+
+def takes_found_inf(optimizer: Optimizer) -> bool:
+    """Whether the optimizer's step does nothing where its `found_inf`, a scalar on the device, is 1.
+
+    That is how torch.amp.GradScaler talks to the fused optimizers. Without it, what a step changes is put back.
+    """
+    return getattr(optimizer, "_step_supports_amp_scaling", False)
+
+
+def step_with_found_inf(optimizer: Any, found_inf: Tensor) -> None:
+    """The step of an optimizer that `takes_found_inf`; found_inf: 1.0 where it is to do nothing, else 0.0."""
+    optimizer.found_inf = found_inf
+    optimizer.step()
+    del optimizer.found_inf
 
 
 class InMemoryOrder:
@@ -41,18 +58,18 @@ class InMemoryOrder:
 
     def _init_group(self, group: dict[str, Any], *found: list[Tensor] | bool) -> Any:
         """found: lists that the optimizer fills, and in some versions of torch a flag among them."""
-        has_complex = super()._init_group(group, *found)
+        has_complex = super()._init_group(group, *found)  # type: ignore[misc]  # the optimizer's, next in line
         for tensors in found:
             if isinstance(tensors, list):
                 tensors[:] = [tensor.permute(0, 2, 3, 1) if _is_channels_last(tensor) else tensor for tensor in tensors]
         return has_complex
 
 
-def in_memory_order(optimizer: type[Optimizer]) -> type[Optimizer]:
+def in_memory_order(optimizer: type[Kind]) -> type[Kind]:
     """The optimizer with InMemoryOrder, as itself where that does not apply."""
     if not hasattr(optimizer, "_init_group"):
         return optimizer
-    return type(f"{optimizer.__name__}InMemoryOrder", (InMemoryOrder, optimizer), {})
+    return cast("type[Kind]", type(f"{optimizer.__name__}InMemoryOrder", (InMemoryOrder, optimizer), {}))
 
 
 def _is_channels_last(tensor: Tensor) -> bool:
@@ -82,7 +99,7 @@ def with_version(state: dict[str, Tensor], version: int) -> dict[str, Tensor]:
 
     It is written with the file, and torchvision refuses some files without.
     """
-    state._metadata = {"": {"version": version}}
+    state._metadata = {"": {"version": version}}  # type: ignore[attr-defined]  # which an OrderedDict can have
     return state
 
 

@@ -20,7 +20,7 @@ from utils.training.schedulers import SCHEDULES, WARMUPS, learning_rate
 import torch
 
 POLICIES["invert"] = lambda: lambda pixels, random: 255 - pixels
-OPTIMIZERS["adagrad"] = lambda groups, config, *, on_cpu: torch.optim.Adagrad(groups, config.init_lr)
+OPTIMIZERS["adagrad"] = lambda groups, config, *, device: torch.optim.Adagrad(groups, config.init_lr)
 SCHEDULES["flat"] = lambda config, epoch, whole: config.init_lr / 2
 WARMUPS["none"] = lambda done: 1.0
 LOSSES["Smooth"] = lambda config: CrossEntropy(0.25)

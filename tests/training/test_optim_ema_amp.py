@@ -163,10 +163,19 @@ def number(value):
     return model
 
 
+NOT_SKIPPED = torch.tensor(False)
+
+
+def test_a_step_that_is_skipped_leaves_the_average_alone():
+    ema = ModelEma(number(1), decay=0.5)
+    ema.update(number(7), 1, torch.tensor(True))
+    assert [value.item() for value in ema.model.state_dict().values()] == [1, 10, 1]
+
+
 def test_the_average_warms_up_as_the_formula_says():
     ema, expected = ModelEma(number(1), decay=0.25), 1.0
     for step, value in enumerate([2, 5, 3, 8], start=1):
-        ema.update(number(value), step)
+        ema.update(number(value), step, NOT_SKIPPED)
         decay = min(0.25, (1 + step) / (10 + step))  # 2/11, then 3/12 = 0.25, then held
         expected = decay * expected + (1 - decay) * value
         assert ema.model.weight.item() == pytest.approx(expected, rel=1e-6)
@@ -175,14 +184,14 @@ def test_the_average_warms_up_as_the_formula_says():
 
 def test_the_first_update_of_a_slow_average_takes_most_of_the_weights():
     ema = ModelEma(number(0), decay=0.9998)
-    ema.update(number(11), 1)
+    ema.update(number(11), 1, NOT_SKIPPED)
     assert ema.model.weight.item() == pytest.approx(9.0)  # 9/11 of the way
 
 
 def test_the_average_updates_every_so_many_steps():
     ema, values = ModelEma(number(0), decay=0.9998, every=3), []
     for step in range(1, 7):
-        ema.update(number(11), step)
+        ema.update(number(11), step, NOT_SKIPPED)
         values.append(ema.model.weight.item())
     second = 9 * 3 / 12 + 11 * 9 / 12
     assert values == pytest.approx([0, 0, 9, 9, 9, second])
@@ -190,7 +199,7 @@ def test_the_average_updates_every_so_many_steps():
 
 def test_counters_are_copied():
     ema = ModelEma(number(1), decay=0.5)
-    ema.update(number(7), 1)
+    ema.update(number(7), 1, NOT_SKIPPED)
     assert ema.model.num_batches_tracked.item() == 7
 
 
@@ -206,7 +215,7 @@ def test_the_average_has_the_models_keys_and_neither_gradients_nor_training_mode
 
 def test_an_update_leaves_the_model_alone():
     model = number(3)
-    ModelEma(number(1), decay=0.5).update(model, 1)
+    ModelEma(number(1), decay=0.5).update(model, 1, NOT_SKIPPED)
     assert (model.weight.item(), model.running_mean.item()) == (3, 30)
 
 

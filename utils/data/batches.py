@@ -1,12 +1,12 @@
 """Batches: what travels from the loading processes to the device, and how they are read off a loader."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UnreadableError
 from ..torch_private import end_workers
@@ -26,13 +26,32 @@ class Batch(NamedTuple):
 
 
 def _arrived(images: Tensor, targets: np.ndarray, boxes: np.ndarray, indices: np.ndarray, bad: list) -> Batch:
-    return Batch(images, *map(torch.from_numpy, (targets, boxes, indices)), bad)
+    return Batch(images, torch.from_numpy(targets), torch.from_numpy(boxes), torch.from_numpy(indices), bad)
 
 
-NO_IMAGES = Batch(*(torch.empty(0, dtype=torch.int64) for _ in range(4)), [])
+NO_IMAGES = Batch._make([*(torch.empty(0, dtype=torch.int64) for _ in range(4)), []])
 
 
-def read(loader: DataLoader) -> Iterator[Batch]:
+class Named(Protocol):
+    """What a Source is to those who read batches of it."""
+
+    def name(self, index: int) -> str: ...
+
+
+class BatchDataset(Dataset[Batch]):
+    """What is read here: `dataset.__getitems__(keys)` is a whole Batch."""
+
+    images: Named
+    skip_bad: bool  # `read` lets unreadable files pass
+
+
+class ImageLoader(DataLoader[Batch]):
+    """The DataLoader of such a data set."""
+
+    dataset: BatchDataset
+
+
+def read(loader: ImageLoader) -> Generator[Batch, None, None]:
     """The batches of a loader; raises UnreadableError at a bad image unless the data set skips them.
 
     (An exception in a worker would arrive with that worker's traceback for a message.) Workers end at once with a

@@ -6,6 +6,7 @@ whatever the format, so that a picture from memory gives the same part.
 """
 
 import math
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class Box(NamedTuple):
         return self if step == 1 else Box(*(value // step * step for value in self))
 
 
-def random_box(size: tuple[int, int], random: Random) -> Box:
+def random_box(size: Sequence[int], random: Random) -> Box:
     """A part of a picture of (height, width) `size` that torchvision's RandomResizedCrop could draw as likely."""
     height, width = size
     for _ in range(TRIES):

@@ -8,24 +8,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
 from ..errors import ImageError
 from .augment import NO_BOX
-from .batches import NO_IMAGES, Batch
+from .batches import NO_IMAGES, Batch, BatchDataset
 from .cache import ImageCache
 from .preprocess import Preprocess
 from .samplers import Keys
 from .source import Source
 
 
-class ImageDataset(Dataset):
+class ImageDataset(BatchDataset):
     """Opened, transformed, stacked: `dataset.__getitems__(keys)` is a whole Batch."""
+
+    images: Source
 
     def __init__(
         self, images: Source, transform: Callable, *, skip_bad: bool = False, cache: ImageCache | None = None
     ) -> None:
-        """transform: (opened picture, epoch, index) -> (pixels, box).  skip_bad: `read` lets unreadable files pass."""
+        """transform: (opened picture, epoch, index) -> (pixels, box)."""
         self.images, self.transform, self.skip_bad, self.cache = images, transform, skip_bad, cache
 
     def __len__(self) -> int:

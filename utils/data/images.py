@@ -3,6 +3,7 @@
 import os
 import stat
 from importlib.util import find_spec
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
@@ -105,7 +106,7 @@ def _unfold(image: Image.Image) -> Image.Image:
     """The decoded values as they are meant, where Pillow does not read them so."""
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         return ImageChops.invert(image)  # Pillow takes every such file for one of Adobe's, which store the complement
-    if image.format == "TIFF" and image.mode.startswith("I;16"):
+    if image.format == "TIFF" and image.mode.startswith("I;16") and hasattr(image, "tag_v2"):
         depth, white_is_zero = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0], image.tag_v2.get(PHOTOMETRIC) == 0
         if depth < 16 or white_is_zero:
             values = np.asarray(image).astype(np.uint32) * (2**16 - 1) // (2**depth - 1)
@@ -136,7 +137,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        return cast(Image.Image, ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))  # None if in place
     return image.convert("RGB")
 
 
@@ -165,6 +166,6 @@ def _reason(path: str | os.PathLike, error: Exception) -> str:
         return "not an image in a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "refused as a decompression bomb"
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and error.errno and error.strerror:
         return error.strerror
     return " ".join(f"{type(error).__name__}: {error}".split())

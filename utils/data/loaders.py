@@ -3,30 +3,41 @@
 `config` is a TrainConfig, of which only keys are read: config/ itself imports this folder.
 """
 
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypedDict, TypeVar
 
 import torch
-from torch.utils.data import DataLoader, Sampler
 
 from .. import distributed
 from ..signals import leave_signals_to_parent
 from ..threads import available_cores, home_cores, run_on
 from .augment import TrainTransform
-from .batches import Batch
+from .batches import BatchDataset, ImageLoader
 from .cache import ImageCache, cache_budget
 from .dataset import EvalTransform, ImageDataset
 from .preprocess import Preprocess
 from .samplers import EvalBatches, Keys, TrainBatches, shuffled
 from .source import Source, Splits
 
+T = TypeVar("T")
 
-def as_is(batch: Batch) -> Batch:
+
+class Share(TypedDict):
+    """What a process loads, and how."""
+
+    rank: int
+    world_size: int
+    workers: int
+    pin: bool
+
+
+def as_is(batch: T) -> T:
     """The collate function: the data set has stacked already (a named function, so that spawn can pickle it)."""
     return batch
 
 
-def worker_count(num_workers: int | str, device: torch.device, local_world_size: int) -> int:
+def worker_count(num_workers: int | Literal["auto"], device: torch.device, local_world_size: int) -> int:
     """'auto': the cores of this process, at most 8; on a CPU, which trains with the same cores, at most 2."""
     if num_workers != "auto":
         return num_workers
@@ -39,9 +50,9 @@ def start_worker(worker: int, *, cores: frozenset[int]) -> None:
     leave_signals_to_parent(worker)
 
 
-def make_loader(dataset: ImageDataset, batches: Sampler[Keys], config: Any, *, workers: int, pin: bool) -> DataLoader:
+def make_loader(dataset: BatchDataset, batches: Iterable[Keys], config: Any, *, workers: int, pin: bool) -> ImageLoader:
     """The loader of `batches` under the config's persistent_workers; `pin` asks for page-locked memory."""
-    return DataLoader(
+    return ImageLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
@@ -61,7 +72,7 @@ def train_loader(
     workers: int,
     pin: bool,
     cache: ImageCache | None = None,
-) -> DataLoader:
+) -> ImageLoader:
     transform = TrainTransform(
         config.img_size,
         augment=config.augment,
@@ -84,7 +95,7 @@ def val_loader(
     workers: int,
     pin: bool,
     cache: ImageCache | None = None,
-) -> DataLoader:
+) -> ImageLoader:
     transform = EvalTransform(preprocess)
     dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
     batches = EvalBatches(len(images), config.batch_size, rank=rank, world_size=world_size)
@@ -94,7 +105,7 @@ def val_loader(
 def make_loaders(config: Any, splits: Splits, preprocess: Preprocess, device: torch.device) -> tuple[Any, Any]:
     """(train loader or None, val loader) of this rank."""
     local = distributed.local_world_size()
-    common = {
+    common: Share = {
         "rank": distributed.rank() if distributed.world_size() > 1 else 0,
         "world_size": distributed.world_size(),
         "workers": worker_count(config.num_workers, device, local),

@@ -30,14 +30,16 @@ class Preprocess:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Preprocess":
         """The inverse of `to_plain`; raises KeyError where an entry is missing. (The first runs had no dct_scaling.)"""
-        values = {field.name: plain[field.name] for field in fields(cls) if field.name != "dct_scaling"}
+        values: dict[str, Any] = {field.name: plain[field.name] for field in fields(cls) if field.name != "dct_scaling"}
         values["dct_scaling"] = plain.get("dct_scaling", False)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values)
 
     def resized(self, img_size: tuple[int, int]) -> "Preprocess":
         """The same for images of another size: what is cropped away keeps its share."""
         sides = zip(img_size, self.val_resize, self.img_size)
-        return replace(self, img_size=img_size, val_resize=tuple(round(new * old / crop) for new, old, crop in sides))
+        height, width = (round(new * old / crop) for new, old, crop in sides)
+        return replace(self, img_size=img_size, val_resize=(height, width))
 
     def to_plain(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

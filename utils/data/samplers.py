@@ -1,6 +1,6 @@
 """In which order images come, and on which rank: a function of (seed, epoch), without state of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -71,7 +71,7 @@ class TrainBatches(Sampler[Keys]):
             yield [(self.epoch, index) for index in images]
 
 
-def _as_list(indices: Indices) -> list[int]:
+def _as_list(indices: Iterable[int]) -> list[int]:
     return indices.tolist() if hasattr(indices, "tolist") else list(indices)
 
 

@@ -22,7 +22,7 @@ class PackedPaths(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, index: int) -> str:
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]  # nobody takes a slice
         index = range(len(self))[index]
         start = self._ends[index - 1] + 1 if index else 0
         return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
@@ -40,10 +40,20 @@ class Source(Protocol):
     It is handed to loading processes, so that it must be cheap to pickle and hold no open file.
     """
 
-    root: str  # where the images are, for messages
-    classes: tuple[str, ...]
-    targets: np.ndarray  # (images,) int64; `targets[i]` is the place in `classes` of the class of image i
-    notes: tuple[str, ...]  # what was left out or looks odd, in words
+    @property
+    def root(self) -> str:
+        """Where the images are, for messages."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(images,) int64; `targets[i]` is the place in `classes` of the class of image i."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or looks odd, in words."""
 
     def __len__(self) -> int: ...
 
@@ -88,3 +98,9 @@ class Splits:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.val.classes
+
+    @property
+    def training(self) -> Source:
+        """`train`, for those who train."""
+        assert self.train is not None
+        return self.train

@@ -65,8 +65,8 @@ def _blended_with(level: int, pixels: Tensor, strength: float) -> Tensor:
 
 def _by_table(pixels: Tensor, table: np.ndarray) -> Tensor:
     """table: the new value, rounded down, of each of 0..255."""
-    table = torch.from_numpy(table.astype(np.uint8))
-    return table.index_select(0, pixels.reshape(-1).int()).view(pixels.shape)
+    values = torch.from_numpy(table.astype(np.uint8))
+    return values.index_select(0, pixels.reshape(-1).int()).view(pixels.shape)
 
 
 def on_picture(function: Callable[[Image.Image, float], Image.Image]) -> Callable[[Tensor, float], Tensor]:

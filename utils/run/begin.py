@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..data.batches import ImageLoader
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
@@ -31,8 +31,8 @@ class Parts:
     preprocess: Preprocess
     recipe: Recipe
     state: TrainState
-    train_loader: DataLoader
-    val_loader: DataLoader
+    train_loader: ImageLoader
+    val_loader: ImageLoader
     steps_per_epoch: int
 
     def trainer(self, run_state: RunState, folder: RunFolder, observers: Sequence[Observer]) -> Trainer:

@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import PIL
@@ -13,7 +13,7 @@ from .. import distributed
 from ..threads import threads_in_use
 
 
-def environment(device: torch.device, num_threads: int | str) -> dict[str, Any]:
+def environment(device: torch.device, num_threads: int | Literal["auto"]) -> dict[str, Any]:
     """What the run ran on, for environment.json."""
     return {
         "command": sys.argv,

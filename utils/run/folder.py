@@ -110,7 +110,9 @@ def open_run_folder(config: TrainConfig) -> RunFolder:
     """The next log_root/<prefix>_<suffix>/<exp_name>N, made by rank 0 and known to all."""
     name = f"{config.model_prefix}_{config.model_suffix}"
     made = next_run_folder(config.log_root, name, config.exp_name) if distributed.is_main() else None
-    return RunFolder(distributed.from_main(made))
+    path = distributed.from_main(made)
+    assert path is not None  # rank 0 has made it
+    return RunFolder(path)
 
 
 def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:

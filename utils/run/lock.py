@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,7 +64,7 @@ def _acquire(path: Path) -> int | None:
 
 def _lock(descriptor: int) -> None:
     """Raises OSError if another process has it. Child processes, such as loading workers, do not inherit it."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         os.lseek(descriptor, BYTE, os.SEEK_SET)

@@ -91,7 +91,13 @@ class Lines:
         self.epochs += 1
         if self.hinted or self.epochs == 1:
             return
-        options = {"local_world_size": distributed.local_world_size(), "img_size": self.config.img_size}
-        if hint := waiting_hint(waited, workers=self.workers, cache=self.config.cache, **options):
+        hint = waiting_hint(
+            waited,
+            workers=self.workers,
+            local_world_size=distributed.local_world_size(),
+            cache=self.config.cache,
+            img_size=self.config.img_size,
+        )
+        if hint:
             self.hinted = True
             log.warning(hint)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
-from torch.utils.data import DataLoader
 
 from .. import distributed
+from ..data.batches import ImageLoader
 from ..training.evaluate import evaluate_classes
 from ..training.metrics import Evaluation, Metrics, metrics_from
 from ..training.state import Recipe
@@ -34,7 +34,7 @@ class Scored:
 
 def score(
     models: dict[str, nn.Module],
-    loader: DataLoader,
+    loader: ImageLoader,
     recipe: Recipe,
     num_classes: int,
     *,

@@ -2,17 +2,18 @@
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..data.batches import ImageLoader
 from ..data.preprocess import Preprocess
+from ..data.samplers import TrainBatches
 from ..data.source import Source, Splits
 from ..log import log
 from ..signals import Stopped, StopRequest
@@ -36,8 +37,8 @@ class Trainer:
     state: TrainState
     run_state: RunState
     folder: RunFolder
-    train_loader: DataLoader
-    val_loader: DataLoader
+    train_loader: ImageLoader
+    val_loader: ImageLoader
     observers: Sequence[Observer] = ()  # beside those that every run has
     named: set[str] = field(default_factory=set)  # unreadable files that were named already
 
@@ -45,7 +46,7 @@ class Trainer:
         self.steps_per_epoch = -(-len(self.train_loader) // self.config.accumulate_steps)
         self.network: nn.Module = distributed.parallel(self.state.model, self.recipe.device)
         if self.config.compile:
-            self.network = torch.compile(self.network)
+            self.network = torch.compile(self.network)  # type: ignore[assignment]  # of a module, a module
         self.saver = Saver(self.folder)
         lines = Lines(self.config, self.train_loader.num_workers)
         self.observers = (RunTables(self.folder, self.saver.write), lines, *self.observers)
@@ -60,7 +61,8 @@ class Trainer:
     def _epoch(self, stop: StopRequest) -> None:
         epoch, config = self.run_state.epoch, self.config
         done = self.state.step - epoch * self.steps_per_epoch  # more than 0 only when resumed within the epoch
-        self.train_loader.batch_sampler.set_epoch(epoch, done * config.accumulate_steps)
+        batches = cast(TrainBatches, self.train_loader.batch_sampler)
+        batches.set_epoch(epoch, done * config.accumulate_steps)
         progress = train_one_epoch(
             self.state,
             self.network,
@@ -70,22 +72,22 @@ class Trainer:
             self.run_state.progress,
             accumulate=config.accumulate_steps,
             stop=lambda: bool(stop),
-            after_step=lambda progress, stopping: self._after_step(progress, stopping, stop),
+            after_step=lambda settled, stopping: self._after_step(settled, stopping, stop),
             warn=log.warning,
             name=f"epoch {epoch + 1}/{config.epochs}",
         )
         self.run_state.progress = progress
-        self._name_bad(self.splits.train, progress.bad)
+        self._name_bad(self.splits.training, progress.bad)
         self._finish_epoch(progress, stop)
 
-    def _after_step(self, progress: Progress, stopping: bool, stop: StopRequest) -> None:
+    def _after_step(self, settled: Callable[[], Progress], stopping: bool, stop: StopRequest) -> None:
         for observer in self.observers:
             if observer.every and self.state.step % observer.every == 0:
-                observer.on_step(self.state.step, {"train_loss": progress.loss, "lr": self._rate()})
+                observer.on_step(self.state.step, {"train_loss": settled().loss, "lr": self._rate()})
         every = self.config.save_steps
         if not stopping and not (every and self.state.step % every == 0):
             return
-        run_state = replace(self.run_state, progress=summed(progress, self.recipe.device))
+        run_state = replace(self.run_state, progress=summed(settled(), self.recipe.device))
         if stopping:
             self._leave(stop, run_state)
         self.saver.last(self._checkpoint(run_state))

@@ -26,7 +26,7 @@ class Group:
         object.__setattr__(self, "size", sum(self.counts.values()))
 
 
-def quotas(counts: Sequence[int], shares: Sequence[float], *, train_first: bool) -> np.ndarray:
+def quotas(counts: Sequence[int] | np.ndarray, shares: Sequence[float], *, train_first: bool) -> np.ndarray:
     """Images of each class (len(counts)) wanted in each part (len(shares)): an integer matrix of (parts, classes).
 
     Every entry is counts x shares rounded down or up, such that the whole parts come out right too: what rounding takes
@@ -72,7 +72,7 @@ class _Division:
         self.totals = wanted.sum(axis=0).tolist()
         self.parts = [-1] * len(groups)
         self.missing = wanted.tolist()  # images still lacking of each class in each part; negative: too many
-        self.having = [Counter() for _ in self.wanted]  # groups of each class in each part
+        self.having: list[Counter[int]] = [Counter() for _ in self.wanted]  # groups of each class in each part
 
     def gain(self, g: int, part: int) -> float:
         """How much nearer to its quotas `part` comes with group g: the fall of the squared error, classes alike."""

@@ -54,7 +54,7 @@ def create(request: Request) -> list[str]:
         notes: list[str] = []
         scratch = draft / ".shrunk"
         if request.max_side:
-            source, copies, notes = _shrunk(request, source, scratch)
+            source, copies, notes = _shrunk(request, source, scratch, request.max_side)
         grouping = group(source, request.pattern, request.seed)
         if request.pattern and not grouping.matched:
             raise DataError(f"--group {request.pattern.pattern!r} matches none of {len(source)} files")
@@ -103,9 +103,9 @@ def _check_places(request: Request) -> None:
         raise DataError(f"{request.target}: lies in {request.source}, where it would be taken for a class")
 
 
-def _shrunk(request: Request, source: Source, scratch: Path) -> tuple[Source, dict[int, str], list[str]]:
+def _shrunk(request: Request, source: Source, scratch: Path, max_side: int) -> tuple[Source, dict[int, str], list[str]]:
     """(the readable images, image -> smaller copy, notes). Raises DataError if one is unreadable, unless skipped."""
-    copies, reasons = shrink_large(source, scratch, request.max_side)
+    copies, reasons = shrink_large(source, scratch, max_side)
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]
     more = [f"and {len(bad) - BAD_SHOWN} more"] if len(bad) > BAD_SHOWN else []
     if bad and request.on_bad_image == "error":
@@ -115,6 +115,6 @@ def _shrunk(request: Request, source: Source, scratch: Path) -> tuple[Source, di
     if not len(kept):
         raise DataError(f"{request.source}: none of its {len(source)} images can be read")
     places = {old: new for new, old in enumerate(i for i in range(len(source)) if i not in reasons)}
-    notes = [f"shrunk {len(copies)} images to at most {request.max_side} pixels a side"]
+    notes = [f"shrunk {len(copies)} images to at most {max_side} pixels a side"]
     notes += [f"left out {len(bad)} unreadable images:", *bad] if bad else []
     return kept, {places[i]: copy for i, copy in copies.items()}, notes

@@ -44,8 +44,8 @@ class Source:
         """The other images; classes that lose all of theirs go too."""
         kept = sorted(set(range(len(self))) - set(indices))
         labels = [self.label(i) for i in kept]
-        columns = ([column[i] for i in kept] for column in (self.paths, self.names, self.files))
-        return _source(labels, *columns, self.notes)
+        paths, names, files = ([column[i] for i in kept] for column in (self.paths, self.names, self.files))
+        return _source(labels, paths, names, files, self.notes)
 
 
 def read_source(path: str | Path) -> Source:

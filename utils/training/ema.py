@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class ModelEma:
@@ -15,8 +15,8 @@ class ModelEma:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after optimizer step `step` (1, 2, ...).
+    def update(self, model: nn.Module, step: int, skip: Tensor) -> None:
+        """Take in the weights after optimizer step `step` (1, 2, ...), unless `skip`, a bool on their device, holds.
 
         The decay warms up as (1 + n) / (10 + n) over the n-th update, so that an average over a short run is not
         ruled by the initial weights.
@@ -27,6 +27,8 @@ class ModelEma:
         decay = min(self.decay, (1 + updates) / (10 + updates))
         source, target = model.state_dict(), self.model.state_dict()
         floating = [name for name, value in target.items() if value.is_floating_point()]
-        torch._foreach_lerp_([target[n] for n in floating], [source[n] for n in floating], 1 - decay)
+        share = torch.where(skip, 0.0, 1 - decay)
+        shares = [share.to(target[n].dtype) for n in floating]
+        torch._foreach_lerp_([target[n] for n in floating], [source[n] for n in floating], shares)
         for name in target.keys() - set(floating):
-            target[name].copy_(source[name])
+            target[name].copy_(torch.where(skip, target[name], source[name]))

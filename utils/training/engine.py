@@ -3,49 +3,31 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from .. import distributed
-from ..data.batches import Batch, read
+from ..data.batches import Batch, ImageLoader, read
 from ..data.mixing import Mixer, erase
-from ..errors import DataError, DivergedError, UnreadableError
+from ..errors import DataError, UnreadableError
 from ..rng import seed_network
+from .account import Account
 from .bars import progress_bar
-from .optim import clipped_norm, scale_gradients
-from .state import Progress, Recipe, TrainState, summed
+from .optim import clipped_norm, keep_where, scale_gradients, step_unless
+from .state import Progress, Recipe, StepResult, TrainState, summed
 
-NON_FINITE_LIMIT = 5  # non-finite losses in a row that stop a run
-
-
-@dataclass(frozen=True)
-class StepResult:
-    loss_sums: Tensor  # (batches,) of each, on the device, as are the weights
-    weights: Tensor
-    finite: bool  # whether every loss and the gradient were numbers, on every rank
-    stop: bool  # whether some rank was asked to stop
-
-    @property
-    def losses(self) -> Tensor:
-        """(batches,) mean loss of each, on the device."""
-        return self.loss_sums / self.weights
+STOP_EVERY = 8  # steps between two exchanges of the request to stop, among processes on GPUs
 
 
 def train_step(
-    state: TrainState,
-    network: nn.Module,
-    batches: list[Batch],
-    recipe: Recipe,
-    mixer: Mixer | None,
-    stop: Callable[[], bool] = lambda: False,
+    state: TrainState, network: nn.Module, batches: list[Batch], recipe: Recipe, mixer: Mixer | None
 ) -> StepResult:
     """One update of `state` from the mean loss over all images of `batches` (several when gradients accumulate).
 
     `network` is state.model, compiled or wrapped in DDP as it may be. A step whose loss or gradient is not finite
-    changes nothing but the scaler: neither weights and statistics nor schedule nor average.
+    changes neither weights and statistics nor the optimizer's state nor the average; step and schedule count it all
+    the same, so that nothing on the host depends on what the device finds, and nothing waits for it.
     """
     state.optimizer.zero_grad(set_to_none=True)
     buffers = list(state.model.buffers())
@@ -53,21 +35,16 @@ def train_step(
     loss_sums, weights = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
     norm = clipped_norm(state.model, recipe.clip_norm)
-    loss_ok = torch.isfinite(loss_sums).all()
-    flags = torch.stack((~loss_ok, torch.tensor(stop(), device=loss_ok.device))).long()
-    bad_losses, stops = distributed.all_reduce_sum(flags).tolist()  # the step's one wait
-    grad_ok = bool(torch.isfinite(norm))  # the same on every rank: gradients are averaged
-    if bad_losses == 0 and grad_ok:
-        state.scaler.step(state.optimizer)
-        state.scheduler.step()
-        if state.ema is not None:
-            state.ema.update(state.model, state.scheduler.last_epoch)
-    elif buffers:
-        torch._foreach_copy_(buffers, before)
+    bad_losses = distributed.all_reduce_sum((~torch.isfinite(loss_sums).all()).long())
+    result = StepResult(loss_sums, weights, bad_losses, ~torch.isfinite(norm))
+    step_unless(state.optimizer, result.skip)
+    keep_where(result.skip, buffers, before)
+    state.scheduler.step()
     state.scaler.update()
     state.step += 1
-    overflow = state.scaler.is_enabled() and not grad_ok  # the scaler's own affair: it lowers its scale
-    return StepResult(loss_sums, weights, finite=bad_losses == 0 and (grad_ok or overflow), stop=stops > 0)
+    if state.ema is not None:
+        state.ema.update(state.model, state.step, result.skip)
+    return result
 
 
 def _backward(
@@ -106,7 +83,8 @@ def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: i
 
 def _synced_last(network: nn.Module, last: bool) -> contextlib.AbstractContextManager:
     """Among several processes, gradients are exchanged once a step: with its last batch."""
-    return contextlib.nullcontext() if last or not hasattr(network, "no_sync") else network.no_sync()
+    no_sync = getattr(network, "no_sync", None)  # of DDP, also within torch.compile
+    return contextlib.nullcontext() if last or no_sync is None else no_sync()
 
 
 def grouped(loader: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
@@ -147,24 +125,27 @@ class Stopwatch:
 def train_one_epoch(
     state: TrainState,
     network: nn.Module,
-    loader: DataLoader,
+    loader: ImageLoader,
     recipe: Recipe,
     mixer: Mixer | None,
     progress: Progress,
     *,
     accumulate: int = 1,
     stop: Callable[[], bool] = lambda: False,
-    after_step: Callable[[Progress, bool], None] = lambda progress, stop: None,
+    after_step: Callable[[Callable[[], Progress], bool], None] = lambda settled, stop: None,
     warn: Callable[[str], None] = lambda text: None,
     name: str = "train",
 ) -> Progress:
     """The rest of an epoch: what `loader` yields. Adds to `progress` and returns it, summed over the ranks.
 
-    after_step: called after every step with this rank's progress and whether to stop; it may save or raise.
+    stop: whether this rank was asked to stop; the ranks exchange it now and then.
+    after_step: called after every step with a function that gives this rank's progress, for which it waits for the
+        device, and whether to stop; it may save or raise.
     warn: called with a sentence for each step that was skipped.
-    Raises DivergedError after NON_FINITE_LIMIT non-finite losses in a row, naming the files of the last.
+    Raises DivergedError after several non-finite losses in a row, naming the files of the last.
     """
     network.train()
+    account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=warn)
     watch, before = Stopwatch(), (progress.seconds, progress.waited)
     with contextlib.closing(read(loader)) as stream:
         groups = progress_bar(grouped(stream, accumulate), -(-len(loader) // accumulate), name)
@@ -175,12 +156,17 @@ def train_one_epoch(
                 _skip_empty(state)
                 continue
             with batchnorm_explained():
-                result = train_step(state, network, batches, recipe, mixer, stop)
-            if problem := _account(progress, result, batches, loader.dataset.images.name):
-                warn(problem)
+                account.add(train_step(state, network, batches, recipe, mixer), batches)
             progress.seconds, progress.waited = before[0] + watch.seconds, before[1] + watch.waited
-            after_step(progress, result.stop)
-    return summed(progress, recipe.device)
+            after_step(account.settled, _stops(stop, state.step, recipe.device))
+    return summed(account.settled(), recipe.device)
+
+
+def _stops(stop: Callable[[], bool], step: int, device: torch.device) -> bool:
+    """Whether some rank was asked to stop; asked only every few steps where an answer means waiting for the device."""
+    if distributed.world_size() == 1:
+        return stop()
+    return step % (1 if device.type == "cpu" else STOP_EVERY) == 0 and distributed.any_rank(stop(), device)
 
 
 def _skip_empty(state: TrainState) -> None:
@@ -188,25 +174,7 @@ def _skip_empty(state: TrainState) -> None:
     if distributed.world_size() > 1:
         raise UnreadableError("no readable image in the batches of one process; mend the files named above")
     state.step += 1
-
-
-def _account(progress: Progress, result: StepResult, batches: list[Batch], name: Callable[[int], str]) -> str | None:
-    """Add a step to the figures. A skipped one is counted; returns why it was skipped. name: of an image, by index."""
-    if result.finite:
-        progress.in_a_row = 0
-        progress.loss_sum += sum(result.loss_sums.tolist())
-        progress.weight += sum(result.weights.tolist())
-        progress.images += sum(len(batch.targets) for batch in batches)
-        return None
-    progress.non_finite += 1
-    progress.in_a_row += 1
-    ours = [i for loss, batch in zip(result.loss_sums, batches) if not loss.isfinite() for i in batch.indices.tolist()]
-    names = [each for names in distributed.gather([name(i) for i in ours]) for each in names]
-    reason = f"the loss is no number for a batch of {', '.join(names[:8])}" if names else "a gradient is no number"
-    if progress.in_a_row >= NON_FINITE_LIMIT:
-        limit = f"{NON_FINITE_LIMIT} steps in a row failed"
-        raise DivergedError(f"{limit}, the last because {reason}; a lower init_lr or clip_grad = True may help")
-    return f"step skipped: {reason}"
+    state.scheduler.step()
 
 
 @contextlib.contextmanager

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from .. import distributed
-from ..data.batches import NO_IMAGES, Batch, read
+from ..data.batches import NO_IMAGES, Batch, ImageLoader, read
 from .bars import progress_bar
 from .meters import Confusion, MeanLoss, Meter
 from .metrics import Evaluation
@@ -19,7 +18,7 @@ from .state import Recipe
 @torch.inference_mode()
 def evaluate(
     models: Sequence[nn.Module],
-    loader: DataLoader,
+    loader: ImageLoader,
     recipe: Recipe,
     meters: Sequence[Sequence[Meter]],
     *,
@@ -59,7 +58,7 @@ def _show(models: Sequence[nn.Module], batch: Batch, recipe: Recipe, meters: Seq
 
 def evaluate_classes(
     models: Sequence[nn.Module],
-    loader: DataLoader,
+    loader: ImageLoader,
     recipe: Recipe,
     num_classes: int,
     *,

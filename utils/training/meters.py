@@ -45,7 +45,8 @@ class MeanLoss:
     """Mean cross-entropy per image, without smoothing."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device, self.losses, self.images = device, [], 0  # losses: on the device, as reading one is waiting for it
+        self.device, self.images = device, 0
+        self.losses: list[Tensor] = []  # on the device, as reading one is waiting for it
 
     def update(self, batch: Batch, logits: Tensor) -> None:
         self.losses.append(functional.cross_entropy(logits, batch.targets, reduction="sum"))

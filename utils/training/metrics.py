@@ -51,9 +51,12 @@ def metrics_from(confusion: np.ndarray) -> Metrics:
     precision, recall = _ratio(hits, predicted), _ratio(hits, support)
     f1 = _ratio(2 * hits, support + predicted)
     occurs = support + predicted > 0
-    macro = [float(values[occurs].mean()) if occurs.any() else 0.0 for values in (precision, recall, f1)]
+
+    def macro(values: np.ndarray) -> float:
+        return float(values[occurs].mean()) if occurs.any() else 0.0
+
     accuracy = float(hits.sum() / max(1, support.sum()))
-    return Metrics(accuracy, *macro, precision, recall, f1, support)
+    return Metrics(accuracy, macro(precision), macro(recall), macro(f1), precision, recall, f1, support)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

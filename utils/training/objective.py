@@ -21,7 +21,9 @@ class Objective(Protocol):
     their weights. Nothing may be read back to the host.
     """
 
-    even: bool  # whether every image has weight 1, so that their number is known without a look at the weights
+    @property
+    def even(self) -> bool:
+        """Whether every image has weight 1, so that their number is known without a look at the weights."""
 
     def __call__(self, images: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]: ...
 

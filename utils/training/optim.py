@@ -1,7 +1,7 @@
 """Optimizers, their parameter groups, and the norm of gradients."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from ..torch_private import in_memory_order
+from ..torch_private import in_memory_order, step_with_found_inf, takes_found_inf
 
 Groups = list[dict[str, Any]]  # as torch.optim takes them
 
@@ -27,24 +27,28 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
     return [group for group in groups if group["params"]]
 
 
-def _sgd(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
-    # one pass over memory takes SGD on a CPU two thirds of the time, AdamW a sixth; elsewhere torch chooses
-    options = {"momentum": config.momentum, "nesterov": config.nesterov, "fused": on_cpu or None}
+# fused: one pass over memory takes SGD on a CPU two thirds of the time, AdamW a sixth
+def _sgd(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
+    options = {"momentum": config.momentum, "nesterov": config.nesterov, "fused": _can_fuse(device)}
     return torch.optim.SGD(groups, config.init_lr, **options)
 
 
-def _rmsprop(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
+def _rmsprop(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
     return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps)
 
 
-def _adam(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
-    kind = in_memory_order(torch.optim.Adam) if on_cpu else torch.optim.Adam
-    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=on_cpu or None)
+def _adam(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
+    kind = in_memory_order(torch.optim.Adam) if device.type == "cpu" else torch.optim.Adam
+    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=_can_fuse(device))
 
 
-def _adamw(groups: Groups, config: Any, *, on_cpu: bool) -> Optimizer:
-    kind = in_memory_order(torch.optim.AdamW) if on_cpu else torch.optim.AdamW
-    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=on_cpu or None)
+def _adamw(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
+    kind = in_memory_order(torch.optim.AdamW) if device.type == "cpu" else torch.optim.AdamW
+    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=_can_fuse(device))
+
+
+def _can_fuse(device: torch.device) -> bool | None:
+    return True if device.type in ("cpu", "cuda") else None  # elsewhere torch chooses
 
 
 # optimizer_type -> builder; an entry is all that a new optimizer needs
@@ -54,8 +58,47 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": _sgd, "adam": _adam, "
 def make_optimizer(model: nn.Module, config: Any) -> Optimizer:
     """The optimizer that the config (a TrainConfig) names, over the model's parameter groups."""
     groups = parameter_groups(model, config.weight_decay)
-    on_cpu = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"])
-    return OPTIMIZERS[config.optimizer_type](groups, config, on_cpu=on_cpu)
+    return OPTIMIZERS[config.optimizer_type](groups, config, device=next(model.parameters()).device)
+
+
+def step_unless(optimizer: Optimizer, skip: Tensor) -> None:
+    """`optimizer.step()`, which leaves weights and state as they are where `skip` holds, without a look at it.
+
+    skip: a bool on the device of the weights.
+    """
+    if takes_found_inf(optimizer):
+        _begin_momentum(optimizer)
+        step_with_found_inf(optimizer, skip.float())
+        return
+    tensors = _tensors_of(optimizer)
+    before = [tensor.detach().clone() for tensor in tensors]
+    optimizer.step()
+    known = set(map(id, tensors))
+    new = [tensor for tensor in _tensors_of(optimizer) if id(tensor) not in known]
+    keep_where(skip, [*tensors, *new], [*before, *map(torch.zeros_like, new)])  # state begins with zeros
+
+
+def _begin_momentum(optimizer: Optimizer) -> None:
+    """With zeros: a first step that is skipped would leave the new buffers of SGD's fused kernel unset."""
+    if not isinstance(optimizer, torch.optim.SGD) or optimizer.state:
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def _tensors_of(optimizer: Optimizer) -> list[Tensor]:
+    """Weights, and what is remembered of them."""
+    weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = [value for values in optimizer.state.values() for value in values.values() if torch.is_tensor(value)]
+    return [*weights, *state]
+
+
+@torch.no_grad()
+def keep_where(skip: Tensor, tensors: Sequence[Tensor], before: Sequence[Tensor]) -> None:
+    """Put `before` back into `tensors` where `skip` holds, in place."""
+    for tensor, old in zip(tensors, before):
+        tensor.copy_(torch.where(skip.to(tensor.device), old, tensor))
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:

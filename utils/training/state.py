@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 
 from .. import distributed
 from ..data.batches import Batch
@@ -16,11 +16,11 @@ from .objective import CrossEntropy, Objective
 
 @dataclass
 class TrainState:
-    """What a checkpoint holds besides figures. `step` counts steps tried; the scheduler counts those taken."""
+    """What a checkpoint holds besides figures. `step` and the scheduler count steps tried."""
 
     model: nn.Module  # bare: neither DDP nor compiled
     optimizer: Optimizer
-    scheduler: LRScheduler
+    scheduler: LambdaLR
     scaler: torch.amp.GradScaler
     ema: ModelEma | None = None
     step: int = 0
@@ -48,6 +48,26 @@ class Recipe:
         images = batch.images.to(self.device, non_blocking=True)
         targets = batch.targets.to(self.device, non_blocking=True)
         return normalise(images, self.mean, self.std, channels_last=self.channels_last), targets
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step found, all of it on the device: to read it is to wait for all that the device has still to do."""
+
+    loss_sums: Tensor  # (batches,) of each
+    weights: Tensor  # (batches,) of each
+    bad_losses: Tensor  # ranks on which some loss is no number
+    bad_gradient: Tensor  # whether the gradient's norm is no number, on every rank, as gradients are averaged
+
+    @property
+    def losses(self) -> Tensor:
+        """(batches,) mean loss of each."""
+        return self.loss_sums / self.weights
+
+    @property
+    def skip(self) -> Tensor:
+        """Whether the step must change nothing."""
+        return self.bad_gradient | (self.bad_losses > 0)
 
 
 @dataclass

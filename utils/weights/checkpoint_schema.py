@@ -18,7 +18,7 @@ from ..data.preprocess import INTERPOLATION, Preprocess
 from ..errors import WeightsError
 from ..text import shown
 from .best import Best
-from .load import check_fit
+from .files import check_fit
 
 LARGE_SIDE = 1024  # pixels
 MOST = 2**53  # no count of ours comes near
@@ -122,11 +122,11 @@ def _problem(payload: dict[str, Any], name: str, kind: Kind) -> str | None:
 
 
 def _network_problems(config: dict[Any, Any]) -> list[str]:
-    names = [config.get("model_prefix"), config.get("model_suffix")]
-    if not all(isinstance(name, str) for name in names):
-        return [f"expected model_prefix and model_suffix, got {shown(names)}"]
+    prefix, suffix = config.get("model_prefix"), config.get("model_suffix")
+    if not (isinstance(prefix, str) and isinstance(suffix, str)):
+        return [f"expected model_prefix and model_suffix, got {shown([prefix, suffix])}"]
     try:
-        native_img_size(*names)
+        native_img_size(prefix, suffix)
     except ValueError as error:
         return [str(error)]
     return []

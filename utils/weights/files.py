@@ -84,3 +84,11 @@ def _tensors_in(payload: Any) -> Iterator[Tensor]:
         elif isinstance(item, (dict, list, tuple, set)) and id(item) not in seen:
             seen.add(id(item))
             waiting += item.values() if isinstance(item, dict) else item
+
+
+def check_fit(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Raises ValueError naming the first tensor of a network's `state` that `saved` lacks or has in another shape."""
+    for name, tensor in state.items():
+        if name not in saved or saved[name].shape != tensor.shape:
+            found = list(saved[name].shape) if name in saved else "nothing"
+            raise ValueError(f"{name}: expected {list(tensor.shape)}, got {found}")

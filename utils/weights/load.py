@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from models import family_of
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
-from models.registry import is_registered
+from models.registry import is_registered, name_of
 
 from ..errors import WeightsError
+from .files import check_fit
 from .weights_file import WeightsFile
 
 
@@ -72,14 +73,6 @@ def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool =
     return report
 
 
-def check_fit(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
-    """Raises ValueError naming the first tensor of a network's `state` that `saved` lacks or has in another shape."""
-    for name, tensor in state.items():
-        if name not in saved or saved[name].shape != tensor.shape:
-            found = list(saved[name].shape) if name in saved else "nothing"
-            raise ValueError(f"{name}: expected {list(tensor.shape)}, got {found}")
-
-
 def fill_whole(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Copy the state of a checkpoint of ours into the network that it was taken from. Raises WeightsError."""
     try:
@@ -93,17 +86,15 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
     """`state` under the names, and where there is a sound way in the sizes, of a network of create_model."""
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     try:
-        translation = translate(*model.model_name, state, shapes, source=report.path, force=force)
-        fitted, notes = translation.state, []
-        if family_of(model).tables:
-            fitted, notes = model.fit_to_size(fitted)
+        translation = translate(*name_of(model), state, shapes, source=report.path, force=force)
+        fitted, notes = family_of(model).fit_to_size(model, translation.state)
         if translation.batchnorm_eps is not None:
             fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
     except ValueError as error:
         raise WeightsError(f"{report.path}: {error}") from None
     except Exception as error:  # tensors of any number of axes under names that are known
         told = f"{type(error).__name__}: {error}"
-        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(model.model_name)}: {told}") from None
+        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(name_of(model))}: {told}") from None
     report.notes += [*translation.notes, *notes]
     return fitted
 

@@ -1,6 +1,5 @@
 """The network that a command line means: by its two words, by a checkpoint of ours, or by what a file looks like."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,9 +77,9 @@ def scored_weights(payload: dict[str, Any]) -> tuple[str, str]:
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:
-    wanted = options.prefix, options.suffix
-    if options.prefix is not None and wanted != names:
-        raise WeightsError(f"{options.weights}: a checkpoint of {' '.join(names)}, not of {' '.join(wanted)}")
+    if options.names not in (None, names):
+        wanted = f"{options.prefix} {options.suffix}"
+        raise WeightsError(f"{options.weights}: a checkpoint of {' '.join(names)}, not of {wanted}")
     if options.num_classes not in (None, num_classes):
         raise WeightsError(f"{options.weights}: has {num_classes} classes, not {options.num_classes}")
 
@@ -106,11 +105,11 @@ def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> Ne
     file: that of options.weights, where it was opened already. Raises WeightsError.
     """
     if options.weights is None:
-        size = options.img_size or native_size(options.prefix, options.suffix)
-        return NetworkSpec(options.prefix, options.suffix, options.num_classes or 1000, size)
+        assert options.names is not None  # as there are no weights
+        return NetworkSpec(*options.names, options.num_classes or 1000, options.img_size or native_size(*options.names))
     file = file or WeightsFile(options.weights)
     state, config = file.state, file.config
-    names = (options.prefix, options.suffix) if options.prefix is not None else _names_of(options, state, config)
+    names = options.names or _names_of(options, state, config)
     ours = _translated(names, state, options)
     num_classes = options.num_classes or _head_size(names[0], ours)
     if num_classes is None:
@@ -128,7 +127,7 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
     return guess.prefix, guess.suffix
 
 
-def _translated(names: Sequence[str], state: dict[str, Tensor], options: NetworkOptions) -> dict[str, Tensor]:
+def _translated(names: tuple[str, str], state: dict[str, Tensor], options: NetworkOptions) -> dict[str, Tensor]:
     """`state` under our names."""
     try:
         with torch.device("meta"):

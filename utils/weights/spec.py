@@ -49,6 +49,11 @@ class NetworkOptions:
     img_size: tuple[int, int] | None = None
     force: bool = False  # accept weights that seem another network's
 
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The two words, or None."""
+        return None if self.prefix is None or self.suffix is None else (self.prefix, self.suffix)
+
 
 def native_size(prefix: str, suffix: str) -> tuple[int, int]:
     try:
