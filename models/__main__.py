@@ -1,10 +1,10 @@
-"""List the networks: python -m models [--markdown]"""
+"""List the networks: python -m models"""
 
 import argparse
 import os
 import sys
 
-from .catalogue import as_markdown, as_text, catalogue
+from .catalogue import as_text, catalogue
 
 NOTE = """\
 Multiply-adds are for one image of the native size. Top-1 figures are those published with the weights, in per cent on
@@ -13,12 +13,9 @@ ImageNet-1k, at the size of images that their source tests at; '-': we know of n
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m models", description="List the networks.", epilog=NOTE)
-    parser.add_argument("--markdown", action="store_true", help="the table of README.md")
-    arguments = parser.parse_args()
-    entries = catalogue()
+    argparse.ArgumentParser(prog="python -m models", description="List the networks.", epilog=NOTE).parse_args()
     try:
-        print(as_markdown(entries) if arguments.markdown else f"{as_text(entries)}\n\n{NOTE.strip()}")
+        print(f"{as_text(catalogue())}\n\n{NOTE.strip()}")
         sys.stdout.flush()
     except BrokenPipeError:  # such as python -m models | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

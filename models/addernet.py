@@ -106,7 +106,7 @@ class AdderFunction(torch.autograd.Function):
         (x, weight), window = ctx.saved_tensors, ctx.window
         with without_autocast(x.device.type):
             filters, grad_x = kernel_rows(weight), []
-            products, sums = torch.zeros_like(filters), 0.0
+            products, sums = torch.zeros_like(filters), filters.new_zeros(len(weight))
             for part, part_grad in zip(window.split(x), grad.split(window.images(x))):
                 row_grads = precise(part_grad).permute(0, 2, 3, 1).flatten(0, 2)  # (windows, O)
                 sums = sums + row_grads.sum(0)
@@ -143,7 +143,7 @@ def kernel_rows(weight: Tensor) -> Tensor:
     return precise(weight).permute(2, 0, 3, 1).flatten(2)
 
 
-def joined(parts: Sequence[Tensor]) -> Tensor:
+def joined(parts: list[Tensor]) -> Tensor:
     """One tensor of all, without a copy if it is one already."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 

@@ -45,7 +45,7 @@ class Stage(nn.Module):
 
     def __init__(self, in_dim: int, dim: int, rates: list[float]) -> None:
         super().__init__()
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if in_dim != dim:
             self.downsample = nn.Sequential(LayerNorm2d(in_dim, eps=1e-6), nn.Conv2d(in_dim, dim, 2, stride=2))
         self.blocks = nn.Sequential(*(Block(dim, drop_path=rate) for rate in rates))
@@ -104,4 +104,5 @@ def init_trunc_normal(module: nn.Module) -> None:
     """For `network.apply`: convolutions and linear layers truncated N(0, 0.02) with zero biases."""
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -37,7 +37,7 @@ class DenseLayer(nn.Module):
 
 def dense_block(in_channels: int, depth: int, growth: int, dropout: float) -> nn.Sequential:
     """(N, C, H, W) -> (N, C + depth * growth, H, W)."""
-    layers = OrderedDict()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(depth):
         layers[f"denselayer{i + 1}"] = DenseLayer(in_channels + i * growth, growth, dropout=dropout)
     return nn.Sequential(layers)

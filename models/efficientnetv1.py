@@ -137,7 +137,8 @@ class EfficientNet(nn.Module):
         super().__init__()
         # the ramp of the reference would reach drop_path one block after the last
         rates = iter(ramp(drop_path, sum(stage.depth for stage in stages) + 1))
-        channels, features = stem, [ConvNormAct(3, stem, stride=2, norm=norm, activation=nn.SiLU)]
+        channels = stem
+        features: list[nn.Module] = [ConvNormAct(3, stem, stride=2, norm=norm, activation=nn.SiLU)]
         for stage in stages:
             blocks = []
             for i in range(stage.depth):

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
@@ -12,6 +12,17 @@ from .libraries import LIBRARIES, LibraryName
 
 Size = int | Mapping[str, int]  # a side in pixels: of all variants, or suffix -> of that one
 Stages = Sequence[str] | Callable[[Any], Sequence[str]]  # of all variants, or a function of the network
+
+
+class Resizable(Protocol):
+    """A network with parameters that follow the size of the images."""
+
+    def fit_to_size(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """A copy of a state dict of another size, its tables resized, and sentences about it."""
+
+    @staticmethod
+    def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
+        """The (height, width) that the tables of a state dict were made for, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +45,7 @@ class Family:
 
     img_size: Size = 224  # of the images that a variant is meant for
     min_img_size: Size = 1  # below which the network raises ValueError
-    tables: str = ""  # regular expression: parameters whose shape follows the argument img_size; see `_keeps_tables`
+    tables: str = ""  # regular expression: parameters whose shape follows the argument img_size: a Resizable network
     loss_scaling: bool = True  # False: gradients do not grow with the loss, as the training in float16 needs
 
     libraries: Mapping[str, Mapping[str, LibraryName]] = field(default_factory=dict)  # library -> suffix -> its name
@@ -62,11 +73,7 @@ class Family:
         return isinstance(sizes, int) or self.variants.keys() <= sizes.keys()
 
     def _keeps_tables(self) -> bool:
-        """Whether the class has all of what `tables` needs, or nothing of it.
-
-        `fit_to_size(state)`, a method: a copy of a state dict of another size, its tables resized, and sentences about
-        it. `size_of(state)`, a static method: the (height, width) that its tables were made for, or None.
-        """
+        """Whether the class takes img_size and is Resizable, as `tables` needs, or takes no such size."""
         takes_size = "img_size" in inspect.signature(self.network).parameters
         resizes = hasattr(self.network, "fit_to_size") and hasattr(self.network, "size_of")
         return resizes and takes_size if self.tables else not takes_size
@@ -94,7 +101,11 @@ class Family:
 
     def size_of(self, state: Mapping[str, Tensor]) -> tuple[int, int] | None:
         """(height, width) of the images that the tables of a state dict are for; None if nothing in it says so."""
-        return self.network.size_of(state) if self.tables else None
+        return cast("type[Resizable]", self.network).size_of(state) if self.tables else None
+
+    def fit_to_size(self, network: nn.Module, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """`state`, its tables in the sizes of `network`, and sentences about what was changed."""
+        return cast(Resizable, network).fit_to_size(state) if self.tables else (state, [])
 
     def names_of_stages(self, network: nn.Module) -> Sequence[str]:
         return self.stages(network) if callable(self.stages) else self.stages

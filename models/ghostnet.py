@@ -100,12 +100,12 @@ class GhostBottleneck(nn.Module):
     ) -> None:
         super().__init__()
         self.ghost1 = GhostModule(in_channels, hidden)
-        if stride == 1:
-            self.conv_dw, self.bn_dw = nn.Identity(), nn.Identity()
-        else:
+        if stride != 1:
             self.conv_dw, self.bn_dw = ConvNormAct(
                 hidden, hidden, kernel_size, stride=stride, groups=hidden, activation=None
             )
+        else:
+            self.conv_dw, self.bn_dw = nn.Identity(), nn.Identity()
         self.se = SqueezeExcite(hidden) if squeeze else nn.Identity()
         self.ghost2 = GhostModule(hidden, out_channels, activation=None)
         self.shortcut = nn.Sequential()  # the identity

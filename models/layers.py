@@ -1,13 +1,13 @@
 """What several families truly share. Shapes: N batch, C channels, H x W."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
-def check_img_size(size: tuple[int, int], minimum: int) -> None:
+def check_img_size(size: Sequence[int], minimum: int) -> None:
     """Raises ValueError naming the minimum if (height, width) is too small for the strides of a network."""
     if min(size) < minimum:
         raise ValueError(f"images of {size[0]}x{size[1]} are too small: this network needs {minimum}x{minimum}")
@@ -189,7 +189,7 @@ class PatchEmbed(nn.Module):
         return self.proj(x)
 
 
-def check_exact_img_size(size: tuple[int, int], built_for: tuple[int, int]) -> None:
+def check_exact_img_size(size: Sequence[int], built_for: tuple[int, int]) -> None:
     """Raises ValueError if the images differ in (height, width) from those that the parameters were made for."""
     if tuple(size) != tuple(built_for):
         raise ValueError(

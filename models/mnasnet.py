@@ -89,9 +89,9 @@ class MnasNet(nn.Module):
                 channels = out_channels
             layers.append(nn.Sequential(*blocks))
         self.layers = nn.Sequential(*layers, *conv(channels, 1280, 1))
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(1280, num_classes))
+        head = nn.Linear(1280, num_classes)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), head)
         self.apply(init_kaiming_fan_out)
-        head = self.classifier[1]
         nn.init.kaiming_uniform_(head.weight, mode="fan_out", nonlinearity="sigmoid")
         nn.init.zeros_(head.bias)
 

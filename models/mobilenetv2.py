@@ -48,7 +48,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = in_channels * expansion
-        layers = [] if expansion == 1 else [ConvNormAct(in_channels, hidden, 1, activation=nn.ReLU6)]
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(ConvNormAct(in_channels, hidden, 1, activation=nn.ReLU6))
         layers += [
             ConvNormAct(hidden, hidden, 3, stride=stride, groups=hidden, activation=nn.ReLU6),
             nn.Conv2d(hidden, out_channels, 1, bias=False),
@@ -75,7 +77,7 @@ class MobileNetV2(nn.Module):
     def __init__(self, width: float, *, dropout: float = 0.2, num_classes: int = 1000) -> None:
         super().__init__()
         channels = make_divisible(32 * width)
-        features = [ConvNormAct(3, channels, stride=2, activation=nn.ReLU6)]
+        features: list[nn.Module] = [ConvNormAct(3, channels, stride=2, activation=nn.ReLU6)]
         for expansion, base, depth, first_stride in STAGES:
             out_channels = make_divisible(base * width)
             for i in range(depth):

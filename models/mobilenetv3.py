@@ -82,7 +82,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, in_channels: int, row: Row) -> None:
         super().__init__()
         hidden, activation = row.hidden, row.activation
-        layers = [] if hidden == in_channels else [conv(in_channels, hidden, 1, activation=activation)]
+        layers: list[nn.Module] = []
+        if hidden != in_channels:
+            layers.append(conv(in_channels, hidden, 1, activation=activation))
         layers.append(
             conv(hidden, hidden, row.kernel_size, stride=row.stride, groups=hidden, activation=activation),
         )
@@ -90,6 +92,7 @@ class InvertedResidual(nn.Module):
             layers.append(SqueezeExcitation(hidden, make_divisible(hidden / 4), gate=nn.Hardsigmoid))
         layers.append(conv(hidden, row.channels, 1, activation=None))
         self.block = nn.Sequential(*layers)
+        self.channels = row.channels
         self.residual = row.stride == 1 and in_channels == row.channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,8 +101,8 @@ class InvertedResidual(nn.Module):
 
 def stages(network: "MobileNetV3") -> list[str]:
     """The stem, the inverted residuals of each width, the last convolution, the hidden layer."""
-    _, *blocks, _ = network.features
-    places = groupby(range(1, len(blocks) + 1), key=lambda i: network.features[i].block[-1][0].out_channels)
+    blocks = [layer for layer in network.features if isinstance(layer, InvertedResidual)]
+    places = groupby(range(1, len(blocks) + 1), key=lambda i: blocks[i - 1].channels)
     widths = [numbered("features", same) for _, same in places]
     return ["features.0", *widths, f"features.{len(blocks) + 1}", "classifier.0"]
 
@@ -120,7 +123,8 @@ class MobileNetV3(nn.Module):
 
     def __init__(self, rows: tuple[Row, ...], hidden: int, *, dropout: float = 0.2, num_classes: int = 1000) -> None:
         super().__init__()
-        channels, features = 16, [conv(3, 16, stride=2, activation=nn.Hardswish)]
+        channels = 16
+        features: list[nn.Module] = [conv(3, 16, stride=2, activation=nn.Hardswish)]
         for row in rows:
             features.append(InvertedResidual(channels, row))
             channels = row.channels

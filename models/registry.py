@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 from torch import nn
 
@@ -11,6 +11,13 @@ from .family import Family
 from .layers import check_img_size
 
 Network = TypeVar("Network", bound=type[nn.Module])
+
+
+class Registered(nn.Module):
+    """What create_model returns, as far as types go: no network is of this class."""
+
+    model_name: tuple[str, str]
+
 
 _FAMILIES: dict[str, Family] = {}
 
@@ -34,17 +41,22 @@ def register(prefix: str, variants: Mapping[str, Mapping[str, Any]], **facts: An
 def family_of(network: nn.Module | str) -> Family:
     """The family of a prefix, or of a network that create_model made. Raises ValueError for any other."""
     if isinstance(network, nn.Module):
-        if not is_registered(network):
-            raise ValueError(f"a {type(network).__name__} that is not of create_model belongs to no family")
-        network = network.model_name[0]
+        network = name_of(network)[0]
     if network not in _FAMILIES:
         raise ValueError(_unknown("model_prefix", network, list(_FAMILIES)))
     return _FAMILIES[network]
 
 
-def is_registered(network: nn.Module) -> bool:
+def is_registered(network: nn.Module) -> TypeGuard[Registered]:
     """Whether create_model made it, so that it has a family and a `model_name`."""
     return hasattr(network, "model_name")
+
+
+def name_of(network: nn.Module) -> tuple[str, str]:
+    """(prefix, suffix) of a network that create_model made. Raises ValueError for any other."""
+    if not is_registered(network):
+        raise ValueError(f"a {type(network).__name__} that is not of create_model belongs to no family")
+    return network.model_name
 
 
 def list_models() -> list[tuple[str, str]]:
@@ -85,7 +97,8 @@ def create_model(
     for name in overrides:
         if name not in accepted:
             raise ValueError(_unknown(f"option of {model_prefix}", name, [n for n in accepted if n != "num_classes"]))
-    network = family.network(**{**family.variants[model_suffix], **overrides}, num_classes=num_classes)
+    arguments = {**family.variants[model_suffix], **overrides}
+    network = cast(Registered, family.network(**arguments, num_classes=num_classes))
     network.model_name = (model_prefix, model_suffix)
     return network
 

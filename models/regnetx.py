@@ -40,7 +40,7 @@ class Block(nn.Module):
         self.se = SqueezeExcitation(width, squeezed) if se_ratio > 0 else nn.Identity()
         self.conv3 = ConvBNReLU(width, width, 1, relu=False)
         if stride != 1 or in_channels != width:
-            self.downsample = ConvBNReLU(in_channels, width, 1, stride=stride, relu=False)
+            self.downsample: nn.Module = ConvBNReLU(in_channels, width, 1, stride=stride, relu=False)
         else:
             self.downsample = nn.Identity()
         self.relu = nn.ReLU(inplace=True)
@@ -122,7 +122,7 @@ class RegNet(nn.Module):
         self.stem = ConvBNReLU(3, 32, 3, stride=2)
         channels, stages = 32, []
         for blocks, width, group in stage_shapes(w0, wa, wm, depth, group_width):
-            stage = OrderedDict()
+            stage: OrderedDict[str, nn.Module] = OrderedDict()
             for i in range(blocks):
                 stride = 2 if i == 0 else 1
                 stage[f"b{i + 1}"] = Block(channels, width, stride=stride, group_width=group, se_ratio=se_ratio)

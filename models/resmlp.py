@@ -137,13 +137,14 @@ def resampling(old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     return nn.functional.interpolate(units, size=new, mode="bicubic", antialias=True).flatten(1).T
 
 
-def init_weights(network: nn.Module) -> None:
+def init_weights(network: "ResMLP") -> None:
     """Glorot-uniform linear layers, LeCun-normal patch embedding, a head of zeros, as the reference."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             deviation = 1 / math.sqrt(module.weight[0].numel()) / 0.87962566103423978  # undoes the truncation's loss
             nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if "mlp" in name:

@@ -5,6 +5,8 @@ Key map: conv1, bn1 stem; layer1 .. layer4 stages of blocks; fc head. In a block
 Reference: torchvision.models.resnet. Public weights: torchvision's resnet18-f37072fd.pth and kin, BSD-3-Clause.
 """
 
+from typing import Any, Protocol
+
 from torch import Tensor, nn
 
 from .layers import global_average_pool, init_kaiming_fan_out
@@ -60,6 +62,14 @@ class Bottleneck(nn.Module):
         return self.relu(out + identity)
 
 
+class BlockClass(Protocol):
+    """A class of blocks: (input channels, width, *, stride, ...) -> (N, expansion * width, H / stride, W / stride)."""
+
+    expansion: int
+
+    def __call__(self, *args: Any, **options: Any) -> nn.Module: ...
+
+
 def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     """The projection on the shortcut, or None where the shape stays."""
     if stride == 1 and in_channels == out_channels:
@@ -70,7 +80,7 @@ def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential 
     )
 
 
-def make_stages(block: type[nn.Module], depths: tuple[int, ...], **options: int) -> list[nn.Sequential]:
+def make_stages(block: BlockClass, depths: tuple[int, ...], **options: int) -> list[nn.Sequential]:
     """Stages of `block` on 64 channels: each doubles the width and, but for the first, halves the sides."""
     channels, stages = 64, []
     for i, depth in enumerate(depths):

@@ -30,16 +30,16 @@ class Unit(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
-        self.split = stride == 1
+        split = stride == 1
         half = out_channels // 2
-        self.branch1 = None if self.split else nn.Sequential(*depthwise(in_channels, half, stride))
+        self.branch1 = None if split else nn.Sequential(*depthwise(in_channels, half, stride))
         self.branch2 = nn.Sequential(
-            *ConvNormAct(half if self.split else in_channels, half, 1),
+            *ConvNormAct(half if split else in_channels, half, 1),
             *depthwise(half, half, stride),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.split:
+        if self.branch1 is None:
             left, right = x.chunk(2, dim=1)
         else:
             left, right = self.branch1(x), x

@@ -6,6 +6,8 @@ Reference: torchvision squeezenet1_0, squeezenet1_1. Public weights: torchvision
 squeezenet1_1-b8a52dc0.pth, BSD-3-Clause.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -33,10 +35,13 @@ def init_weights(module: nn.Module) -> None:
     """For `network.apply`: He-uniform convolutions over the fan in, zero biases."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
-VARIANTS = {  # 1.0: Table 1 of the paper; 1.1: the authors' https://github.com/forresti/SqueezeNet
+VARIANTS: dict[
+    str, dict[str, Any]
+] = {  # 1.0: Table 1 of the paper; 1.1: the authors' https://github.com/forresti/SqueezeNet
     "1.0": dict(stem_width=96, stem_kernel=7, pooled=(0, 3, 7)),
     "1.1": dict(stem_width=64, stem_kernel=3, pooled=(0, 2, 4)),
 }
@@ -74,7 +79,7 @@ class SqueezeNet(nn.Module):
         super().__init__()
         self.least_side = min_img_size(stem_kernel)
         channels = stem_width
-        layers = [nn.Conv2d(3, channels, stem_kernel, stride=2), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [nn.Conv2d(3, channels, stem_kernel, stride=2), nn.ReLU(inplace=True)]
         for i in range(8):
             if i in pooled:
                 layers.append(nn.MaxPool2d(3, stride=2, ceil_mode=True))
@@ -82,15 +87,16 @@ class SqueezeNet(nn.Module):
             layers.append(Fire(channels, squeezed=16 * size, expanded=64 * size))
             channels = 128 * size
         self.features = nn.Sequential(*layers)
+        last = nn.Conv2d(channels, num_classes, 1)
         self.classifier = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Conv2d(channels, num_classes, 1),
+            last,
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
         self.apply(init_weights)
-        nn.init.normal_(self.classifier[1].weight, std=0.01)
+        nn.init.normal_(last.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         check_img_size(x.shape[-2:], self.least_side)

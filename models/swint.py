@@ -151,7 +151,7 @@ class Stage(nn.Module):
         super().__init__()
         self.downsample = PatchMerging(in_dim, dim) if in_dim != dim else nn.Identity()
         sides = (min(window, size[0]), min(window, size[1]))
-        shift = tuple(window // 2 if length > window else 0 for length in size)
+        shift = (window // 2 if size[0] > window else 0, window // 2 if size[1] > window else 0)
         self.blocks = nn.Sequential(
             *(Block(dim, heads, sides, shift if i % 2 else (0, 0), drop_path=rate) for i, rate in enumerate(rates))
         )
@@ -238,7 +238,8 @@ class SwinTransformer(nn.Module):
         Returns it and a sentence for each kind of change. Raises ValueError if a table that must change is not square,
         as nothing in it tells rows from columns, or is of another variant.
         """
-        state, changes = dict(state), {}
+        state = dict(state)
+        changes: dict[str, int] = {}
         for name, module in self.named_modules():
             key = f"{name}.relative_position_bias_table"
             if not isinstance(module, WindowAttention) or key not in state:

@@ -5,13 +5,15 @@ layers without weights too); classifier.0 .3 .6 the fully connected layers. Refe
 Public weights: torchvision's vgg11-8a719046.pth, vgg16_bn-6c64b313.pth and kin, BSD-3-Clause.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from .layers import check_img_size, init_kaiming_fan_out, init_linear_normal
 from .libraries import named
 from .registry import register
 
-VARIANTS = {  # Table 1 of the paper, columns A, B, D and E: convolutions of each stage
+VARIANTS: dict[str, dict[str, Any]] = {  # Table 1 of the paper, columns A, B, D and E: convolutions of each stage
     "11": dict(depths=(1, 1, 2, 2, 2)),
     "13": dict(depths=(2, 2, 2, 2, 2)),
     "16": dict(depths=(2, 2, 3, 3, 3)),
@@ -52,7 +54,8 @@ class VGG(nn.Module):
         self, depths: tuple[int, ...], *, batch_norm: bool = False, dropout: float = 0.5, num_classes: int = 1000
     ) -> None:
         super().__init__()
-        channels, layers = 3, []
+        channels = 3
+        layers: list[nn.Module] = []
         for depth, width in zip(depths, WIDTHS):
             for _ in range(depth):
                 layers.append(nn.Conv2d(channels, width, 3, padding=1))  # has a bias even before a norm

@@ -8,6 +8,7 @@ vit_b_16-c867db91.pth and kin under other keys, BSD-3-Clause.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from .layers import (
 from .libraries import LibraryName, named, underscores
 from .registry import register
 
-VARIANTS = {  # Table 1 of the paper; dropout: vit_jax/configs/models.py of the authors
+VARIANTS: dict[str, dict[str, Any]] = {  # Table 1 of the paper; dropout: vit_jax/configs/models.py of the authors
     "base-patch16": dict(patch=16, dim=768, depth=12, heads=12),
     "base-patch32": dict(patch=32, dim=768, depth=12, heads=12),
     "large-patch16": dict(patch=16, dim=1024, depth=24, heads=16, dropout=0.1),

@@ -75,7 +75,7 @@ class VoVNet(nn.Module):
         )
         channels, stages = 128, []
         for i, (depth, mid, width) in enumerate(zip(depths, inner, widths)):
-            stage = OrderedDict()
+            stage: OrderedDict[str, nn.Module] = OrderedDict()
             if i > 0:
                 stage["pool"] = nn.MaxPool2d(3, stride=2, ceil_mode=True)
             blocks = []
@@ -85,9 +85,10 @@ class VoVNet(nn.Module):
             stage["blocks"] = nn.Sequential(*blocks)
             stages.append(nn.Sequential(stage))
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Sequential(OrderedDict(fc=nn.Linear(channels, num_classes)))
+        fc = nn.Linear(channels, num_classes)
+        self.head = nn.Sequential(OrderedDict(fc=fc))
         self.apply(init_kaiming_fan_out)
-        nn.init.zeros_(self.head.fc.bias)
+        nn.init.zeros_(fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         check_img_size(x.shape[-2:], MIN_IMG_SIZE)

@@ -35,11 +35,11 @@ class Block(nn.Module):
     def __init__(self, in_channels: int, widths: tuple[int, ...], *, stride: int, relu_first: bool) -> None:
         super().__init__()
         if stride != 1 or in_channels != widths[-1]:
-            self.skip = nn.Conv2d(in_channels, widths[-1], 1, stride, bias=False)
-            self.skipbn = nn.BatchNorm2d(widths[-1])
+            self.skip: nn.Module = nn.Conv2d(in_channels, widths[-1], 1, stride, bias=False)
+            self.skipbn: nn.Module = nn.BatchNorm2d(widths[-1])
         else:
             self.skip, self.skipbn = nn.Identity(), nn.Identity()
-        layers = [nn.ReLU()] if relu_first else []  # not in place: the shortcut needs x as it is
+        layers: list[nn.Module] = [nn.ReLU()] if relu_first else []  # not in place: the shortcut needs x as it is
         for i, (before, width) in enumerate(zip((in_channels, *widths), widths)):
             if i > 0:
                 layers.append(nn.ReLU(inplace=True))

@@ -55,7 +55,7 @@ def say(lines: Iterable[str]) -> None:
 
 def _cause(error: Exception) -> str | None:
     """One line for an error of the system or of another process, None for all else."""
-    if isinstance(error, OSError) and errno.errorcode.get(error.errno) in DISK:
+    if isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in DISK:
         return f"{error.filename or 'while writing'}: {error.strerror}"
     return cause_of(error)
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -40,7 +40,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def pick_device(name: str, gpu_ids: tuple[int, ...] | str = "auto") -> torch.device:
+def pick_device(name: str, gpu_ids: tuple[int, ...] | Literal["auto"] = "auto") -> torch.device:
     """The device of this process for the config's `device` and `gpu_ids`; 'auto' prefers cuda, then mps, then cpu."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # the user's numbers of threads
 WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")  # the user's ways of waiting
@@ -62,7 +62,7 @@ def prepare() -> Choice:
     return choice
 
 
-def compute_with(num_threads: int | str) -> None:
+def compute_with(num_threads: int | Literal["auto"]) -> None:
     """Let torch compute with as many threads as the config's key says; 'auto' leaves what `prepare` decided."""
     import torch  # not before the variables are set
 
@@ -70,7 +70,7 @@ def compute_with(num_threads: int | str) -> None:
         torch.set_num_threads(num_threads)
 
 
-def threads_in_use(num_threads: int | str) -> dict[str, Any]:
+def threads_in_use(num_threads: int | Literal["auto"]) -> dict[str, Any]:
     """How many threads there are after `compute_with(num_threads)`, and why: for the log and environment.json."""
     import torch
 

@@ -6,7 +6,7 @@ Spread.of(ratios(seconds["theirs"], seconds["ours"])).median        # how many t
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,7 @@ def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[f
 
 
 def interleaved(
-    callables: dict[str, Callable[[], Any]], *, rounds: int, warmup: int = 1, device: torch.device | str = "cpu"
+    callables: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1, device: torch.device | str = "cpu"
 ) -> dict[str, list[float]]:
     """Seconds of one call of each, `rounds` times in turn: a b c, c b a, a b c, ...
 

@@ -104,12 +104,13 @@ def same_values(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 def _rename(key: str, rows: tuple[Row, ...], *, source: int, target: int) -> tuple[str, Row | None]:
     for row in rows:
-        pattern, offsets = _compile(row[source])
+        sides = row[:2]
+        pattern, offsets = _compile(sides[source])
         if match := pattern.match(key):
             numbers = {letter: int(match[letter]) - offset for letter, offset in offsets.items()}
             if min(numbers.values(), default=0) < 0:
                 continue
-            prefix = _NUMBER.sub(lambda m: str(numbers[m[1]] + int(m[2] or 0)), row[target])  # noqa: B023
+            prefix = _NUMBER.sub(lambda m: str(numbers[m[1]] + int(m[2] or 0)), sides[target])  # noqa: B023
             return prefix + key[match.end() :], row
     return key, None
 
@@ -117,7 +118,8 @@ def _rename(key: str, rows: tuple[Row, ...], *, source: int, target: int) -> tup
 @cache
 def _compile(template: str) -> tuple[re.Pattern[str], dict[str, int]]:
     """The pattern of a row's side, and by how much each of its numbers exceeds its letter."""
-    pattern, offsets, end = "", {}, 0
+    offsets: dict[str, int] = {}
+    pattern, end = "", 0
     for number in _NUMBER.finditer(template):
         letter, offset = number[1], int(number[2] or 0)
         group = f"(?P={letter})" if letter in offsets else rf"(?P<{letter}>\d+)"

@@ -21,7 +21,7 @@ class Fingerprint:
 def fingerprint(picture: Image.Image) -> Fingerprint:
     """Of an RGB picture of any size."""
     digest = hashlib.blake2b(b"%d %d " % picture.size, digest_size=16)
-    digest.update(np.ascontiguousarray(picture))
+    digest.update(np.ascontiguousarray(picture).data)
     small = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = np.asarray(small.convert("L"), dtype=np.float64)
     thumbnail = np.asarray(small.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))

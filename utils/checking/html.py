@@ -70,7 +70,7 @@ def _classes(findings: Findings) -> Iterator[str]:
     """A row for each class: its images in each split as numbers and as one bar."""
     counts = findings.counts()
     labels = findings.classes()
-    most = max(1, int(sum(counts.values()).max()))
+    most = max([1, *(int(sum(images)) for images in zip(*counts.values()))])
     keys = "".join(f' <i class="key" style="background:{COLOURS[split]}"></i> {split}' for split in counts if split)
     yield f"<h2>Images of each class</h2><p class=small>{keys} &nbsp; the most frequent class has "
     yield f"{findings.imbalance():.1f} times the images of the rarest in {findings.splits[0] or 'the set'}</p>"

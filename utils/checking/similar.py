@@ -43,7 +43,7 @@ def find_alike(prints: Sequence[Fingerprint | None], limit: int | None) -> Liken
     same = [indices for indices in contents if len(indices) > 1]
     if limit is None or len(contents) < 2:
         return Likeness(same, [])
-    firsts = [prints[indices[0]] for indices in contents]
+    firsts = [first for indices in contents if (first := prints[indices[0]]) is not None]
     near = _components(len(contents), _near_pairs(firsts, limit))
     return Likeness(same, [sorted(i for content in part for i in contents[content]) for part in near])
 

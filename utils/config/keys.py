@@ -1,10 +1,11 @@
 """The keys of a training and a prediction: the schema of `train_config.py` and `predict_config.py`.
 
-Every key is declared once, here; README's table, --help and the shipped files are rendered from it. All problems of a
-file are reported together, before anything is written.
+Every key is declared once, here; docs/configuration.md, --help and the shipped files are rendered from it. All problems
+of a file are reported together, before anything is written.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..data.policies import POLICIES
 from ..training.objective import LOSSES
@@ -37,7 +38,9 @@ class TrainConfig:
     ema_decay: float = key(0.9998, number(0, 1), "share of the average that an update keeps, after a warm-up")
     ema_steps: int = key(1, integer(1), "optimizer steps between two updates of the average")
 
-    num_classes: int | str = key("auto", auto_or(integer(1)), "must agree with the folders of train", group="Data")
+    num_classes: int | Literal["auto"] = key(
+        "auto", auto_or(integer(1)), "must agree with the folders of train", group="Data"
+    )
     img_path: str = key("./data/digits", text(), "folder with train/<class>/* and val/<class>/*")
     on_bad_image: str = key("error", choice("error", "skip"), "what to do about an unreadable file; skip names it")
     cache: str = key("none", choice("none", "ram"), "whether decoded images are kept in memory; they must fit")
@@ -47,7 +50,7 @@ class TrainConfig:
     )
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
-    num_workers: int | str = key(
+    num_workers: int | Literal["auto"] = key(
         "auto", auto_or(integer(0)), "loading processes per training process; 0 works everywhere"
     )
     batch_size: int = key(128, integer(1), "images per batch and process")
@@ -86,21 +89,23 @@ class TrainConfig:
         group="Learning rate",
     )
     min_lr: float = key(1e-7, number(0), "floor of the cosine")
-    lr_gamma: float | str = key("auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr")
+    lr_gamma: float | Literal["auto"] = key(
+        "auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr"
+    )
     steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
     warmup_epochs: int = key(5, integer(0), "counted within epochs; 0 means none")
     warmup_type: str = key("linear", choice(*WARMUPS), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'", group="Machine")
-    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
+    num_threads: int | Literal["auto"] = key("auto", auto_or(integer(1, high=1024)), THREADS)
     use_benchmark: bool = key(True, flag(), "let cuDNN time its algorithms")
     use_apex: bool = key(True, flag(), "mixed precision; on a CPU only if amp_dtype names bfloat16")
     amp_dtype: str = key("auto", choice("auto", "float16", "bfloat16"), "auto is what suits the GPU")
     channels_last: bool = key(True, flag(), "memory format that convolutions prefer")
     compile: bool = key(False, flag(), "torch.compile the network")
     save_steps: int = key(0, integer(0), "also write last.pth every so many optimizer steps")
-    world_size: int | str = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
-    gpu_ids: tuple | str = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")
+    world_size: int | Literal["auto"] = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
+    gpu_ids: tuple | Literal["auto"] = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")
     dist_backend: str = key("auto", choice("auto", "nccl", "gloo"), "auto is nccl on CUDA, gloo elsewhere")
     dist_url: str = key("env://", text(), "where the processes meet")
     sync_bn: bool = key(False, flag(), "BatchNorm statistics over all processes")
@@ -124,7 +129,7 @@ class PredictConfig:
         "./data/digits/val/3/0045.png", text(), "an image, a folder (nested ones too) or a glob"
     )
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
-    num_threads: int | str = key("auto", auto_or(integer(1, high=1024)), THREADS)
+    num_threads: int | Literal["auto"] = key("auto", auto_or(integer(1, high=1024)), THREADS)
     batch_size: int = key(32, integer(1), "images at a time")
     topk: int = key(5, integer(1), "classes to name for each image")
     output: str = key("", text(), "csv or json file; '' writes beside the checkpoint")
@@ -133,7 +138,7 @@ class PredictConfig:
     )
     model_suffix: str = key("", text(), "its variant")
     class_indices_path: str = key("", text(), "json file {'0': 'cat', ...}")
-    num_classes: int | str = key("auto", auto_or(integer(1)), "auto: as many as class_indices_path names")
+    num_classes: int | Literal["auto"] = key("auto", auto_or(integer(1)), "auto: as many as class_indices_path names")
     mean: tuple = key((0.485, 0.456, 0.406), THREE, "of images in 0..1")
     std: tuple = key((0.229, 0.224, 0.225), sequence(number(above=0), length=3), "of images in 0..1")
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")

@@ -83,9 +83,12 @@ def read_literals(path: str | Path) -> dict[str, Any]:
     values = {}
     for statement in statements:
         try:
-            [target] = statement.targets
-            values[target.id] = ast.literal_eval(statement.value)
-        except (AttributeError, ValueError, TypeError, MemoryError, RecursionError):
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    values[name] = ast.literal_eval(value)
+                case _:
+                    raise ValueError
+        except (ValueError, TypeError, MemoryError, RecursionError):
             found = source.splitlines()[statement.lineno - 1].decode("utf-8", "replace")[:80]
             problem = f"line {statement.lineno}: expected name = value with a literal value, got {found!r}"
             raise ConfigError(str(path), [problem]) from None

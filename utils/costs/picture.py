@@ -120,9 +120,16 @@ def _name(figure: Figure, axes: Axes, points: Sequence[Point], named: Sequence[P
 def _label(axes: Axes, point: Point, side: tuple[str, str]) -> Annotation:
     """side: horizontal and vertical alignment, which say where the point is from the text."""
     offset = ({"left": 7, "center": 0, "right": -7}[side[0]], {"bottom": 5, "center": 0, "top": -5}[side[1]])
-    alignment = dict(textcoords="offset points", ha=side[0], va=side[1])
-    outline = [patheffects.withStroke(linewidth=3, foreground="white")]
-    return axes.annotate(point.label, (point.x, point.y), offset, **alignment, fontsize=8, path_effects=outline)
+    return axes.annotate(
+        point.label,
+        (point.x, point.y),
+        offset,
+        textcoords="offset points",
+        ha=side[0],
+        va=side[1],
+        fontsize=8,
+        path_effects=[patheffects.withStroke(linewidth=3, foreground="white")],
+    )
 
 
 def _crowding(box: Bbox, places: np.ndarray, taken: Sequence[Bbox], panel: Bbox) -> float:

@@ -81,7 +81,7 @@ def measure(model: nn.Module, img_size: tuple[int, int], batch_size: int, settin
 
 
 def prepared(model: nn.Module, setting: Setting) -> nn.Module:
-    return model.to(setting.device, DTYPES[setting.dtype], memory_format=memory_format(setting))
+    return model.to(setting.device, DTYPES[setting.dtype]).to(memory_format=memory_format(setting))
 
 
 def memory_format(setting: Setting) -> torch.memory_format:

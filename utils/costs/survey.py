@@ -110,7 +110,9 @@ def run(survey: Survey) -> list[Row]:
 
     A network that fails becomes a row with an error. Raises DataError if none succeeded.
     """
-    known = earlier_rows(survey) if survey.resume and survey.output.exists() else {}
+    known: dict[tuple, Row] = {}
+    if survey.resume and survey.output is not None and survey.output.exists():
+        known = earlier_rows(survey.output, survey.setting.to_plain())
     rows: dict[tuple, Row] = {}
     for options in tqdm(survey.networks, unit="network", disable=None if survey.several else True):
         rows |= measure_network(Subject(options, survey.setting), survey.batch_sizes, known)
@@ -129,15 +131,14 @@ def together(rows: dict[tuple, Row], known: dict[tuple, Row]) -> list[Row]:
     return [*rows.values(), *(row for key, row in known.items() if key not in rows)]
 
 
-def earlier_rows(survey: Survey) -> dict[tuple, Row]:
+def earlier_rows(table: Path, setting: dict[str, str]) -> dict[tuple, Row]:
     """Those of the file that succeeded. Raises DataError if it was measured under another setting."""
-    setting = survey.setting.to_plain()
-    rows = read_rows(survey.output, [*IDENTITY, *FIGURES, *COUNTS, *setting, "error"])
+    rows = read_rows(table, [*IDENTITY, *FIGURES, *COUNTS, *setting, "error"])
     for row in rows:
         for name, value in setting.items():
             if row.get(name) != value:
                 what = f"{name} {row.get(name)!r}, not {value!r}"
-                raise DataError(f"--resume: {survey.output} was measured with {what}; --overwrite starts again")
+                raise DataError(f"--resume: {table} was measured with {what}; --overwrite starts again")
     return {key_of(row): row for row in rows if not row["error"]}
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 ACTIVE = 0.2  # share of the time that a thread of a team at work is on a core or ready for one, at least
@@ -55,7 +56,7 @@ class Reading:
         )
 
 
-def _growth(after: dict[int, float], before: dict[int, float]) -> dict[int, float]:
+def _growth(after: Mapping[int, float], before: Mapping[int, float]) -> dict[int, float]:
     """Of each counter; 0 for one that is new."""
     return {name: value - before.get(name, value) for name, value in after.items()}
 

@@ -24,14 +24,14 @@ def fold_norms(model: nn.Module) -> None:
         setattr(parent, norm_name, nn.Identity())
 
 
-def folded_pairs(model: nn.Module) -> Iterator[tuple[nn.Module, tuple[str, nn.Module], tuple[str, nn.Module]]]:
+def folded_pairs(model: nn.Module) -> Iterator[tuple[nn.Module, tuple[str, nn.Conv2d], tuple[str, nn.BatchNorm2d]]]:
     """(parent, convolution, norm) where a parent's children are a convolution and, right behind it, a norm.
 
     Children are registered in the order in which they are computed in every family of ours; a test compares the logits.
     """
     for parent in list(model.modules()):
         children = list(parent.named_children())
-        for first, second in pairwise(children):
+        for (conv_name, conv), (norm_name, norm) in pairwise(children):
             # exact types: an adder layer, for one, is no linear map
-            if type(first[1]) is nn.Conv2d and type(second[1]) is nn.BatchNorm2d:
-                yield parent, first, second
+            if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
+                yield parent, (conv_name, conv), (norm_name, norm)

@@ -12,7 +12,7 @@ from ..torch_private import can_reorder_filters, convolve_reordered, reordered_f
 from .convolutions import replace_convolutions
 
 # our activations under the names of oneDNN's, with the numbers each takes
-ACTIVATIONS = {
+ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {
     nn.ReLU: ("relu", []),
     nn.ReLU6: ("hardtanh", [0.0, 6.0]),
     nn.SiLU: ("swish", []),
@@ -30,11 +30,13 @@ class PackedConv2d(nn.Module):
         super().__init__()
         self.conv = conv
         self.layout = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
-        self.activation, self.numbers = "none", []
-        self._shape, self._filters = None, None
+        self.activation = "none"
+        self.numbers: list[float] = []
+        self._shape: torch.Size | None = None
+        self._filters: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape != self._shape:
+        if self._filters is None or x.shape != self._shape:
             self._filters = reordered_filters(self.conv.weight, self.layout, x.shape)
             self._shape = x.shape
         return convolve_reordered(x, self._filters, self.conv.bias, self.layout, self.activation, self.numbers)

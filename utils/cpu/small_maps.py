@@ -6,10 +6,13 @@ filter that see nothing but padding, eight of the nine on a map of 1x1, are left
 stays torch's own.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
 from .convolutions import replace_convolutions
@@ -23,11 +26,15 @@ Pair = tuple[int, int]
 class SmallMapConv2d(nn.Conv2d):
     """nn.Conv2d, (N, C, H, W) -> (N, C', H', W'): the same numbers, the same keys, gradients equal up to rounding."""
 
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+
     @classmethod
     def of(cls, conv: nn.Conv2d) -> "SmallMapConv2d":
         """The same layer: it shares the parameters of `conv`."""
         shape = conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding
-        made = cls(*shape, bias=conv.bias is not None, device="meta")
+        made = cls(*shape, bias=conv.bias is not None, device="meta")  # type: ignore[arg-type]  # all pairs
         made.weight, made.bias = conv.weight, conv.bias
         return made.train(conv.training)
 
@@ -60,9 +67,7 @@ def seen_taps(size: int, kernel: int, stride: int, padding: int) -> tuple[slice,
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair) -> Tensor:
         taps, ctx.padding = zip(*map(seen_taps, x.shape[2:], weight.shape[2:], stride, padding))
         ctx.seen, ctx.stride = (..., *taps), stride
         ctx.save_for_backward(x, weight)
@@ -70,7 +75,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
         return (
@@ -82,7 +87,7 @@ class _Convolution(torch.autograd.Function):
         )
 
 
-def _weight_gradient(ctx: FunctionCtx, x: Tensor, weight: Tensor, grad: Tensor) -> Tensor:
+def _weight_gradient(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> Tensor:
     seen = weight[ctx.seen]
     gradient = filter_gradient(x, grad, seen.shape[2:], ctx.stride, ctx.padding)
     if seen.shape == weight.shape:
@@ -92,22 +97,23 @@ def _weight_gradient(ctx: FunctionCtx, x: Tensor, weight: Tensor, grad: Tensor) 
     return whole
 
 
-def filter_gradient(x: Tensor, grad: Tensor, kernel: Pair, stride: Pair, padding: Pair) -> Tensor:
+def filter_gradient(x: Tensor, grad: Tensor, kernel: Sequence[int], stride: Pair, padding: Pair) -> Tensor:
     """(C', C, *kernel) in channels_last, from the input x (N, C, H, W) and the output's gradient (N, C', H', W').
 
     The window of the input that each place of the output saw becomes a row; gradient^T times rows is what is sought.
     """
     channels, numbers = grad.shape[1], x.shape[1] * kernel[0] * kernel[1]
     images_a_part = max(1, PART_NUMBERS // (numbers * grad.shape[2] * grad.shape[3]))
-    total = None
+    total: Tensor | None = None
     for part, part_grad in zip(x.split(images_a_part), grad.split(images_a_part)):
         columns = part_grad.permute(0, 2, 3, 1).reshape(-1, channels).t()
         windows = _windows(part, kernel, stride, padding)
         total = columns @ windows if total is None else total.addmm_(columns, windows)
+    assert total is not None  # split gives one part at least
     return total.view(channels, *kernel, x.shape[1]).permute(0, 3, 1, 2)
 
 
-def _windows(x: Tensor, kernel: Pair, stride: Pair, padding: Pair) -> Tensor:
+def _windows(x: Tensor, kernel: Sequence[int], stride: Pair, padding: Pair) -> Tensor:
     """(N H' W', kernel height x kernel width x C)."""
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0]))
     windows = padded.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1])  # N H' W' C kh kw

@@ -35,7 +35,7 @@ class SpareThreads:
             self._thread.daemon = True
             self._thread.start()
             ready.wait()
-        elif not wanted and self._release is not None:
+        elif not wanted and self._release is not None and self._thread is not None:
             self._release.set()
             self._thread.join()
             self._release = None
@@ -88,7 +88,8 @@ class Confinement:
 
     def __init__(self, home: frozenset[int]) -> None:
         """home: the cores that the process started with."""
-        self.home, self.vacated = home, frozenset()
+        self.home = home
+        self.vacated: frozenset[int] = frozenset()
 
     def hold(self, wanted: bool) -> None:
         """Confine the threads, or let them back on all cores."""

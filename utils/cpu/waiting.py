@@ -153,4 +153,4 @@ class Watch:
 def _computes_elsewhere() -> bool:
     """Whether this process computes on a GPU: then it makes no difference how its threads wait."""
     torch = sys.modules.get("torch")
-    return hasattr(torch, "cuda") and torch.cuda.is_initialized()
+    return torch is not None and hasattr(torch, "cuda") and torch.cuda.is_initialized()

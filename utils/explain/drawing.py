@@ -55,14 +55,14 @@ def overlay(seen: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 under the colours of `heat`, (H, W) in 0..1, which shows through where it is cold; uint8."""
     colours = matplotlib.colormaps["turbo"](heat)[..., :3] * 255
     opacity = STRONGEST * np.minimum(1, 2 * heat[..., None])
-    return np.uint8(np.round((1 - opacity) * seen + opacity * colours))
+    return np.round((1 - opacity) * seen + opacity * colours).astype(np.uint8)
 
 
 def relief(gradients: np.ndarray) -> np.ndarray:
     """(3, H, W) of either sign -> (H, W, 3) uint8: grey where nothing counts, lighter where more of a colour helps."""
     extent = np.percentile(np.abs(gradients), 100 - OUTLIERS)
     scaled = gradients / (2 * extent) if extent > 0 else gradients
-    return np.uint8(np.round((scaled + 0.5).clip(0, 1) * 255)).transpose(1, 2, 0)
+    return np.round((scaled + 0.5).clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def _panel(axes: Axes, picture: np.ndarray, title: str) -> None:

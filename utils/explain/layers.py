@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from models import family_of
+from models.registry import name_of
 
 from ..errors import ConfigError
 
@@ -50,7 +52,7 @@ def named_layer(model: nn.Module, name: str, img_size: tuple[int, int]) -> Layer
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, n=5, cutoff=0.4) or _outermost(names))
         raise ConfigError(
-            "command line", [f"--layer: {' '.join(model.model_name)} has no layer {name!r}; nearest: {near}"]
+            "command line", [f"--layer: {' '.join(name_of(model))} has no layer {name!r}; nearest: {near}"]
         )
     shapes = _survey(model, [name], img_size)
     if name not in shapes:
@@ -94,13 +96,13 @@ def _layer(model: nn.Module, name: str, shape: torch.Size, img_size: tuple[int, 
     """Raises ConfigError if a layer that gives `shape` cannot be seen as a map of the image."""
     family = family_of(model)
     channels_last = re.fullmatch(family.channels_last, name) is not None
-    grid = model.grid if family.tokens else None
+    grid: tuple[int, int] | None = cast(Any, model).grid if family.tokens else None
     if len(shape) == 4:
-        grid = tuple(shape[1:3] if channels_last else shape[2:])
+        grid = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
         fits = _of_one_stride(grid, img_size)
     else:
         fits = len(shape) == 3 and grid is not None and shape[1] - grid[0] * grid[1] in (0, 1)  # 1: a class token
-    if not fits:
+    if grid is None or not fits:
         given = " x ".join(map(str, shape[1:]))
         raise ConfigError(
             "command line", [f"--layer: {name} gives {given} numbers for an image, which are no map of it"]

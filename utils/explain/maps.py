@@ -36,7 +36,7 @@ def explain(
     """What speaks for class `target` (None: the likeliest) in `image`, (3, H, W) normalised; `model` in eval mode."""
     logits, activations, gradients = activations_and_gradients(model, image[None], layer, target)
     target = int(logits.argmax()) if target is None else target
-    size = tuple(image.shape[-2:])
+    size = image.shape[-2], image.shape[-1]
     pictures = {
         "grad_cam": enlarge(grad_cam(activations, gradients), size)[0],
         "grad_cam++": enlarge(grad_cam_plus_plus(activations, gradients), size)[0],

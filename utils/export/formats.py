@@ -57,6 +57,7 @@ def write_onnx(network: LoadedNetwork, strings: Mapping[str, str], path: Path) -
         dynamo=True,
         verbose=False,
     )
+    assert program is not None  # None is of dynamo=False
     for node in program.model.graph.all_nodes():
         node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # paths of the machine that it was exported on
     program.model.metadata_props.update(strings)

@@ -1,13 +1,14 @@
 """A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..config import ConfigError, PredictConfig
 from ..cpu.folding import prepare_for_inference
@@ -54,7 +55,7 @@ class Classifier:
         with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
-        rows = iter(self.logits(torch.stack(images)).softmax(1) if images else [])
+        rows: Iterator[Tensor] = iter(self.logits(torch.stack(images)).softmax(1) if images else ())
         return [
             self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
             for path, item in zip(paths, read)
@@ -77,20 +78,25 @@ def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     if path.suffix.lower() == ".onnx":
         return _from_onnx(path, config, device)
     file = WeightsFile(path)
-    found = _from_checkpoint(file, device) if file.checkpoint else _from_weights(file, config, device)
+    if file.checkpoint:
+        return _from_checkpoint(file.path, file.checkpoint, device)
+    return _from_weights(file, config, device)
+
+
+def _made_fast(found: Classifier, network: nn.Module) -> Classifier:
     if found.amp_dtype is None:  # else folding would round the filters otherwise than validation did
-        prepare_for_inference(found.model)
+        prepare_for_inference(network)
     if found.channels_last:
-        found.model.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)
     return found
 
 
-def _from_checkpoint(file: WeightsFile, device: torch.device) -> Classifier:
-    saved = file.config
-    network = of_checkpoint(file.checkpoint, NetworkOptions(weights=file.path), device)
+def _from_checkpoint(path: Path, checkpoint: dict[str, Any], device: torch.device) -> Classifier:
+    saved = checkpoint["config"]
+    network = of_checkpoint(checkpoint, NetworkOptions(weights=path), device)
     precision = amp_dtype(device, network.model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
     given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.description
-    return Classifier(file.path, network.model, *given)
+    return _made_fast(Classifier(path, network.model, *given), network.model)
 
 
 def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
@@ -119,7 +125,8 @@ def _from_weights(file: WeightsFile, config: PredictConfig, device: torch.device
     names = config.model_prefix, config.model_suffix
     network = of_weights(file, NetworkOptions(*names, len(classes), file.path, config.img_size), device)
     steps = Preprocess.from_config(config)
-    return Classifier(file.path, network.model, classes, steps, device, None, True, network.description)
+    found = Classifier(file.path, network.model, classes, steps, device, None, True, network.description)
+    return _made_fast(found, network.model)
 
 
 def _classes(config: PredictConfig) -> list[str]:

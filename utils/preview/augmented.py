@@ -3,24 +3,25 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ..config import TrainConfig
-from ..data.batches import Batch, read
+from ..data.batches import Batch, ImageLoader, read
 from ..data.images import read_image
-from ..data.loaders import make_loader, train_loader, val_loader
+from ..data.loaders import Share, make_loader, train_loader, val_loader
 from ..data.pixels import denormalise, to_tensor
 from ..data.preprocess import Preprocess
+from ..data.samplers import TrainBatches
 from ..data.source import Splits
 from ..training.build import make_mixer
 from ..training.engine import training_input
 from ..training.state import Recipe
 
-ALONE = {"rank": 0, "world_size": 1, "workers": 0, "pin": False}  # a single process that reads by itself
+ALONE: Share = {"rank": 0, "world_size": 1, "workers": 0, "pin": False}  # a single process that reads by itself
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def preview(config: TrainConfig, splits: Splits, *, images: int, epochs: int) ->
 
 def drawn_anew(config: TrainConfig, splits: Splits, count: int, epochs: int) -> Section:
     """`count` images spread evenly over the sorted list, and so over the classes; one a row."""
-    indices = np.unique(np.linspace(0, len(splits.train) - 1, count).round().astype(int)).tolist()
-    in_training = train_loader(config, splits.train, **ALONE).dataset
-    in_validation = val_loader(config, splits.train, Preprocess.from_config(config), **ALONE).dataset
+    indices = np.unique(np.linspace(0, len(splits.training) - 1, count).round().astype(int)).tolist()
+    in_training = train_loader(config, splits.training, **ALONE).dataset
+    in_validation = val_loader(config, splits.training, Preprocess.from_config(config), **ALONE).dataset
     each_epoch = [[(epoch, index) for epoch in range(epochs)] for index in indices]
     batches = zip(
         read(make_loader(in_training, each_epoch, config, workers=0, pin=False)),
@@ -67,7 +68,7 @@ def _row(config: TrainConfig, splits: Splits, in_training: Batch, in_validation:
     """One image: itself, in validation, in each epoch."""
     recipe = _recipe(config)
     [index] = in_validation.indices.tolist()
-    original = Picture(to_tensor(read_image(splits.train.name(index))).numpy(), {int(in_validation.targets[0]): 1.0})
+    original = Picture(to_tensor(read_image(splits.training.name(index))).numpy(), {int(in_validation.targets[0]): 1.0})
     validated = recipe.to_device(in_validation)
     trained = training_input(in_training, recipe, None, step=0, part=0)
     return [original, *_pictures(config, *validated), *_pictures(config, *trained)]
@@ -75,10 +76,10 @@ def _row(config: TrainConfig, splits: Splits, in_training: Batch, in_validation:
 
 def mixed(config: TrainConfig, splits: Splits, count: int) -> list[Section]:
     """The first `count` images of the first batch of each kind that is mixed."""
-    loader = train_loader(config, splits.train, **ALONE)
+    loader = train_loader(config, splits.training, **ALONE)
     sections = []
     for kind, epoch, place in first_mixes(config, loader, len(splits.classes)):
-        loader.batch_sampler.set_epoch(epoch, place)
+        cast(TrainBatches, loader.batch_sampler).set_epoch(epoch, place)
         with contextlib.closing(read(loader)) as stream:
             batch = next(stream)
         if len(batch.targets):
@@ -90,7 +91,7 @@ def mixed(config: TrainConfig, splits: Splits, count: int) -> list[Section]:
     return sections
 
 
-def first_mixes(config: TrainConfig, loader: DataLoader, num_classes: int) -> Iterator[tuple[str, int, int]]:
+def first_mixes(config: TrainConfig, loader: ImageLoader, num_classes: int) -> Iterator[tuple[str, int, int]]:
     """(kind, epoch, place of the batch in it), both from 0: the first batch of each kind over the whole run."""
     missing = {name for name in ("mixup", "cutmix") if getattr(config, f"{name}_prob") > 0}
     for epoch in range(config.epochs):
@@ -104,7 +105,7 @@ def first_mixes(config: TrainConfig, loader: DataLoader, num_classes: int) -> It
                 yield kind, epoch, place
 
 
-def _step_of(config: TrainConfig, loader: DataLoader, epoch: int, place: int) -> tuple[int, int]:
+def _step_of(config: TrainConfig, loader: ImageLoader, epoch: int, place: int) -> tuple[int, int]:
     """The optimizer step that a batch of an epoch belongs to, and its place among the batches of that step."""
     steps_per_epoch = -(-len(loader) // config.accumulate_steps)
     step, part = divmod(place, config.accumulate_steps)

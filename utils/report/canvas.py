@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -63,7 +64,7 @@ def extent(classes: int, *, least: float, each: float) -> float:
     return max(least, each * FEW, PITCH * min(classes, MOST_LABELS))
 
 
-def name_axis(axis: object, labels: Sequence[str], fonts: list[str]) -> None:
+def name_axis(axis: XAxis | YAxis, labels: Sequence[str], fonts: list[str]) -> None:
     """Class names along an axis, thinned evenly where there are too many to read."""
     step = -(-len(labels) // MOST_LABELS)
     places = list(range(0, len(labels), step))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -19,7 +20,10 @@ from .saved_run import describe_runs
 # Paul Tol's bright scheme, then dark ones: distinct to the colour-blind too
 DISTINCT = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#222222")
 WIDE = 20.0  # largest loss over the smallest beyond which the axis is logarithmic
-PANELS = (  # title, then (column, its name, line style) of each curve
+Style = Literal["-", "--", ":"]
+PANELS: tuple[
+    tuple[str, tuple[tuple[str, str, Style], ...]], ...
+] = (  # title, then (column, its name, line style) of each curve
     ("Loss", (("train_loss", "train", ":"), ("val_loss", "val", "-"), ("ema_val_loss", "val, averaged weights", "--"))),
     ("Validation accuracy", (("accuracy", "raw weights", "-"), ("ema_accuracy", "averaged weights", "--"))),
     ("Validation F1 (macro)", (("f1", "raw weights", "-"), ("ema_f1", "averaged weights", "--"))),

@@ -1,0 +1,332 @@
+"""The documentation: what is generated from the code, sizes, links, names, and its commands, each of which is run."""
+
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from utils import docs
+from utils.data.demo import make_digits
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models import list_models
+from tests.helpers import ROOT
+from tests.helpers.commands import Runner
+
+PAGES = {path.relative_to(ROOT).as_posix(): path for pattern in ("*.md", "docs/*.md") for path in ROOT.glob(pattern)}
+GUIDES = sorted(name for name in PAGES if name.startswith("docs/"))
+READMES = ("README.md", "README.zh.md")
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+
+
+def blocks(name: str) -> list[Block]:
+    return [Block(*found) for found in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", TEXTS[name], re.MULTILINE | re.DOTALL)]
+
+
+def in_languages(language: str) -> dict[str, None]:
+    """The different blocks of this language on all pages, in their order."""
+    found = [block.text for name in (*READMES, *GUIDES, *PAGES) for block in blocks(name) if block.language == language]
+    return dict.fromkeys(found)
+
+
+def without_blocks(name: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", TEXTS[name], flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [
+    command
+    for command in dict.fromkeys(part for text in in_languages("bash") for part in re.split(r" && |\n", text.strip()))
+    if command
+]
+
+
+# --- what is generated
+
+
+@pytest.fixture(scope="module")
+def contents():
+    return docs.contents()
+
+
+@pytest.mark.parametrize("name", ["train_config.py", "predict_config.py", "docs/configuration.md", "docs/networks.md"])
+def test_generated_files_are_what_the_code_says(contents, name):
+    assert (ROOT / name).read_text(encoding="utf-8") == contents[name], "python -m utils.docs"
+
+
+def test_nothing_else_is_generated(contents):
+    assert len(contents) == 4
+
+
+def test_every_key_has_a_row(contents):
+    for schema in (docs.TrainConfig, docs.PredictConfig):
+        assert all(f"\n|`{name}`|" in contents["docs/configuration.md"] for name in schema.__dataclass_fields__)
+
+
+def test_the_command_writes_what_is_out_of_date(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    monkeypatch.setattr(docs, "contents", lambda: {"a.md": "new", "b.md": "as it was"})
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text("as it was", encoding="utf-8")
+    assert docs.main(["--check"]) == 1
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "as it was"
+    assert docs.main([]) == 0
+    assert docs.main(["--check"]) == 0
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "new"
+    assert capsys.readouterr().out == "out of date: a.md\nwrote: a.md\n"
+
+
+@pytest.mark.parametrize("page", ["no markers", "<!-- a -->\n<!-- /a -->\n<!-- a -->\n<!-- /a -->"])
+def test_a_page_needs_its_markers_once(page):
+    with pytest.raises(ValueError, match="<!-- a -->"):
+        docs.replaced(page, "a", "table")
+
+
+def test_cells_end_where_they_should():
+    assert docs.markdown_table(["a", "b"], [["`x|<y>`", "x|<y>"]], {"b"}) == "|a|b|\n|---|--:|\n|`x\\|<y>`|x\\|\\<y>|"
+
+
+# --- pages as they are
+
+
+@pytest.mark.parametrize("name", [*READMES, *GUIDES])
+def test_pages_are_short(name):
+    limit = 15 if name in GUIDES else 10
+    assert PAGES[name].stat().st_size <= limit * 1000, f"{name}: at most {limit} KB"
+
+
+def test_both_readmes_have_the_same_blocks_pictures_and_links():
+    assert blocks(READMES[0]) == blocks(READMES[1])
+    english, chinese = (re.findall(r"\]\(([^)]+)\)", TEXTS[name]) for name in READMES)
+    assert [link for link in chinese if link != READMES[0]] == [link for link in english if link != READMES[1]]
+    headings = [re.findall(r"^#+ ", TEXTS[name], re.MULTILINE) for name in READMES]
+    assert headings[0] == headings[1]
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_page_is_linked_from_both_readmes(readme):
+    assert [name for name in PAGES if name != readme and f"]({name})" not in TEXTS[readme]] == []
+
+
+def test_the_commands_to_set_up_come_first():
+    for readme in READMES:
+        block = re.search(r"<!-- test command -->\n```bash\n(python .*)\n```\n<!-- /test command -->", TEXTS[readme])
+        assert TEXTS[readme][: block.end()].count("\n") < 35, ".ci/run takes it from README.md"
+        assert f"bash\n{INSTALL} && python train.py\n```" in TEXTS[readme][: block.start()]
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_blocks(name)):
+        target, _, anchor = link.partition("#")
+        if target.startswith(("http:", "https:", "mailto:")):
+            continue
+        path = PAGES[name].parent / target if target else PAGES[name]
+        assert path.exists(), link
+        if anchor:
+            anchors = map(slug, re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+            assert anchor in anchors, link
+
+
+TESTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py")}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_files_and_tests_that_are_named_exist(name):
+    for code in re.findall(r"`([^`]+)`", without_blocks(name)):
+        for path, test in re.findall(r"\b((?:models|utils|tools|tests|benchmarks|docs)/[\w./-]*)(?:::(\w+))?", code):
+            assert (ROOT / path).exists() or path == "models/" or "<" in code, code
+            assert not test or f"def {test}(" in TESTS[path], code
+        for test in re.findall(r"(?<!:)\b(test_\w+)(?![\w.])", code):
+            assert any(f"def {test}(" in text for text in TESTS.values()), code
+        if code.startswith("python benchmarks/"):
+            script = (ROOT / code.split()[1]).read_text(encoding="utf-8")
+            assert [option for option in re.findall(r"--[\w-]+", code) if f'"{option}"' not in script] == []
+
+
+def test_the_number_of_networks_is_the_same_everywhere():
+    count, families = len(list_models()), len({prefix for prefix, _ in list_models()})
+    for name in ("README.md", "docs/networks.md"):
+        assert f"{count} networks of {families} families" in TEXTS[name]
+    assert re.search(rf"{families} 个系列共\s{count} 个网络", TEXTS["README.zh.md"])
+    for name in ("pyproject.toml", "CITATION.cff"):
+        assert f"{count} hand-written networks" in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_notice_names_every_family():
+    words = (ROOT / "NOTICE").read_text(encoding="utf-8").replace(";", " ").split()
+    assert {prefix for prefix, _ in list_models()} <= set(words)
+
+
+# --- commands
+
+INSTALL = "python -m pip install -r requirements.txt"
+ELSEWHERE = {  # command -> why it is not run here
+    INSTALL: "installs; .ci/run does so in a new environment",
+    "python -m pip install -r requirements-dev.txt": "installs; .ci/run does so in a new environment",
+    "python -m pip install onnx onnxruntime onnxscript": "installs; part of requirements-dev.txt",
+    "python -m pip install pre-commit": "installs",
+    "pre-commit install": "changes the repository",
+    "python -m ruff check .": ".ci/run",
+    "python -m ruff format --check .": ".ci/run",
+    'python -m pytest -n 2 -m "not slow and not long"': ".ci/run",
+    "python -m pytest -n 2 -m slow tests/models/test_models.py": ".ci/run",
+    "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
+    "python -m pytest -n 0 -s -m long tests/run/faults": "runs tests; a quarter of an hour",
+    "python -m pytest tests/models/test_models.py tests/models/test_registry.py -k squeezenet": "runs tests; .ci/run",
+    "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py": (
+        "tests/run/test_distributed.py::test_two_processes_train_write_once_and_agree_with_their_checkpoint"
+    ),
+    "torchrun --nproc_per_node=2 train_multi_gpu.py": (
+        "tests/run/test_distributed.py::test_two_processes_stop_together_and_resume_to_the_same_end"
+    ),
+    "python -m utils.docs": "test_the_command_writes_what_is_out_of_date",
+    "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
+}
+SLOW = (  # what takes many seconds, and of several that differ little all but one
+    "python -m models",
+    "python predict.py --set load_from=digits.onnx",
+    "python tools/create_data.py --demo",
+    "python tools/export.py",
+    "python tools/params.py --all",
+    "python train.py --config",
+    "python train.py --resume logs/resnet_18/exp1 --set",
+    "python train.py --set epochs",
+    "python train.py --set load_from=resnet18-f37072fd.pth --set mean",
+)
+SMALL = "--set img_size=32 --set val_resize=32 --set batch_size=64 --set num_workers=0 --set device=cpu"
+SHORT = {  # beginning of a command -> what shortens it
+    "python train.py --resume": f"--set epochs=2 {SMALL}",
+    "python train.py --set": f"--set epochs=1 --set warmup_epochs=0 {SMALL}",
+    "python train.py --config": f"--set epochs=1 --set warmup_epochs=0 {SMALL}",
+    "python tools/fps.py": "--rounds 2 --warmup 1 --img-size 64 64",
+    "python tools/throughput.py": "--rounds 2 --warmup 1 --img-size 64 64",
+}
+PROJECT = ("models", "utils", "tools", "logs/resnet_18/exp0")
+SCRIPTS = ("train.py", "train_multi_gpu.py", "predict.py", "train_config.py", "predict_config.py")
+RUN = "logs/resnet_18/exp1"
+
+
+def shortened(command: str) -> str:
+    extra = next((extra for beginning, extra in SHORT.items() if command.startswith(beginning)), "")
+    if command == "python train.py":
+        extra = SHORT["python train.py --set"]
+    return f"{command} {extra}"
+
+
+@pytest.fixture(scope="module")
+def succeed():
+    """succeed(folder, command) runs a command of the documentation in a copy of the project."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    with Runner() as run:
+
+        def call(folder: Path, command: str) -> None:
+            words = shlex.split(command)
+            assert words[0] == "python", command
+            status, output = run(folder, words[1:])
+            assert status == 0, f"{command}\n{output}"
+
+        yield call
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, succeed):
+    """A copy of the project with some of the digits, photographs by class, ResNet-18's weights and three short runs."""
+    folder = tmp_path_factory.mktemp("docs") / "project"
+    for name in PROJECT:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in SCRIPTS:
+        shutil.copy2(ROOT / name, folder / name)
+    make_digits(folder / "data/digits")
+    for path in [*folder.glob("data/digits/train/*/*"), *folder.glob("data/digits/val/*/*")]:
+        if int(path.stem) % 12 and path.name != "0045.png":  # a twelfth is enough, and that one is named
+            path.unlink()
+    photographs(folder / "photos")
+    succeed(folder, "python tools/create_data.py photos data/photos --val 0.2")
+    save_weights(folder / "resnet18-f37072fd.pth")
+    succeed(folder, shortened("python train.py"))
+    for number in (2, 3):
+        copy = folder / f"logs/resnet_18/exp{number}"
+        shutil.copytree(folder / RUN, copy, ignore=shutil.ignore_patterns("*.pth"))
+    return folder
+
+
+def photographs(root: Path) -> None:
+    """Pictures of two classes, no two of which look alike: patches of colour, smoothly enlarged."""
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (root / label).mkdir(parents=True)
+        for number in range(10):
+            patches = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(patches).resize((96, 72), Image.Resampling.BICUBIC).save(root / label / f"{number}.jpg")
+
+
+def save_weights(path: Path) -> None:
+    """A file of torchvision's layout with random weights."""
+    import torch
+    from torchvision.models import resnet18
+
+    torch.save(resnet18(weights=None).state_dict(), path)
+
+
+@pytest.fixture
+def workspace(prepared, tmp_path):
+    """A copy of `prepared`; checkpoints, which are replaced as a whole, are shared with it."""
+
+    def share(source: str, target: str) -> None:
+        (os.link if source.endswith(".pth") else shutil.copy2)(source, target)
+
+    yield shutil.copytree(prepared, tmp_path / "project", copy_function=share)
+    shutil.rmtree(tmp_path)  # checkpoints take hundreds of megabytes
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=pytest.mark.slow if command.startswith(SLOW) else (), id=command[7:60])
+        for command in COMMANDS
+        if command not in ELSEWHERE
+    ],
+)
+def test_command(workspace, succeed, command):
+    if "create_data.py" in command:
+        shutil.rmtree(workspace / "data/photos")  # made by it; nothing is overwritten
+    if "digits.onnx" in command and "export.py" not in command:
+        succeed(workspace, next(other for other in COMMANDS if "export.py" in other))
+    succeed(workspace, shortened(command))
+
+
+@pytest.mark.parametrize("code", in_languages("python"), ids=lambda code: code.split("\n")[0])
+def test_python(workspace, succeed, code):
+    succeed(workspace, f"python -c {shlex.quote(code)}")
+
+
+def test_commands_that_are_not_run_are_in_the_documentation_and_tested_elsewhere():
+    assert [command for command in ELSEWHERE if command not in COMMANDS] == []
+    for reason in ELSEWHERE.values():
+        for path, test in re.findall(r"(tests/[\w/.]+)::(\w+)", reason):
+            assert f"def {test}(" in TESTS[path]
+
+
+def test_ci_takes_its_command_from_the_readme():
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "/<!-- test command -->/,/<!-- \\/test command -->/p' README.md" in text
+    whole = re.search(r"<!-- test command -->(.*?)<!-- /test command -->", TEXTS["README.md"], re.DOTALL)[1]
+    lines = [line for line in whole.split("\n") if line.startswith("python")]
+    assert len(lines) == 1
+    assert lines[0].split(" && ")[0] == "python -m pip install -r requirements-dev.txt"
