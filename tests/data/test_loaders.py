@@ -16,6 +16,7 @@ from utils.data.pixels import normalise
 from utils.data.preprocess import Preprocess
 from utils.data.samplers import EvalBatches, TrainBatches, shuffled
 from utils.errors import DataError, UnreadableError
+from utils.weights.preprocess_schema import read_preprocess
 
 import numpy as np
 import pytest
@@ -393,4 +394,4 @@ def test_preprocessing_goes_through_plain_types_and_back():
     plain = preprocess.to_plain()
     assert plain["mean"] == list(MEAN)
     assert set(plain) == {"img_size", "val_resize", "mean", "std", "interpolation", "dct_scaling"}
-    assert Preprocess.from_plain(plain) == preprocess
+    assert read_preprocess(plain) == preprocess

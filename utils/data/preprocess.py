@@ -1,6 +1,6 @@
 """From a picture to what a network sees when it is asked, not taught: one path for validation and prediction."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from PIL import Image
@@ -26,14 +26,6 @@ class Preprocess:
     @classmethod
     def from_config(cls, config: Any) -> "Preprocess":
         return cls(config.img_size, config.val_resize, config.mean, config.std, dct_scaling=True)
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "Preprocess":
-        """The inverse of `to_plain`; raises KeyError where an entry is missing. (The first runs had no dct_scaling.)"""
-        values: dict[str, Any] = {field.name: plain[field.name] for field in fields(cls) if field.name != "dct_scaling"}
-        values["dct_scaling"] = plain.get("dct_scaling", False)
-        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**values)
 
     def resized(self, img_size: tuple[int, int]) -> "Preprocess":
         """The same for images of another size: what is cropped away keeps its share."""

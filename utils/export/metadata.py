@@ -7,22 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.rules import LARGEST_SIDE
-from ..config.schema import choice, flag, integer, number, sequence
-from ..data.preprocess import INTERPOLATION, Preprocess
+from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from ..weights.checkpoint_schema import are_classes
+from ..weights.preprocess_schema import read_preprocess
 
 FORMAT = "image-classification-export/1"
-SIDES = sequence(integer(1, high=LARGEST_SIDE), length=2)
-STEPS = {
-    "img_size": SIDES,
-    "val_resize": SIDES,
-    "mean": sequence(number(0, 1), length=3),
-    "std": sequence(number(above=0), length=3),
-    "interpolation": choice(*INTERPOLATION),
-    "dct_scaling": flag(),
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,10 @@ class Metadata:
         classes = _json(strings, "classes", path)
         if not are_classes(classes):
             raise WeightsError(f"{path}: metadata 'classes': expected a list of different names that folders can have")
-        preprocess = _preprocess(_json(strings, "preprocess", path), path)
+        try:
+            preprocess = read_preprocess(_json(strings, "preprocess", path))
+        except ValueError as error:
+            raise WeightsError(f"{path}: metadata 'preprocess': {error}") from None
         return cls(strings.get("network", ""), strings.get("source", ""), classes, preprocess)
 
 
@@ -62,17 +55,3 @@ def _json(strings: Mapping[str, str], name: str, path: str | Path) -> Any:
         raise WeightsError(f"{path}: metadata {name!r} is missing") from None
     except (ValueError, RecursionError):
         raise WeightsError(f"{path}: metadata {name!r} is no JSON") from None
-
-
-def _preprocess(plain: Any, path: str | Path) -> Preprocess:
-    if isinstance(plain, dict):
-        plain = {"dct_scaling": False, **plain}
-    values = {}
-    for name, kind in STEPS.items():
-        try:
-            values[name] = kind.convert(plain[name])
-        except (KeyError, TypeError, ValueError):
-            raise WeightsError(f"{path}: metadata 'preprocess', {name}: expected {kind.expects}") from None
-    if any(crop > side for crop, side in zip(values["img_size"], values["val_resize"])):
-        raise WeightsError(f"{path}: metadata 'preprocess': img_size is larger than val_resize, which it is cut from")
-    return Preprocess(**values)

@@ -18,6 +18,7 @@ from ..signals import Stopped, StopRequest
 from ..training.build import make_model, make_recipe
 from ..weights.load import fill, fill_whole
 from ..weights.networks import scored_weights
+from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
 from .folder import open_run_folder
@@ -36,7 +37,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     payload = file.checkpoint
     check_network(config, payload)
     splits = Splits(None, read_data(config, payload["classes"] if payload else None).val)
-    preprocess = Preprocess.from_plain(payload["preprocess"]) if payload else Preprocess.from_config(config)
+    preprocess = read_preprocess(payload["preprocess"]) if payload else Preprocess.from_config(config)
     models = load_models(config, file, device, len(splits.classes))
     recipe = make_recipe(config, models["net"], device, preprocess)
     _, loader = make_loaders(config, splits, preprocess, device)

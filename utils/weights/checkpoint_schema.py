@@ -11,14 +11,13 @@ from torch.optim import Optimizer
 from models import create_model, native_img_size
 
 from ..config import TrainConfig
-from ..config.keys import PAIR, THREE
-from ..config.rules import LARGEST_SIDE
-from ..config.schema import Kind, check, choice, flag, integer, number, sequence
-from ..data.preprocess import INTERPOLATION, Preprocess
+from ..config.keys import PAIR
+from ..config.schema import Kind, check, choice, integer
 from ..errors import WeightsError
 from ..text import shown
 from .best import Best
 from .files import check_fit
+from .preprocess_schema import read_preprocess
 
 LARGE_SIDE = 1024  # pixels
 MOST = 2**53  # no count of ours comes near
@@ -204,20 +203,6 @@ def _is_progress(progress: Any) -> bool:
     )
 
 
-def _is_preprocess(plain: Any) -> bool:
-    if not isinstance(plain, dict):
-        return False
-    steps = Preprocess.from_plain(plain)
-    for size in (steps.img_size, steps.val_resize):
-        sequence(integer(1, high=LARGEST_SIDE), length=2).convert(size)
-    THREE.convert(steps.mean), sequence(number(above=0), length=3).convert(steps.std)
-    flag().convert(steps.dct_scaling)
-    fits = all(crop <= side for crop, side in zip(PAIR.convert(steps.img_size), steps.val_resize))
-    return fits and choice(*INTERPOLATION).convert(steps.interpolation) and all(
-        isinstance(size, tuple) for size in (steps.img_size, steps.val_resize, steps.mean, steps.std)
-    )  # fmt: skip
-
-
 _KEYS = {field.name for field in fields(TrainConfig)}
 COUNT = integer(0, high=MOST)
 STATE = "tensors by name"
@@ -230,7 +215,7 @@ CONTENT: dict[str, Kind] = {
     "history": _kind("a list of rows of numbers", lambda value: isinstance(value, list) and all(map(_is_row, value))),
     "config": _kind("a dict", lambda value: isinstance(value, dict)),
     "classes": _kind("a list of different names that folders can have", are_classes),
-    "preprocess": _kind("img_size, val_resize, mean, std and interpolation", _is_preprocess),
+    "preprocess": _kind("img_size, val_resize, mean, std and interpolation", read_preprocess),
     "world_size": integer(1, high=MOST),
     "train_images": COUNT,
 }

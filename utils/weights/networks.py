@@ -14,6 +14,7 @@ from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from .best import Best
 from .load import fill, fill_whole
+from .preprocess_schema import read_preprocess
 from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
 
@@ -49,7 +50,7 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
     saved, classes, path = payload["config"], payload["classes"], options.weights
     names = saved["model_prefix"], saved["model_suffix"]
     _check_agreement(options, names, len(classes))
-    preprocess = Preprocess.from_plain(payload["preprocess"])
+    preprocess = read_preprocess(payload["preprocess"])
     if options.img_size is not None:
         preprocess = preprocess.resized(options.img_size)
     spec = NetworkSpec(*names, len(classes), preprocess.img_size)
