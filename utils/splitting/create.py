@@ -11,7 +11,7 @@ from ..files import DraftFolder, check_free
 from .assign import assign, quotas
 from .groups import Grouping, group
 from .shrink import shrink_large
-from .sources import Source, read_source
+from .sources import LabelledFiles, read_source
 from .summary import summary
 from .write import write_files, write_manifests
 
@@ -67,7 +67,7 @@ def create(request: Request) -> list[str]:
     return [*summary(source, grouping, parts, with_groups=request.pattern is not None), *notes]
 
 
-def divide(source: Source, grouping: Grouping, request: Request) -> dict[str, list[int]]:
+def divide(source: LabelledFiles, grouping: Grouping, request: Request) -> dict[str, list[int]]:
     """Part -> its images, in order. Raises DataError if a part would have none."""
     shares = request.shares
     wanted = quotas(source.counts(), list(shares.values()), train_first=not request.folds)
@@ -103,7 +103,9 @@ def _check_places(request: Request) -> None:
         raise DataError(f"{request.target}: lies in {request.source}, where it would be taken for a class")
 
 
-def _shrunk(request: Request, source: Source, scratch: Path, max_side: int) -> tuple[Source, dict[int, str], list[str]]:
+def _shrunk(
+    request: Request, source: LabelledFiles, scratch: Path, max_side: int
+) -> tuple[LabelledFiles, dict[int, str], list[str]]:
     """(the readable images, image -> smaller copy, notes). Raises DataError if one is unreadable, unless skipped."""
     copies, reasons = shrink_large(source, scratch, max_side)
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..rng import derive_seed
 from ..thread_pool import in_threads
 from .assign import Group
-from .sources import Source
+from .sources import LabelledFiles
 
 CHUNK = 1 << 20
 
@@ -28,7 +28,7 @@ class Grouping:
     matched: int  # images whose name matches the pattern
 
 
-def group(source: Source, pattern: re.Pattern | None, seed: int) -> Grouping:
+def group(source: LabelledFiles, pattern: re.Pattern | None, seed: int) -> Grouping:
     """Groups over the whole of `source`, whatever the class. Raises DataError if a file cannot be read."""
     names = [pattern and _group_name(pattern, name) for name in source.names]
     keys = [f"group {name}" if name else f"file {source.label(i)}/{source.names[i]}" for i, name in enumerate(names)]

@@ -9,14 +9,14 @@ from PIL import Image
 from ..data.images import image_size, read_image
 from ..errors import ImageError
 from ..thread_pool import in_threads
-from .sources import Source
+from .sources import LabelledFiles
 
 JPEG_QUALITY = 95  # a JPEG stays a JPEG; all else becomes PNG, which loses nothing
 ENDINGS = {"JPEG": (".jpg", ".jpeg", ".jfif"), "PNG": (".png",)}
 GREY = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
-def shrink_large(source: Source, folder: Path, side: int) -> tuple[dict[int, str], dict[int, str]]:
+def shrink_large(source: LabelledFiles, folder: Path, side: int) -> tuple[dict[int, str], dict[int, str]]:
     """Write a copy of every picture whose longer side exceeds `side` pixels into `folder`, shrunk to that side.
 
     Returns (image -> path of its copy, image -> why it cannot be read). Of smaller pictures only the header is read.

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..errors import DataError
 from ..text import listed
@@ -20,11 +22,12 @@ if os.name == "nt":
 
 
 @dataclass(frozen=True)
-class Source:
-    """`targets[i]` is the place in `classes` of the class of image i, which is the file `paths[i]`."""
+class LabelledFiles:
+    """A `data.source.Source` of files that may lie anywhere: loaders take it as they take the images of a folder."""
 
+    root: str  # the folder or csv that they were read from
     classes: tuple[str, ...]  # sorted
-    targets: np.ndarray  # (images,) int64
+    targets: np.ndarray  # (images,) int64; `targets[i]` is the place in `classes` of the class of image i
     paths: list[str]
     names: list[str]  # below the class folder, or as in the csv; / between folders on every platform
     files: list[str]  # where an image goes below its class folder; two may be alike where a csv named them
@@ -33,6 +36,12 @@ class Source:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def name(self, index: int) -> str:
+        return self.paths[index]
+
+    def open(self, index: int) -> Image.Image:
+        return open_image(self.paths[index])
+
     def counts(self) -> np.ndarray:
         """Images of each class, (classes,) int64."""
         return np.bincount(self.targets, minlength=len(self.classes))
@@ -40,15 +49,15 @@ class Source:
     def label(self, index: int) -> str:
         return self.classes[self.targets[index]]
 
-    def without(self, indices: Sequence[int]) -> "Source":
+    def without(self, indices: Sequence[int]) -> "LabelledFiles":
         """The other images; classes that lose all of theirs go too."""
         kept = sorted(set(range(len(self))) - set(indices))
         labels = [self.label(i) for i in kept]
         paths, names, files = ([column[i] for i in kept] for column in (self.paths, self.names, self.files))
-        return _source(labels, paths, names, files, self.notes)
+        return _source(self.root, labels, paths, names, files, self.notes)
 
 
-def read_source(path: str | Path) -> Source:
+def read_source(path: str | Path) -> LabelledFiles:
     """The images of a folder of class folders, or of a csv file. Raises DataError for what cannot be divided."""
     source = _from_csv(Path(path)) if os.path.isfile(path) else _from_folders(Path(path))
     if not len(source):
@@ -57,24 +66,24 @@ def read_source(path: str | Path) -> Source:
 
 
 def _source(
-    labels: Sequence[str], paths: list[str], names: list[str], files: list[str], notes: Sequence[str]
-) -> Source:
+    root: str, labels: Sequence[str], paths: list[str], names: list[str], files: list[str], notes: Sequence[str]
+) -> LabelledFiles:
     classes = tuple(sorted(set(labels)))
     place = {label: i for i, label in enumerate(classes)}
     targets = np.array([place[label] for label in labels], dtype=np.int64)
-    return Source(classes, targets, paths, names, files, tuple(notes))
+    return LabelledFiles(root, classes, targets, paths, names, files, tuple(notes))
 
 
-def _from_folders(root: Path) -> Source:
+def _from_folders(root: Path) -> LabelledFiles:
     images = scan(root)
     if images.classes and set(images.classes) <= {"train", "val", "test"}:
         raise DataError(f"{root}: is divided already, into {listed(images.classes)}; expected one folder a class in it")
     names = [path.split(os.sep, 1)[1].replace(os.sep, "/") for path in images.paths]
     paths = [images.name(i) for i in range(len(images))]
-    return Source(images.classes, images.targets, paths, names, names, images.notes)
+    return LabelledFiles(str(root), images.classes, images.targets, paths, names, names, images.notes)
 
 
-def _from_csv(path: Path) -> Source:
+def _from_csv(path: Path) -> LabelledFiles:
     """Rows of path and label; a path is relative to the folder of the csv. Repeated rows count once."""
     rows = list(dict.fromkeys(_rows(path)))
     if bad := sorted({label for _, label in rows if NO_CLASS.search(label) or not label}):
@@ -87,7 +96,7 @@ def _from_csv(path: Path) -> Source:
     notes = (note_of_others(others),) if others else ()
     names = [name.replace("\\", "/") if os.sep == "\\" else name for name, _ in images]
     files = [os.path.basename(name) for name in names]
-    return _source([label for _, label in images], paths, names, files, notes)
+    return _source(str(path), [label for _, label in images], paths, names, files, notes)
 
 
 def _kind_left_out(name: str) -> str:

@@ -7,12 +7,14 @@ import numpy as np
 
 from ..text import aligned, listed, printable
 from .groups import Grouping
-from .sources import Source
+from .sources import LabelledFiles
 
 SHOWN = 10  # sets of copies named
 
 
-def summary(source: Source, grouping: Grouping, parts: Mapping[str, Sequence[int]], *, with_groups: bool) -> list[str]:
+def summary(
+    source: LabelledFiles, grouping: Grouping, parts: Mapping[str, Sequence[int]], *, with_groups: bool
+) -> list[str]:
     """Lines: images of each class in each part, what is incomplete, copies, and labels in conflict.
 
     with_groups: a column with the number of groups that each class has.
@@ -34,17 +36,17 @@ def summary(source: Source, grouping: Grouping, parts: Mapping[str, Sequence[int
     ]
 
 
-def _groups(source: Source, grouping: Grouping) -> np.ndarray:
+def _groups(source: LabelledFiles, grouping: Grouping) -> np.ndarray:
     """Number of groups with images of each class."""
     return np.bincount([c for group in grouping.groups for c in group.counts], minlength=len(source.classes))
 
 
-def _unmatched(source: Source, grouping: Grouping, with_groups: bool) -> Iterator[str]:
+def _unmatched(source: LabelledFiles, grouping: Grouping, with_groups: bool) -> Iterator[str]:
     if with_groups and (rest := len(source) - grouping.matched):
         yield f"{rest} files do not match --group: each is a group of its own"
 
 
-def _gaps(source: Source, counts: Mapping[str, np.ndarray]) -> Iterator[str]:
+def _gaps(source: LabelledFiles, counts: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Which classes are missing where, and classes whose names some systems take for one."""
     for part, images in counts.items():
         if absent := [name for name, count in zip(source.classes, images) if not count]:
@@ -61,7 +63,7 @@ def _gaps(source: Source, counts: Mapping[str, np.ndarray]) -> Iterator[str]:
             yield f"classes {listed(names)} differ in case only: one folder on Windows and macOS"
 
 
-def _copies(source: Source, grouping: Grouping) -> Iterator[str]:
+def _copies(source: LabelledFiles, grouping: Grouping) -> Iterator[str]:
     if not grouping.copies:
         return
     extra = sum(len(images) - 1 for images in grouping.copies)
@@ -74,7 +76,7 @@ def _copies(source: Source, grouping: Grouping) -> Iterator[str]:
         yield from _named(source, conflicts)
 
 
-def _named(source: Source, sets: Sequence[Sequence[int]]) -> Iterator[str]:
+def _named(source: LabelledFiles, sets: Sequence[Sequence[int]]) -> Iterator[str]:
     for images in sets[:SHOWN]:
         more = f" = {len(images) - 4} more" if len(images) > 4 else ""
         yield printable("  " + " = ".join(f"{source.label(i)}: {source.names[i]}" for i in images[:4]) + more)

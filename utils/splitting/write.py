@@ -10,11 +10,11 @@ from pathlib import Path
 from ..errors import DataError
 from ..tables import write_rows
 from ..thread_pool import in_threads
-from .sources import Source
+from .sources import LabelledFiles
 
 
 def write_files(
-    draft: Path, source: Source, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str
+    draft: Path, source: LabelledFiles, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str
 ) -> None:
     """draft/<part>/<class>/<file> for the images of each part.
 
@@ -33,7 +33,7 @@ def write_files(
         pass
 
 
-def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[int]]) -> None:
+def write_manifests(draft: Path, source: LabelledFiles, parts: Mapping[str, Sequence[int]]) -> None:
     """draft/<part>.csv with columns path and label; paths are relative to the csv.
 
     Names are written unchanged, since programs read these files: a spreadsheet may take a label such as +1 for a
@@ -46,7 +46,7 @@ def write_manifests(draft: Path, source: Source, parts: Mapping[str, Sequence[in
         write_rows(path, [("path", "label"), *sorted(rows)])
 
 
-def distinct_names(source: Source, copies: Mapping[int, str]) -> list[str]:
+def distinct_names(source: LabelledFiles, copies: Mapping[int, str]) -> list[str]:
     """The file of each image below its class folder: its own name, with the ending of its smaller copy, and _2, _3 ...
     where names of a class would be the same, also on systems to which A.png and a.png are one."""
     names = [""] * len(source)
