@@ -2,7 +2,7 @@
 
 `translate` serves load_weights, `translate_back` and `layouts` serve tools/convert_weights.py, `identify` messages.
 The tables of names are in the modules beside this one, a group of families each. A file is recognised by the names and
-shapes of its tensors; networks that differ in neither are told apart by its path, or a note says that they cannot be.
+shapes of its tensors; where networks differ in neither, its path decides, or a note says that they cannot be.
 """
 
 import re
@@ -82,7 +82,7 @@ def translate(
     """The tensors of a file under the names of a network of ours, and in its shapes where no value has to move.
 
     state: from a file, without wrappers' prefixes.  expected: names and shapes of the state dict of the network.
-    source: path of the file; some networks can be told apart by it alone.
+    source: path of the file; some networks can be distinguished by it alone.
     force: note what would be an error.
     Tensors that fit nowhere keep their names and shapes. `state` is left unchanged; tensors are shared with it.
     Raises ValueError if the file is known to be of another network with much the same tensors, or if less than half of

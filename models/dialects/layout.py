@@ -36,7 +36,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class LookAlike:
-    """Weights of another network that would load without complaint, or nearly so."""
+    """Weights of another network that would load without an error, or nearly so."""
 
     what: str  # completes "these are weights of ...", and says how that network differs
     seen_in: Test  # the tensors it gets are under the file's names and, renamed, under ours

@@ -68,7 +68,7 @@ def number(low: float = -math.inf, high: float = math.inf, *, above: float = -ma
 
 
 def sequence(item: Kind, *, length: int | None = None) -> Kind:
-    """A list or tuple, kept as a tuple; with a fixed length one plain value stands for all."""
+    """A list or tuple, kept as a tuple; with a fixed length one plain value is taken for all."""
 
     def convert(value: Any) -> tuple:
         if length is not None and _is(value, int, float):

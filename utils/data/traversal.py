@@ -46,7 +46,7 @@ def _only_images(folder: str) -> list[str] | None:
         with os.scandir(folder) as entries:
             found = list(entries)
             names = sorted([entry.name for entry in found if entry.is_file()])
-    except OSError:  # told by whoever asks each
+    except OSError:  # reported by whoever looks at each
         return None
     first_hidden = bisect_left(names, ".")
     are_hidden = any(name.startswith(".") for name in names[first_hidden : first_hidden + 1])
@@ -65,7 +65,7 @@ def _have_endings(names: list[str]) -> bool:
 
 
 def matches(pattern: str) -> set[str]:
-    """What a glob finds; ** stands for any number of folders, none through a link that leads round in a circle."""
+    """What a glob finds; ** matches any number of folders, none through a link that leads round in a circle."""
     parts = Path(pattern).parts
     if "**" not in parts:
         return set(glob.glob(pattern))

@@ -1,4 +1,4 @@
-"""Before anything is trained: which images there are, told and checked."""
+"""Before anything is trained: which images there are, reported and checked."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ..log import log
 
 
 def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Splits:
-    """The images of train and val, told and checked; the embedded digits are made if they are asked for and missing.
+    """The images of train and val, reported and checked; the embedded digits are made where they are missing.
 
     classes: the list of a checkpoint that is to be validated; train is not read then.
     Raises DataError or ConfigError for what cannot train.
@@ -32,11 +32,11 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
     val = scan(root / "val", train.classes if train is not None else classes)
     if not len(val):
         raise DataError(f"{root / 'val'}: no images found; expected a folder with images in it for each class")
-    _tell_and_check(config, Splits(train, val))
+    _report_and_check(config, Splits(train, val))
     return Splits(train, val)
 
 
-def _tell_and_check(config: TrainConfig, splits: Splits) -> None:
+def _report_and_check(config: TrainConfig, splits: Splits) -> None:
     for name, images in (("train", splits.train), ("val", splits.val)):
         if images is not None:
             log.info(f"{name}: {len(images)} images of {len(images.classes)} classes in {images.root}")
@@ -50,16 +50,16 @@ def _tell_and_check(config: TrainConfig, splits: Splits) -> None:
     if config.num_classes not in ("auto", len(splits.classes)):
         found = f"{config.num_classes}, but the data has {len(splits.classes)} classes; 'auto' would count them"
         raise ConfigError("config", [f"num_classes: {found}"])
-    _tell_counts(splits)
+    _report_counts(splits)
 
 
-def _tell_counts(splits: Splits, most: int = 12) -> None:
+def _report_counts(splits: Splits, most: int = 12) -> None:
     """Counts of each class where the list is short, else of the rarest and the commonest."""
     images = splits.train or splits.val
     counts = images.counts().tolist()
     if len(counts) <= most:
-        told = ", ".join(f"{name} {count}" for name, count in zip(images.classes, counts))
+        counted = ", ".join(f"{name} {count}" for name, count in zip(images.classes, counts))
     else:
         (low, rare), (high, common) = min(zip(counts, images.classes)), max(zip(counts, images.classes))
-        told = f"from {low} ({rare}) to {high} ({common})"
-    log.info(f"images of each class in {images.root}: {told}")
+        counted = f"from {low} ({rare}) to {high} ({common})"
+    log.info(f"images of each class in {images.root}: {counted}")

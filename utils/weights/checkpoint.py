@@ -33,7 +33,7 @@ def write_checkpoint(file: IO[bytes], payload: dict[str, Any]) -> None:
     """Raises OSError where `file` does not take it all."""
     try:
         torch.save({"format": FORMAT, **payload}, file)
-    except RuntimeError as error:  # torch's complaint about its own place in a file that takes no more
+    except RuntimeError as error:  # torch's error about its own place in a file that takes no more
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 

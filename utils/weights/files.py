@@ -59,7 +59,7 @@ def _likely(beginning: bytes) -> str:
 def check_tensors(payload: Any, path: str | Path) -> None:
     """Raises WeightsError if some tensor in `payload`, read from `path`, is none that a network holds.
 
-    That is, one without values of its own on the CPU, or one that stands for more values than the file can hold.
+    That is, one without values of its own on the CPU, or one that represents more values than the file can hold.
     """
     size, stored = os.path.getsize(path), {}
     for tensor in _tensors_in(payload):

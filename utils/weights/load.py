@@ -93,8 +93,8 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
     except ValueError as error:
         raise WeightsError(f"{report.path}: {error}") from None
     except Exception as error:  # tensors of any number of axes under names that are known
-        told = f"{type(error).__name__}: {error}"
-        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(name_of(model))}: {told}") from None
+        cause = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{report.path}: its tensors are none of {' '.join(name_of(model))}: {cause}") from None
     report.notes += [*translation.notes, *notes]
     return fitted
 

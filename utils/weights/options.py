@@ -14,7 +14,7 @@ from .spec import NetworkOptions, native_size
 
 
 def add_network_options(parser: argparse.ArgumentParser, *, several: bool = False, device: str = "auto") -> None:
-    """The options by which every tool is told of its network: `network_options` reads them.
+    """The options by which every tool is given its network: `network_options` reads them.
 
     several: the tool takes a family or all networks, too: `several_networks` reads the options.
     device: what to take where the command line names none.
@@ -43,7 +43,7 @@ def network_options(arguments: argparse.Namespace) -> NetworkOptions:
 
 
 def several_networks(arguments: argparse.Namespace) -> list[NetworkOptions]:
-    """One network, as `network_options`; a family, where --model-prefix stands alone; or, with --all, all.
+    """One network, as `network_options`; a family, where --model-prefix is given alone; or, with --all, all.
 
     Raises ConfigError if the words do not go together, or say nothing, WeightsError if there is no such family.
     """
