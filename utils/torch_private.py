@@ -6,6 +6,7 @@ Each use has a probe; a test takes the name away and compares the results. (mode
 from typing import Any, TypeVar, cast
 
 import torch
+import torchvision.io  # noqa: F401  (brings the operator of DECODE_JPEG)
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler

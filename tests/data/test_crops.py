@@ -5,10 +5,10 @@ from dataclasses import replace
 from random import Random
 
 from utils.config import TrainConfig
-from utils.data import crops
+from utils.data import crops, images
 from utils.data.cache import ImageCache
 from utils.data.crops import Box, cut, random_box, random_crop, resized
-from utils.data.images import decode, open_image, read_image
+from utils.data.images import decoded_pixels, open_image, read_image
 from utils.data.listing import scan
 from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
@@ -88,11 +88,10 @@ def test_large_jpegs_are_decoded_small_and_no_smaller_than_the_crop_asks(tmp_pat
 
     def keep_reduction(picture, reduction=1):
         reductions.append(reduction)
-        return decode(picture, reduction)
+        return decoded_pixels(picture, reduction)
 
     monkeypatch.setattr(crops, "random_box", keep_box)
-    monkeypatch.setattr(crops, "decode", keep_reduction)
-    monkeypatch.setattr(crops, "DECODE_JPEG", None)
+    monkeypatch.setattr(crops, "decoded_pixels", keep_reduction)
     for seed in range(40):
         random_crop(open_image(path), (100, 100), Random(seed))
     assert set(reductions) >= {2, 4}
@@ -103,8 +102,9 @@ def test_large_jpegs_are_decoded_small_and_no_smaller_than_the_crop_asks(tmp_pat
 
 def test_both_decoders_give_the_same_pixels(tmp_path, monkeypatch):
     path = jpeg(tmp_path / "x.jpg", (190, 150))
+    assert (images.DECODE_JPEG is not None) == hasattr(torch.ops.image, "decode_jpeg")  # used where there is one
     fast = random_crop(open_image(path), (64, 64), Random(1))
-    monkeypatch.setattr(crops, "DECODE_JPEG", None)
+    monkeypatch.setattr(images, "DECODE_JPEG", None)
     assert torch.equal(fast, random_crop(open_image(path), (64, 64), Random(1)))
 
 

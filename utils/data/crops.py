@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.io import ImageReadMode
 
-from ..torch_private import DECODE_JPEG
-from .images import decode, exif_orientation, reduction_to, upright_size
-from .pixels import to_tensor
+from .images import decoded_pixels, reduction_to, upright_size
 
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)  # of "Going deeper with convolutions", https://arxiv.org/abs/1409.4842
 TRIES = 10
@@ -58,16 +54,14 @@ def random_crop(picture: Image.Image | Tensor, size: tuple[int, int], random: Ra
     picture: opened, decoded, or (H, W, 3) uint8. Raises ImageError where it cannot be decoded.
     """
     if isinstance(picture, Image.Image) and picture.format != "JPEG":
-        picture = to_tensor(decode(picture))  # nothing to save, and a PNG may tell behind its pixels that it is turned
+        picture = decoded_pixels(picture)  # nothing to save, and a PNG may tell behind its pixels that it is turned
     if isinstance(picture, Tensor):
         box = random_box(picture.shape[:2], random)
         return resized(cut(picture, box.on_grid(reduction_to(box[2:], size))), size)
     upright = upright_size(picture)
     box = random_box(upright, random)
     reduction = reduction_to(box[2:], size)
-    if reduction == 1 and (pixels := _decoded_at_once(picture)) is not None:
-        return resized(cut(pixels, box), size)
-    pixels = to_tensor(decode(picture, reduction))
+    pixels = decoded_pixels(picture, reduction)
     is_reduced = tuple(pixels.shape[:2]) != upright
     return resized(cut(pixels, box.divided(reduction) if is_reduced else box.on_grid(reduction)), size)
 
@@ -79,25 +73,6 @@ def cut(pixels: Tensor, box: Box) -> Tensor:
     height, width = min(box.height, rows - box.top), min(box.width, columns - box.left)
     start = pixels.storage_offset() + box.top * down + box.left * right
     return pixels.as_strided((1, 3, height, width), (height * down, channel, down, right), start)
-
-
-def _decoded_at_once(picture: Image.Image) -> Tensor | None:
-    """(H, W, 3) uint8 of a JPEG file that needs neither turning nor converting; None where Pillow is to decode it.
-
-    The same library's pixels, a quarter sooner than through Pillow's rows of four bytes a pixel.
-    """
-    file = getattr(picture, "fp", None)  # None once the picture is decoded
-    plain = picture.format == "JPEG" and picture.mode == "RGB" and exif_orientation(picture) == 1
-    if DECODE_JPEG is None or file is None or not plain:
-        return None
-    try:
-        file.seek(0)
-        data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-        pixels = DECODE_JPEG(data, ImageReadMode.RGB.value).permute(1, 2, 0)
-    except (RuntimeError, OSError):  # Pillow reads it after all, or has the reason in words
-        return None
-    picture.close()
-    return pixels
 
 
 def resized(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,9 +6,14 @@ from importlib.util import find_spec
 from typing import cast
 
 import numpy as np
+import torch
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.io import ImageReadMode
 
 from ..errors import ImageError
+from ..torch_private import DECODE_JPEG
+from .pixels import to_tensor
 
 MAX_PIXELS = 178_956_970  # Pillow's own line between a large picture and a decompression bomb
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -61,6 +66,32 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
         raise
     except Exception as error:  # decoders raise whatever a damaged file drives them to
         raise ImageError(_reason(getattr(picture, "filename", ""), error)) from error
+
+
+def decoded_pixels(picture: Image.Image, reduction: int = 1) -> Tensor:
+    """What `decode` gives, bit for bit, as (H, W, 3) uint8.
+
+    A JPEG file in full size that needs neither turning nor converting is decoded by torchvision: by the same library,
+    in five sixths of the time that it takes through Pillow's rows of four bytes a pixel.
+    """
+    pixels = _decoded_at_once(picture) if reduction == 1 else None
+    return to_tensor(decode(picture, reduction)) if pixels is None else pixels
+
+
+def _decoded_at_once(picture: Image.Image) -> Tensor | None:
+    """None where Pillow is to decode it."""
+    file = getattr(picture, "fp", None)  # None once the picture is decoded
+    plain = picture.format == "JPEG" and picture.mode == "RGB" and exif_orientation(picture) == 1
+    if DECODE_JPEG is None or file is None or not plain or picture.width * picture.height > MAX_PIXELS:
+        return None
+    try:
+        file.seek(0)
+        data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+        pixels = DECODE_JPEG(data, ImageReadMode.RGB.value).permute(1, 2, 0)
+    except (RuntimeError, OSError):  # Pillow reads it after all, or has the reason in words
+        return None
+    picture.close()
+    return pixels
 
 
 def is_reducible(picture: Image.Image, reduction: int) -> bool:
