@@ -57,7 +57,7 @@ def convert(request: Request) -> list[str]:
     file = WeightsFile(request.source)
     network = find_network(request.network, file)
     model = network.build()
-    report = fill(model, file.state, str(file.path), force=request.network.force)
+    report = fill(model, file.state, str(file.path), force=request.network.force, note=file.note)
     check_missing(request, network, report.missing)
     converted = convert_state(network, model.state_dict(), request.layout)
     lines = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]

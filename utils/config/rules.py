@@ -138,7 +138,7 @@ def fitting_precision(c: SimpleNamespace) -> str | None:
 @rule("epochs", "warmup_epochs")
 def warmup_within_epochs(c: SimpleNamespace) -> str | None:
     if c.warmup_epochs >= c.epochs:
-        return f"warmup_epochs: {c.warmup_epochs} leaves nothing of epochs = {c.epochs}; must be less"
+        return f"warmup_epochs: {c.warmup_epochs} leaves nothing of epochs = {c.epochs}; must be less, such as 0"
     return None
 
 

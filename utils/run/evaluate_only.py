@@ -16,8 +16,8 @@ from ..errors import WeightsError
 from ..log import RunLog, log
 from ..signals import Stopped, StopRequest
 from ..training.build import make_model, make_recipe
+from ..weights.best import scored_weights
 from ..weights.load import fill, fill_whole
-from ..weights.networks import scored_weights
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment

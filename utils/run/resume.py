@@ -34,7 +34,7 @@ def read_resumable(path: Path) -> dict[str, Any]:
     """`read_checkpoint` of one that holds the state of a run. Raises WeightsError."""
     checkpoint = read_checkpoint(path)
     if checkpoint["optimizer"] is None:
-        way = f"resume from {LAST} or {PREVIOUS}, or start a new run with load_from"
+        way = f"a run is resumed from {LAST} or {PREVIOUS}; load_from starts a new one with these weights"
         raise WeightsError(f"{path}: holds weights alone, without the state of a run: {way}")
     return checkpoint
 
@@ -47,18 +47,18 @@ def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
     try:
         return wanted, read_resumable(wanted), ""
     except WeightsError as error:
-        problem = error
+        problems = [str(error)]
     good = []
     for path in (wanted.with_name(name) for name in (LAST, PREVIOUS, BEST)):  # older versions' best.pth held all
         if wanted.name in (LAST, PREVIOUS, BEST) and path != wanted and path.is_file():
             try:
                 good.append((path, read_resumable(path)))
             except WeightsError as error:
-                problem = WeightsError(f"{problem}; {error}")
+                problems.append(str(error))
     if not good:
-        raise problem
+        raise WeightsError("; ".join(problems))
     path, checkpoint = max(good, key=lambda item: item[1]["step"])
-    return path, checkpoint, str(problem)
+    return path, checkpoint, problems[0]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ResumePoint:
         report_epochs(self.checkpoint, config, state)
         check_best(self.path.parent, run_state)
         folder = RunFolder(self.path.parent)
-        folder.clear(self.wanted if self.problem else None)
+        folder.clear(self.wanted if self.problem and self.wanted.name != BEST else None)  # which may be sound
         folder.rewind(self.checkpoint["history"])
         return run_state, folder
 
@@ -205,7 +205,11 @@ def check_best(folder: Path, run_state: RunState) -> None:
         run_state.best = None
         log.warning(f"{error}; the best of the epochs to come will be kept")
         return
-    if held is None or held.epoch < run_state.best.epoch:
+    if held is not None and held.epoch > run_state.epoch:
+        again = "which comes again; the best of the epochs to come will be kept"
+        log.warning(f"{folder / BEST}: is of epoch {held.epoch}, {again}")
+        run_state.best = None
+    elif held is None or held.epoch < run_state.best.epoch:
         found = f"epoch {held.epoch}" if held else "no epoch"
         log.warning(f"{folder / BEST}: holds {found}, not {run_state.best.epoch}, which is lost")
         run_state.best = held

@@ -1,4 +1,4 @@
-"""The best epoch of a run so far, by one figure of its evaluation."""
+"""The best epoch of a run so far, by one figure of its evaluation, and which weights of a checkpoint it speaks of."""
 
 import math
 from dataclasses import dataclass
@@ -56,3 +56,19 @@ def _is_figure(value: Any) -> bool:
 
 def _worst_if_nan(value: float) -> float:
     return -math.inf if math.isnan(value) else value
+
+
+def scored_weights(checkpoint: dict[str, Any]) -> tuple[str, str]:
+    """(key, in words with their place in the run) of the weights of a checkpoint of ours that every door takes.
+
+    Those that its best figures are of: best.pth holds these alone; in last.pth, and in files of older versions, they
+    are the raw or the averaged ones. The raw ones where the best epoch is another, or the epoch is under way.
+    """
+    epoch, progress = checkpoint["epoch"], checkpoint.get("progress") or {}
+    if checkpoint.get("weights_of"):
+        return "net", f"{checkpoint['weights_of']} weights of epoch {epoch}"
+    if progress.get("images"):
+        return "net", f"raw weights of step {checkpoint['step']}, within epoch {epoch + 1}"
+    best = Best.from_plain(checkpoint["best"])
+    averaged = best is not None and best.epoch == epoch and best.weights == "net_ema"
+    return ("net_ema", f"averaged weights of epoch {epoch}") if averaged else ("net", f"raw weights of epoch {epoch}")

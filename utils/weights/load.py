@@ -46,12 +46,15 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
     force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
     Raises WeightsError if the file cannot be read, is another network's, or fits too little.
     """
-    return fill(model, read_state_dict(path), str(path), force=force)
+    file = WeightsFile(path)
+    return fill(model, file.state, str(path), force=force, note=file.note)
 
 
-def fill(model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False) -> LoadReport:
-    """`load_weights` with the tensors read already; `path` is named in report and errors."""
-    target, report = model.state_dict(), LoadReport(path)
+def fill(
+    model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False, note: str | None = None
+) -> LoadReport:
+    """`load_weights` with the tensors read already; `path` is named in report and errors, `note` in the report."""
+    target, report = model.state_dict(), LoadReport(path, notes=[note] if note else [])
     if is_registered(model):
         state = _translated(model, state, report, force=force)
     fitting = {}

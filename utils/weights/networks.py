@@ -12,7 +12,7 @@ from models.dialects import ENOUGH, identify, translate
 from ..config import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
-from .best import Best
+from .best import scored_weights
 from .load import fill, fill_whole
 from .preprocess_schema import read_preprocess
 from .spec import NetworkOptions, NetworkSpec, native_size
@@ -60,21 +60,8 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         fill_whole(model, payload[weights], f"{path}: {weights}")
     else:  # tables of positions change with the size
         fill(model, payload[weights], str(path))
-    description = f"{spec}, {len(classes)} classes, {kind} of epoch {payload['epoch']} from {path}"
+    description = f"{spec}, {len(classes)} classes, {kind} from {path}"
     return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description)
-
-
-def scored_weights(payload: dict[str, Any]) -> tuple[str, str]:
-    """(key in the checkpoint, in words) of the weights that its figures were measured with.
-
-    best.pth holds these alone. In last.pth, and in any file of an older version, the best figures are of the raw or the
-    averaged weights; the raw ones are taken where the best epoch is another.
-    """
-    if payload.get("weights_of"):
-        return "net", f"{payload['weights_of']} weights"
-    best = Best.from_plain(payload["best"])
-    averaged = best is not None and best.epoch == payload["epoch"] and best.weights == "net_ema"
-    return ("net_ema", "averaged weights") if averaged else ("net", "raw weights")
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
+from .best import scored_weights
 from .checkpoint import is_checkpoint, read_pickle
 from .files import check_regular
 
@@ -45,9 +46,19 @@ class WeightsFile:
         """Of a checkpoint of ours, else None."""
         return self.checkpoint and self.checkpoint["config"]
 
+    @property
+    def note(self) -> str | None:
+        """Which weights of a checkpoint of ours `state` gives, in words."""
+        return scored_weights(self.checkpoint)[1] if self.checkpoint else None
+
     @cached_property
     def state(self) -> dict[str, Tensor]:
-        """The tensors, bare or in one of CONTAINERS, wrappers' prefixes removed from their names."""
+        """The tensors, wrappers' prefixes removed from their names: of a checkpoint of ours those that scored.
+
+        Of others' files, what is bare or in the first of CONTAINERS.
+        """
+        if self.checkpoint:
+            return self.checkpoint[scored_weights(self.checkpoint)[0]]
         content = self.payload if isinstance(self.payload, dict) else {}
         held = [content[name] for name in CONTAINERS if isinstance(content.get(name), dict) and _tensors(content[name])]
         state = _tensors(held[0] if held else content)

@@ -13,6 +13,7 @@ from utils.training.schedulers import learning_rate
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
+import torch
 
 import train
 from tests.helpers.runs import assert_same, assert_same_run, results, wait_for
@@ -68,6 +69,28 @@ def test_best_pth_alone_is_no_state_to_resume_from(make_config):
         (folder / name).unlink(missing_ok=True)
     with pytest.raises(WeightsError, match="best.pth: holds weights alone.*load_from"):
         resumed(config, folder, "best.pth", epochs=2)
+
+
+def test_best_pth_is_not_taken_for_damaged_where_a_run_is_asked_to_go_on_from_it(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    resumed(config, folder, "best.pth", epochs=2)
+    assert f"going on from {folder / 'last.pth'}" in log_of(folder)
+    assert (folder / "best.pth").exists()
+    assert not (folder / "best.damaged").exists()
+
+
+def test_a_best_pth_of_an_epoch_that_comes_again_is_replaced(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    first = (folder / "last.pth").read_bytes()
+    resumed(config, folder, epochs=2)
+    best = load_checkpoint(folder / "best.pth")
+    torch.save({**best, "epoch": 2, "best": {**best["best"], "epoch": 2, "accuracy": 1.5}}, folder / "best.pth")
+    (folder / "last.pth").write_bytes(first)
+    resumed(config, folder, epochs=2)
+    assert load_checkpoint(folder / "best.pth")["best"] == load_checkpoint(folder / "last.pth")["best"]
+    assert "which comes again" in log_of(folder)
 
 
 def test_the_best_pth_of_an_older_version_holds_all_and_is_resumed_from(make_config):
