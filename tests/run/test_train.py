@@ -26,6 +26,7 @@ from PIL import Image
 import train
 from tests.helpers import ROOT
 from tests.helpers.runs import assert_same_run, results, wait_for
+from tests.helpers.stopping import stopped_after
 
 FILES = """train_config.py environment.json class_indices.json results.txt results.csv best.pth last.pth train.log
     train_val_loss.jpg P_R_F1_per_class.jpg Acc_P_R_F1.jpg scheduler.jpg data_distribution.jpg confusion_matrix.jpg
@@ -130,16 +131,7 @@ def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkey
 def test_resume_within_an_epoch_equals_an_uninterrupted_run(make_config, monkeypatch, step):
     config = make_config()
     whole = train.run(config)
-    after = Trainer._after_step
-
-    def stop_after(self, progress, stopping, stop):
-        after(self, progress, self.state.step == step, stop)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_after_step", stop_after)
-        with pytest.raises(Stopped):
-            train.run(config)
-    part = whole.parent / "exp1"
+    part = stopped_after(config, step, monkeypatch)
     assert load_checkpoint(part / "last.pth")["step"] == step
     resumed(config, part)
     assert_same_run(whole, part)

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from utils.errors import WeightsError
 from utils.run.folder import next_run_folder
-from utils.weights.load import load_weights, newest_checkpoint
+from utils.weights.checkpoint import newest_checkpoint
+from utils.weights.load import load_weights
 
 import pytest
 import torch

@@ -20,9 +20,9 @@ from ..export.metadata import Metadata
 from ..export.runtime import OnnxNetwork
 from ..threads import reading_threads
 from ..training.amp import amp_dtype
+from ..weights.checkpoint import newest_checkpoint
 from ..weights.checkpoint_schema import are_classes
 from ..weights.files import check_regular
-from ..weights.load import newest_checkpoint
 from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT
 from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
-from ..weights.load import numbered_folders
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
@@ -131,3 +131,10 @@ def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Pat
     except OSError as error:
         problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
         raise ConfigError("config", [problem]) from None
+
+
+def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:
+    """(N, folder) for each <exp_name>N below `parent`."""
+    for folder in parent.iterdir():
+        if found := re.fullmatch(re.escape(exp_name) + r"(\d+)", folder.name):
+            yield int(found[1]), folder

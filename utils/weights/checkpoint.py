@@ -89,3 +89,11 @@ def weights_alone(checkpoint: dict[str, Any]) -> dict[str, Any]:
     scored = checkpoint["best"]["weights"]
     content = {name: value for name, value in checkpoint.items() if name not in FOR_RESUME}
     return {**content, "net": checkpoint[scored], "weights_of": "averaged" if scored == "net_ema" else "raw"}
+
+
+def newest_checkpoint(log_root: str | Path = "./logs") -> Path:
+    """best.pth of the run that wrote one last. Raises WeightsError if there is none."""
+    found = list(Path(log_root).glob("*/*/best.pth"))
+    if not found:
+        raise WeightsError(f"{log_root}: no run with a best.pth in it; train first, or set load_from")
+    return max(found, key=lambda path: path.stat().st_mtime)

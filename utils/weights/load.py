@@ -1,7 +1,5 @@
-"""Weights from anywhere into a network, and folders for runs."""
+"""Weights from anywhere into a network."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from .weights_file import WeightsFile
 
 @dataclass
 class LoadReport:
-    """What load_weights did: key names, and sentences about tensors that changed on the way."""
+    """What load_weights did: key names, and sentences about which weights they are and what changed on the way."""
 
     path: str
     loaded: list[str] = field(default_factory=list)
@@ -109,18 +107,3 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 def _some(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:
-    """(N, folder) for each <exp_name>N below `parent`."""
-    for folder in parent.iterdir():
-        if found := re.fullmatch(re.escape(exp_name) + r"(\d+)", folder.name):
-            yield int(found[1]), folder
-
-
-def newest_checkpoint(log_root: str | Path = "./logs") -> Path:
-    """best.pth of the run that wrote one last. Raises WeightsError if there is none."""
-    found = list(Path(log_root).glob("*/*/best.pth"))
-    if not found:
-        raise WeightsError(f"{log_root}: no run with a best.pth in it; train first, or set load_from")
-    return max(found, key=lambda path: path.stat().st_mtime)

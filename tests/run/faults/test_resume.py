@@ -7,7 +7,6 @@ from functools import partial
 from utils.errors import WeightsError
 from utils.run.lock import held
 from utils.run.trainer import Trainer
-from utils.signals import Stopped
 from utils.training import engine
 from utils.training.schedulers import learning_rate
 from utils.weights.checkpoint import load_checkpoint
@@ -17,26 +16,13 @@ import torch
 
 import train
 from tests.helpers.runs import assert_same, assert_same_run, results, wait_for
+from tests.helpers.stopping import stopped_after
 from tests.run.faults.injected import waits_in_step
 from tests.run.faults.processes import folder_of
 
 
 def resumed(config, folder, name="last.pth", *, force=False, **changes):
     return train.run(replace(config, resume=True, load_from=str(folder / name), **changes), force=force)
-
-
-def stopped_after(config, step, monkeypatch):
-    """The folder of a run that was asked to stop in `step`."""
-    after = Trainer._after_step
-
-    def stop_after(self, progress, stopping, stop):
-        after(self, progress, self.state.step == step, stop)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_after_step", stop_after)
-        with pytest.raises(Stopped):
-            train.run(config)
-    return max((path for path in (train.Path(config.log_root)).glob("*/exp*")), key=lambda path: int(path.name[3:]))
 
 
 def damage(path):

@@ -1,0 +1,24 @@
+"""Runs that are asked to stop at an exact place."""
+
+from pathlib import Path
+
+from utils.run.trainer import Trainer
+from utils.signals import Stopped
+
+import pytest
+
+import train
+
+
+def stopped_after(config, step, monkeypatch):
+    """The folder of a run that was asked to stop in `step`."""
+    after = Trainer._after_step
+
+    def stop_after(self, settled, stopping, stop):
+        after(self, settled, self.state.step == step, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_after_step", stop_after)
+        with pytest.raises(Stopped):
+            train.run(config)
+    return max(Path(config.log_root).glob("*/exp*"), key=lambda path: int(path.name[3:]))
