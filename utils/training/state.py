@@ -36,6 +36,7 @@ class Recipe:
     objective: Objective = field(default_factory=CrossEntropy)
     amp_dtype: torch.dtype | None = None
     clip_norm: float = float("inf")
+    accumulate: int = 1  # batches per step
     channels_last: bool = False
     seed: int = 0
     weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
