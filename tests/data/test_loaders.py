@@ -243,13 +243,13 @@ def test_a_program_ends_that_still_holds_its_loader(images, ending):
     line = [sys.executable, "-c", PROGRAM.format(inner=inner, after=after), images.root]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True) as program:
         try:
-            _, told = program.communicate(timeout=45)
+            _, reported = program.communicate(timeout=45)
         except subprocess.TimeoutExpired:
             os.killpg(program.pid, signal.SIGKILL)
             pytest.fail("the program hangs")
     assert program.returncode == status
-    assert told.count("Traceback") == status
-    assert ("a fault of the program" in told) == bool(status)
+    assert reported.count("Traceback") == status
+    assert ("a fault of the program" in reported) == bool(status)
 
 
 @pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal cannot be asked for here")

@@ -107,7 +107,7 @@ def unmoved(state, before):
     return same(now[0], before[0]) and same(now[2], before[2]) and same(found, remembered or begun)
 
 
-def test_a_loss_that_is_no_number_changes_nothing_and_is_told():
+def test_a_loss_that_is_no_number_changes_nothing_and_is_reported():
     state = make_state(Faulty({1}))
     train_step(state, state.model, [batch()], recipe(), None)
     before = frozen(state)
