@@ -58,6 +58,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     amp_dtype="auto",
     channels_last=True,
     compile=False,
+    cuda_graphs="auto",
     accumulate_steps=1,
     init_lr=0.1,
     optimizer_type="sgd",

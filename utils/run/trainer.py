@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from .. import distributed
@@ -16,6 +15,7 @@ from ..log import log
 from ..signals import Stopped, StopRequest
 from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
+from ..training.fixed_shape import for_evaluation, for_training
 from ..training.schedulers import learning_rate
 from ..training.state import Progress, summed
 from .begin import Parts
@@ -33,9 +33,11 @@ class Trainer(StepHooks):
         """observers: beside the tables and the log, which every run has."""
         self.parts, self.config, self.state = parts, parts.config, parts.state
         self.run_state, self.folder = run_state, folder
-        self.network: nn.Module = distributed.parallel(self.state.model, parts.recipe.device)
-        if self.config.compile:
-            self.network = torch.compile(self.network)  # type: ignore[assignment]  # of a module, a module
+        network = distributed.parallel(self.state.model, parts.recipe.device)
+        self.network = for_training(network, self.config, parts.recipe)
+        self.scored: dict[str, nn.Module] = {"net": for_evaluation(self.state.model, self.config)}
+        if self.state.ema is not None:
+            self.scored["net_ema"] = for_evaluation(self.state.ema.model, self.config)
         self.saver = Saver(folder)
         lines = Lines(self.config, parts.train_loader.num_workers)
         self.observers: Sequence[Observer] = (RunTables(folder, self.saver.write), lines, *observers)
@@ -139,15 +141,13 @@ class Trainer(StepHooks):
 
     def _evaluate(self) -> list[Scored]:
         """The raw weights and, where they are kept, the averaged ones."""
-        parts, models = self.parts, {"net": self.state.model}
-        if self.state.ema is not None:
-            models["net_ema"] = self.state.ema.model
+        parts = self.parts
 
         def stop_if_asked() -> None:
             if distributed.any_rank(self.stop(), parts.recipe.device):
                 self._leave(self.run_state)
 
-        scored = score(models, parts.val_loader, parts.recipe, len(parts.splits.classes), stop=stop_if_asked)
+        scored = score(self.scored, parts.val_loader, parts.recipe, len(parts.splits.classes), stop=stop_if_asked)
         self._name_bad(parts.splits.val, scored[0].evaluation.bad)
         return scored
 

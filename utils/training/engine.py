@@ -14,10 +14,9 @@ from ..errors import DataError, UnreadableError
 from ..rng import seed_network
 from .account import Account
 from .bars import progress_bar
-from .optim import clipped_norm, keep_where, scale_gradients, step_unless
-from .state import Progress, Recipe, StepResult, TrainState, summed
-
-STOP_EVERY = 8  # steps between two exchanges of the request to stop, among processes on GPUs
+from .optim import clipped_norm, scale_gradients, step_unless
+from .snapshot import Snapshot
+from .state import Progress, Recipe, StepResult, TrainState, exchange_every, summed
 
 
 def train_step(
@@ -30,15 +29,14 @@ def train_step(
     the same, so that nothing on the host depends on what the device finds, and nothing waits for it.
     """
     state.optimizer.zero_grad(set_to_none=True)
-    buffers = list(state.model.buffers())
-    before = torch._foreach_add(buffers, 0) if buffers else []  # copies: a bad batch spoils BatchNorm's statistics
+    buffers = Snapshot(state.buffers)  # a bad batch spoils BatchNorm's statistics
     loss_sums, weights = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
-    norm = clipped_norm(state.model, recipe.clip_norm)
+    norm = clipped_norm(state.parameters, recipe.clip_norm)
     bad_losses = distributed.all_reduce_sum((~torch.isfinite(loss_sums).all()).long())
     result = StepResult(loss_sums, weights, bad_losses, ~torch.isfinite(norm))
     step_unless(state.optimizer, result.skip)
-    keep_where(result.skip, buffers, before)
+    buffers.restore_where(result.skip)
     state.scheduler.step()
     state.scaler.update()
     state.step += 1
@@ -62,7 +60,7 @@ def _backward(
     loss_sums, weights = (torch.stack(parts) for parts in zip(*found))
     if recipe.weighs:
         total = distributed.all_reduce_sum(weights.sum())
-        scale_gradients(state.model, images_in_step * distributed.world_size() / total)
+        scale_gradients(state.parameters, images_in_step * distributed.world_size() / total)
     return loss_sums, weights
 
 
@@ -182,9 +180,7 @@ def train_one_epoch(
 
 def _stops(hooks: StepHooks, step: int, device: torch.device) -> bool:
     """Whether some rank was asked to stop; asked only every few steps where an answer means waiting for the device."""
-    if distributed.world_size() == 1:
-        return hooks.stop()
-    return step % (1 if device.type == "cpu" else STOP_EVERY) == 0 and distributed.any_rank(hooks.stop(), device)
+    return step % exchange_every(device) == 0 and distributed.any_rank(hooks.stop(), device)
 
 
 def _skip_empty(state: TrainState) -> None:
