@@ -1,4 +1,4 @@
-"""Standard output whose reader has gone away, as after `| head`."""
+"""What a command says at its end: to a reader that has gone away, as after `| head`, and where memory is short."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from utils.cli import run_command
 from utils.log import RunLog, log
 
 import pytest
+import torch
 
 
 @contextmanager
@@ -45,3 +46,17 @@ def test_another_broken_pipe_is_reported(capfd):
 
     assert run_command(fail) == 1
     assert "Broken pipe" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), None])
+def test_too_little_memory_is_one_line_with_the_keys_to_change(capfd, error):
+    def fail():
+        if error is not None:
+            raise error
+        torch.empty(2**60, dtype=torch.uint8)
+
+    assert run_command(fail) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: out of memory (")
+    assert len(said.splitlines()) == 1
+    assert all(key in said for key in ("batch_size", "accumulate_steps", "use_apex", "img_size"))
