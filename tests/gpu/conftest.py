@@ -60,11 +60,11 @@ def deterministic():
 
 @pytest.fixture
 def make_config(make_config, device):
-    """The one of tests/conftest.py on `device`, for images of 64 x 64, of which the last maps are not single places."""
+    """The one of tests/conftest.py on `device`; there for images of 64 x 64, whose last maps are not single places."""
 
     def make(**changes):
-        sizes = dict(img_size=[64, 64], val_resize=[64, 64], batch_size=6)
-        return make_config(**{"device": device.type, **sizes, **changes})
+        sizes = dict(img_size=[64, 64], val_resize=[64, 64]) if device.type == "cuda" else {}
+        return make_config(**{"device": device.type, "batch_size": 6, **sizes, **changes})
 
     return make
 

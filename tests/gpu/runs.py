@@ -1,7 +1,6 @@
 """Runs on the device: in processes of their own, and how far the weights of two of them are from each other."""
 
-from pathlib import Path
-
+from utils.training.build import make_model
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
@@ -42,7 +41,9 @@ def cosine(one, other):
     return (one @ other / (one.norm() * other.norm())).item()
 
 
-def weights_of(folder, name="last.pth"):
-    """The floating-point tensors of a checkpoint's network as one vector."""
-    network = load_checkpoint(Path(folder) / name)["net"]
-    return vector(value for value in network.values() if value.is_floating_point())
+def moved(folder, config):
+    """How far a run has brought the weights from the first ones, as one vector; BatchNorm's statistics left out."""
+    saved = load_checkpoint(folder / "last.pth")
+    first = make_model(config, torch.device("cpu"), len(saved["classes"]))
+    before = dict(first.named_parameters())
+    return vector(saved["net"][name] for name in before) - vector(before.values())

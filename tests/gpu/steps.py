@@ -29,11 +29,11 @@ def settings(prefix, suffix, precision="float32", **changes):
     return TrainConfig(**{**values, **changes})
 
 
-def begin(config, device, *, dropout=True):
-    """(TrainState, Recipe) of a run over CLASSES classes, the network in training mode."""
+def begin(config, device, *changes):
+    """(TrainState, Recipe) of a run over CLASSES classes, the network in training mode, after `changes` to it."""
     model = make_model(config, device, CLASSES).train()
-    if not dropout:
-        without_dropout(model)
+    for change in changes:
+        change(model)
     recipe = make_recipe(config, model, device, Preprocess.from_config(config))
     return make_state(config, model, recipe, 100), recipe
 

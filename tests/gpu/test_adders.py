@@ -14,7 +14,7 @@ from tests.models.test_addernet import written_out
 
 pytestmark = pytest.mark.xdist_group("adders")  # one process compiles
 MATRICES = [(1, 1, 1), (4, 16, 16), (50, 40, 36), (129, 147, 65), (515, 576, 64)]  # windows, K, filters
-LARGE = [(8, 64, 64, 3, 1, 1, 28, 28), (4, 128, 96, 3, 2, 1, 27, 29), (8, 256, 64, 1, 1, 0, 14, 14)]
+LARGE = [(2, 64, 64, 3, 1, 1, 28, 28), (4, 128, 96, 3, 2, 1, 27, 29), (8, 256, 64, 1, 1, 0, 14, 14)]
 TOLERANCE = 1e-5  # of the largest value: float32 sums of up to 1152 terms, each rounded at 6e-8
 
 
@@ -92,7 +92,7 @@ def test_memory_is_far_below_that_of_all_differences(device, way):
     adder2d(x, weight, 1, 1).sum().backward()
     peak = torch.cuda.max_memory_allocated() - held
     part = adder_ops.DIFFERENCES["cuda"] if way == "in parts" else 0
-    # eight copies of what a layer keeps (input, output, gradients, joined parts), eight of what is unfolded, and four
-    # of the differences: themselves, their absolute or clipped values, products, sums
-    bound = 4 * (8 * x.numel() + 8 * UNFOLDED + 4 * part)
-    assert peak <= bound < all_differences / 8, f"{peak / 2**20:.0f} MB, bound {bound / 2**20:.0f} MB"
+    # eight copies of what a layer keeps (input, output, gradients, joined parts), eight of what is unfolded, and eight
+    # of the differences of a part: those of the four windows of a tile, and what they are made of on the way
+    bound = 4 * (8 * x.numel() + 8 * UNFOLDED + 8 * part)
+    assert peak <= bound < all_differences / 5, f"{peak / 2**20:.0f} MB, bound {bound / 2**20:.0f} MB"

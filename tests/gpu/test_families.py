@@ -13,7 +13,7 @@ from torch import Tensor
 from models import adder_ops, family_of, list_models
 from tests.gpu.families import DAMPED, HEAD, NETWORKS, REHEARSED, distance_tolerance, least_cosine, loss_tolerance
 from tests.gpu.runs import apart, cosine, needs_cuda, vector
-from tests.gpu.steps import PRECISIONS, batch, begin, no_waiting, settings
+from tests.gpu.steps import PRECISIONS, batch, begin, no_waiting, settings, without_dropout
 from tests.helpers.initialisation import damp
 from tests.helpers.steps import same
 
@@ -74,10 +74,8 @@ def on_cpu(prefix):
 
 def fresh(prefix, precision, device, **changes):
     """(TrainState, Recipe) with the same weights on every device, whose generators would drop other places."""
-    state, recipe = begin(settings(prefix, NETWORKS[prefix], precision, **changes), device, dropout=False)
-    if prefix in DAMPED:
-        damp(state.model)
-    return state, recipe
+    config = settings(prefix, NETWORKS[prefix], precision, **changes)
+    return begin(config, device, without_dropout, *([damp] if prefix in DAMPED else []))
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,7 @@ def test_after_an_error_of_the_device_the_checkpoint_before_is_good(device, make
     job = runs.begin_here(fault=partial(target_out_of_range, place, device.type))
     assert job.end() == [1], job.said()
     folder = runs.newest()
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]  # no drafts left
     assert load_checkpoint(folder / "last.pth")["step"] == STEP - 1
     assert load_checkpoint(folder / "previous.pth")["step"] == STEP - 2
     train.run(replace(config, resume=True, load_from=str(folder / "last.pth")))

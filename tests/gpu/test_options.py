@@ -10,7 +10,7 @@ import torch
 
 import train
 from models import create_model
-from tests.gpu.runs import apart, needs_cuda, weights_of
+from tests.gpu.runs import apart, moved, needs_cuda
 from tests.helpers.runs import assert_same_run, results
 
 
@@ -29,9 +29,9 @@ def test_page_locked_batches_change_no_bit(device, make_config):
 def test_the_memory_format_changes_roundings_alone(make_config):
     changes = dict(model_prefix="regnetx", model_suffix="200mf")  # which blows no rounding up
     changes |= dict(epochs=1, warmup_epochs=0, use_apex=False, init_lr=1e-3)
-    last, first = (train.run(make_config(channels_last=chosen, **changes)) for chosen in (True, False))
+    last, first = (train.run(config := make_config(channels_last=chosen, **changes)) for chosen in (True, False))
     assert losses(last) == pytest.approx(losses(first), rel=1e-3)  # the roundings of two algorithms, within two steps
-    assert apart(weights_of(last), weights_of(first)) <= 1e-2
+    assert apart(moved(last, config), moved(first, config)) <= 0.05
 
 
 def offered():
@@ -85,13 +85,13 @@ def shallow(monkeypatch, device):
 @pytest.mark.parametrize("mode", offered())
 def test_compiled_steps_are_those_of_eager_ones_and_the_last_batch_compiles_once(device, make_config, mode):
     """21 images in batches of 6, the last of 3; the figures of the first epoch, before roundings have grown."""
-    changes = dict(model_prefix="resnet", model_suffix="18", epochs=3, warmup_epochs=0, init_lr=1e-3, use_apex=False)
+    changes = dict(model_prefix="resnet", model_suffix="18", epochs=2, warmup_epochs=0, init_lr=1e-3, use_apex=False)
     changes |= dict(accumulate_steps=1)
     graphs = Graphs()
     compiled = train.run(make_config(compile=mode, **changes), observers=[graphs])
     eager = train.run(make_config(**changes))
     before, first, *later = graphs.counts
     assert 1 <= first - before <= 2, "one for full batches, one for the last"
-    assert later == [first, first], "each epoch compiles again"
+    assert later == [first], "the second epoch compiles again"
     assert losses(compiled)[0] == pytest.approx(losses(eager)[0], rel=5e-3)  # other roundings, over four steps
     assert losses(compiled) == pytest.approx(losses(eager), rel=0.05)

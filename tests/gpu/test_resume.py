@@ -9,10 +9,9 @@ from utils.training import engine
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
-import torch
 
 import train
-from tests.gpu.runs import apart, needs_cuda, weights_of
+from tests.gpu.runs import apart, moved, needs_cuda
 from tests.gpu.steps import PRECISIONS
 from tests.helpers.runs import assert_same_run, results
 from tests.helpers.stopping import stopped_after
@@ -29,9 +28,11 @@ def test_deterministic_operations_resume_bit_for_bit(device, make_config, monkey
     """Epochs have two steps: it stops within the second one."""
     if precision != "float32":
         needs_cuda(device, "float32 is enough for a rehearsal")
-    config = make_config(epochs=2, use_benchmark=False, **PRECISIONS[precision])
+    changes = dict(model_prefix="regnetx", model_suffix="200mf")  # no pooling whose gradients add up in any order
+    config = make_config(**changes, epochs=2, use_benchmark=False, **PRECISIONS[precision])
     whole = train.run(config)
-    assert_same_run(whole, train.run(config))  # else a difference below would say nothing of the resume
+    if device.type == "cuda":
+        assert_same_run(whole, train.run(config))  # else a difference below would say nothing of the resume
     part = stopped_after(config, 3, monkeypatch)
     checkpoint = load_checkpoint(part / "last.pth")
     assert (checkpoint["step"], checkpoint["epoch"]) == (3, 1)
@@ -49,9 +50,8 @@ def asked_to_stop_in_step(step):
 def test_a_signal_stops_the_command_which_resumes_to_nearly_the_same_end(make_config, make_runs):
     """With the shipped settings, under which operations may add up in another order each time."""
     changes = dict(model_prefix="regnetx", model_suffix="200mf")  # which blows no rounding up
-    changes |= dict(epochs=2, optimizer_type="adamw", init_lr=1e-3)
+    changes |= dict(epochs=3)
     config, runs = make_config(**changes), make_runs(**changes)
-    fresh = weights_of(train.run(replace(config, init_lr=1e-30, min_lr=0.0, epochs=2)))
     whole = train.run(config)
     job = runs.begin_here(fault=partial(asked_to_stop_in_step, 3))
     assert job.end() == [128 + signal.SIGTERM], job.said()
@@ -60,9 +60,8 @@ def test_a_signal_stops_the_command_which_resumes_to_nearly_the_same_end(make_co
     assert load_checkpoint(part / "last.pth")["step"] == 3
     job = runs.start("--resume", str(part))
     assert job.end() == [0], job.said()
-    assert [row["epoch"] for row in results(part)] == ["1", "2"]
-    # in float32 on CPUs with threads of either number: below .01; without the optimizer's state: above .3
-    assert apart(weights_of(part) - fresh, weights_of(whole) - fresh) <= 0.2
+    assert [row["epoch"] for row in results(part)] == ["1", "2", "3"]
+    # bfloat16 blurs a gradient of this network by .03; without the optimizer's momentum it would be .4
+    assert apart(moved(part, config), moved(whole, config)) <= 0.2
     for row, other in zip(results(part), results(whole)):
         assert float(row["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=0.02)
-    assert torch.isfinite(weights_of(part, "best.pth")).all()

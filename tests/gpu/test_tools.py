@@ -86,6 +86,7 @@ def test_drawings_are_those_of_a_cpu(trained, names, tmp_path):
 
 
 def test_an_exported_network_runs_on_the_device(trained, device, names, tmp_path):
+    needs_cuda(device, "tests/export/test_export.py has it")
     checkpoint, _ = trained
     network = load_network(NetworkOptions(weights=checkpoint), CPU)
     images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
