@@ -11,6 +11,10 @@ import pytest
 from tests.helpers.image_files import noisy_image
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cuda", help="of tests/gpu; cpu rehearses what a CPU can run of them")
+
+
 @pytest.fixture
 def image_folder(tmp_path):
     """image_folder({"train": {"cat": 6, "dog": 6}, "val": {...}}) writes that many pictures a class, returns the root.

@@ -1,0 +1,136 @@
+"""A training step of every family on the device, in each precision, against float32 on a CPU; one that overflows."""
+
+import copy
+from dataclasses import dataclass
+from functools import lru_cache
+
+from utils.training.engine import train_step
+
+import pytest
+import torch
+from torch import Tensor
+
+from models import adder_ops, family_of, list_models
+from tests.gpu.families import DAMPED, HEAD, NETWORKS, REHEARSED, distance_tolerance, least_cosine, loss_tolerance
+from tests.gpu.runs import apart, cosine, needs_cuda, vector
+from tests.gpu.steps import PRECISIONS, batch, begin, no_waiting, settings, without_dropout
+from tests.helpers.initialisation import damp
+from tests.helpers.steps import same
+
+CPU = torch.device("cpu")
+TRIES = 16  # steps in which float16 has found its scale, from 2 ** 16 down
+EVERY = [  # all of a family on one process, which has the CPU's step at hand then
+    pytest.param(prefix, precision, id=f"{prefix}-{precision}", marks=pytest.mark.xdist_group(prefix))
+    for prefix in NETWORKS
+    for precision in PRECISIONS
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did, as vectors on its device."""
+
+    loss: float
+    gradients: Tensor  # of all parameters
+    head: Tensor  # of those of the head
+    change: Tensor  # of the weights
+    buffers: Tensor  # running statistics
+    averaged: Tensor  # the change of the average of the weights
+
+
+def step_of(state, recipe):
+    """A step; again where float16 overflows, which changes nothing but the scale."""
+    before, network, given = floats(state.model), state.model, [batch()]
+    for _ in range(TRIES):
+        result = train_step(state, network, given, recipe, None)
+        if not result.skip:
+            break
+    assert not result.skip
+    family, named = family_of(network), list(network.named_parameters())
+    return Outcome(
+        result.losses.item(),
+        vector(parameter.grad for _, parameter in named),
+        vector(parameter.grad for name, parameter in named if family.in_head(name)),
+        floats(network) - before,
+        statistics(network),
+        floats(state.ema.model) - before,
+    )
+
+
+def floats(model):
+    return vector(model.parameters())
+
+
+def statistics(model):
+    """Running means and variances; a single 1 for a network without."""
+    found = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    return vector(found or [torch.ones(1)])
+
+
+@lru_cache(maxsize=1)
+def on_cpu(prefix):
+    return step_of(*fresh(prefix, "float32", CPU, channels_last=False))
+
+
+def fresh(prefix, precision, device, **changes):
+    """(TrainState, Recipe) with the same weights on every device, whose generators would drop other places."""
+    config = settings(prefix, NETWORKS[prefix], precision, **changes)
+    return begin(config, device, without_dropout, *([damp] if prefix in DAMPED else []))
+
+
+@pytest.fixture(autouse=True)
+def adders_uncompiled(monkeypatch):
+    """test_adders.py has the compiled ones; here their compilation would take most of the time."""
+    monkeypatch.setattr(adder_ops, "WORTHWHILE", 2**62)
+
+
+def test_no_family_is_left_out():
+    assert set(NETWORKS.items()) <= set(list_models())
+    assert set(NETWORKS) == {prefix for prefix, _ in list_models()}
+
+
+@pytest.mark.parametrize(("prefix", "precision"), EVERY)
+def test_a_step_is_that_of_a_cpu(device, prefix, precision):
+    if prefix not in REHEARSED:
+        needs_cuda(device, "takes too long for a rehearsal")
+    expected = on_cpu(prefix)
+    state, recipe = fresh(prefix, precision, device)
+    found, dtype = step_of(state, recipe), recipe.amp_dtype or torch.float32
+    assert dtype == (torch.float32 if (prefix, precision) == ("addernet", "float16") else getattr(torch, precision))
+    assert abs(found.loss - expected.loss) <= loss_tolerance(prefix, dtype) * abs(expected.loss)
+    assert cosine(found.head, expected.head) >= HEAD[dtype]
+    assert cosine(found.gradients, expected.gradients) >= least_cosine(prefix, dtype)
+    if dtype == torch.float32 and prefix != "addernet":
+        tolerance = distance_tolerance(prefix)
+        for name in ("gradients", "change", "averaged"):
+            assert apart(getattr(found, name), getattr(expected, name)) <= tolerance, name
+        assert apart(found.buffers, expected.buffers) <= 1e-3  # of the way forward, where a kink changes little
+    with no_waiting(device):
+        train_step(state, state.model, [batch(seed=1)], recipe, None)
+
+
+def kept(state):
+    """A copy of all that a skipped step must leave as it is."""
+    parts = state.model.state_dict(), state.ema.model.state_dict(), state.optimizer.state_dict()["state"]
+    return copy.deepcopy(parts)
+
+
+@pytest.mark.parametrize("prefix", [pytest.param(p, marks=pytest.mark.xdist_group(p)) for p in NETWORKS])
+def test_an_overflow_changes_nothing_but_the_scale(device, prefix):
+    if prefix not in REHEARSED:
+        needs_cuda(device, "takes too long for a rehearsal")
+    state, recipe = begin(settings(prefix, NETWORKS[prefix], "float16"), device)
+    if prefix == "addernet":
+        assert not state.scaler.is_enabled()  # its gradients do not grow with the loss
+        return
+    step_of(state, recipe)
+    state.scaler.load_state_dict({**state.scaler.state_dict(), "scale": 2.0**100})  # beyond every float16
+    before, steps = kept(state), state.step
+    result = train_step(state, state.model, [batch(seed=1)], recipe, None)
+    assert torch.isfinite(result.losses).all()
+    assert (result.skip.item(), result.bad_losses.item(), state.step) == (True, 0, steps + 1)
+    assert same(kept(state), before)
+    assert state.scaler.get_scale() == 2.0**99
+    state.scaler.load_state_dict({**state.scaler.state_dict(), "scale": 1.0})  # which the next step gets over
+    assert not train_step(state, state.model, [batch(seed=1)], recipe, None).skip
+    assert not any(same(now, then) for now, then in zip(kept(state), before))
