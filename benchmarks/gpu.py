@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> None:
         card = gpu_report.print_versions(living["ours"])
         if not given.profile:
             gpu_report.fill(plan, living, card, folder, given)
-            plan.run()
+            plan.run(gpu_report.note)
         for network in given.profile or (["resnet:18"] if given.dry_run else []):
             gpu_report.print_host(living["ours"], network, given)
 

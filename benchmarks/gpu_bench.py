@@ -30,6 +30,7 @@ class Bench:
     def __init__(self, side: str, device: str) -> None:
         self.device, self.on_gpu = torch.device(device), torch.device(device).type == "cuda"
         self.steps: Iterator[None] | None = None
+        self.compiled = False
         if self.on_gpu:
             torch.zeros(1, device=self.device)  # the context takes seconds
         torch.backends.cudnn.benchmark = True  # as all three scripts have it
@@ -45,15 +46,16 @@ class Bench:
     def build(self, row: Row) -> None:
         """A network that is compiled also makes its first steps."""
         self.free()
-        self.steps = self.module.steps(row, self.device)
+        self.steps, self.compiled = self.module.steps(row, self.device), row.compile
         if row.compile:
             self.run(WARMUP)
             self.give_back()
 
-    def turn(self, seconds: float, least: int, warmup: int) -> dict[str, float]:
+    def turn(self, seconds: float, least: int, warmup: int, profiled: int = 0) -> dict[str, float]:
         """Some `seconds` of steps, `least` at least: seconds of a step, and MiB that were allocated at the peak.
 
         warmup: steps that do not count, 1 at least: memory was given back after the turn before.
+        profiled: so many steps, or what half a second has room for, are then looked into.
         """
         self.run(warmup - 1)
         count = max(least, math.ceil(seconds / self.run(1)))
@@ -62,6 +64,8 @@ class Bench:
         found = {"seconds": self.run(count) / count}
         if self.on_gpu:
             found["mib"] = torch.cuda.max_memory_allocated(self.device) / 2**20
+            if profiled:
+                found |= self.profile(min(profiled, max(2, math.ceil(0.5 / found["seconds"]))))
         self.give_back()
         return found
 
@@ -75,16 +79,11 @@ class Bench:
         return time.perf_counter() - start
 
     def profile(self, count: int) -> dict[str, float]:
-        """Of a step, by the GPU's own clock: milliseconds busy and idle, and kernels run; nothing on a CPU."""
-        if not self.on_gpu:
-            return {}
-        self.run(WARMUP)
+        """Of a step, by the GPU's own clock: milliseconds busy and idle, and how many kernels, copies and fills."""
         with profile(activities=[ProfilerActivity.CUDA]) as profiler:
             self.run(count)
         intervals = on_device(profiler)
-        self.give_back()
-        span = max(end for _, end in intervals) - intervals[0][0]
-        busy = union(intervals)
+        span, busy = max(end for _, end in intervals) - intervals[0][0], union(intervals)
         per_step = 1e6 * count  # nanoseconds of all steps to milliseconds of one
         return {"busy_ms": busy / per_step, "idle_ms": (span - busy) / per_step, "kernels": len(intervals) / count}
 
@@ -105,8 +104,9 @@ class Bench:
         return self.module.epoch(row, loading, self.device)
 
     def free(self) -> None:
-        self.steps = None
-        torch.compiler.reset()
+        if self.compiled:
+            torch.compiler.reset()
+        self.steps, self.compiled = None, False
         self.give_back()
 
     def give_back(self) -> None:

@@ -38,7 +38,8 @@ class Plan:
     def estimate(self, piece: Piece) -> float:
         return self.slowest.get(piece.kind, ESTIMATES[piece.kind])
 
-    def run(self) -> None:
+    def run(self, note: Callable[[str], None]) -> None:
+        """note: called with a sentence about each piece that failed, and with one at the end."""
         left_out = []
         for place, piece in enumerate(self.pieces):
             begun = time.perf_counter()
@@ -48,11 +49,11 @@ class Plan:
             try:
                 piece.measure(begun + self._share(place), max(LEAST_TIMEOUT, self.left))
             except SideError as error:
-                print(f"\n{piece.title} failed: {error}", flush=True)
+                note(f"{piece.title} failed: {error}")
             took = time.perf_counter() - begun
             self.slowest[piece.kind] = max(took, self.slowest.get(piece.kind, 0.0))
         names = ", ".join(left_out) or "none"
-        print(f"\n{time.perf_counter() - self.start:.0f} s in all; left out for want of time: {names}", flush=True)
+        note(f"{time.perf_counter() - self.start:.0f} s in all; left out for want of time: {names}")
 
     def _share(self, place: int) -> float:
         """Seconds for this piece, if those of its kind share what the others but compiled ones leave."""

@@ -1,7 +1,9 @@
 """The rows of gpu.py in the order in which they matter, its head, and the table of the host's time."""
 
 import argparse
+import contextlib
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.gpu_loading import EpochTable, LoaderTable, write_photographs
@@ -9,9 +11,9 @@ from benchmarks.gpu_plan import Plan
 from benchmarks.gpu_process import Side
 from benchmarks.gpu_row import Loading, Row
 from benchmarks.gpu_steps import AdderTable, Scale, StepTable
-from benchmarks.gpu_tables import Journal, Table, driver
+from benchmarks.gpu_tables import Journal, Table, driver, note
 
-__all__ = ["fill", "print_host", "print_versions", "write_photographs"]
+__all__ = ["fill", "note", "print_host", "print_versions", "write_photographs"]
 
 HOST_STEPS, HOST_TIMEOUT = 30, 180.0  # steps whose host times are added up; seconds for all of it
 
@@ -21,6 +23,8 @@ def print_versions(side: Side) -> str:
     found = side.call("versions", timeout=60.0)
     if found["card"] != "CPU":
         found["driver"] = driver()
+    with contextlib.suppress(PackageNotFoundError):
+        found["timm"] = version("timm")
     print(", ".join(word if name == "card" else f"{name} {word}" for name, word in found.items()), flush=True)
     return found["card"]
 
@@ -32,12 +36,12 @@ def fill(plan: Plan, sides: dict[str, Side], card: str, folder: Path, given: arg
     if "steps" in given.parts and "off" in given.compile:
         for row in rows(given, compiled=False):
             plan.add("eager", row.title, partial(table.measure, row))
+    if "loading" in given.parts:
+        fill_loading(plan, sides, scale, journal, folder, given)
     if "addernet" in given.parts:
         adder = AdderTable(sides["ours"], scale, journal)
         sizes = given.adder_batch, given.img_size
         plan.add("addernet", "AdderNet-50", lambda deadline, timeout: adder.measure(*sizes, timeout))
-    if "loading" in given.parts:
-        fill_loading(plan, sides, scale, journal, folder, given)
     if "steps" in given.parts and "on" in given.compile:
         for row in rows(given, compiled=True):
             plan.add("compiled", row.title, partial(table.measure, row))

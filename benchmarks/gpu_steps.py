@@ -8,7 +8,7 @@ from utils.timing import ratios
 
 from benchmarks.gpu_process import Side, SideError, ask_all
 from benchmarks.gpu_row import Row
-from benchmarks.gpu_tables import Journal, Table, median, peak_of, spread, triple
+from benchmarks.gpu_tables import Journal, Table, median, note, peak_of, spread, triple
 from models.arithmetic import count
 
 
@@ -33,12 +33,14 @@ class Found:
     """What one side showed in a row."""
 
     turns: list[dict[str, float]] = field(default_factory=list)
-    profile: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
     @property
     def seconds(self) -> list[float]:
         return [turn["seconds"] for turn in self.turns]
+
+    def profiled(self, key: str) -> float | None:
+        return next((turn[key] for turn in self.turns if key in turn), None)
 
     @property
     def mib(self) -> float | None:
@@ -56,7 +58,7 @@ class StepTable:
         self.table = Table(f"Training steps; in each cell {names}", columns)
 
     def measure(self, row: Row, deadline: float, timeout: float) -> None:
-        """One row. deadline: on time.perf_counter(), after which no third round is begun."""
+        """One row. deadline: on time.perf_counter(), after which the second round is the last."""
         found = take_turns(self.sides, row, self.scale, deadline, timeout)
         rates = {name: row.batch_size / median(one.seconds) if one.turns else None for name, one in found.items()}
         gains = advantage(found)
@@ -67,13 +69,13 @@ class StepTable:
         cells = [row.network, str(row.batch_size), "yes" if row.compile else "no", triple(rates, ".0f")]
         cells += [spread(gains) if gains else "-", triple({name: one.mib for name, one in found.items()}, ".0f")]
         for key, form in (("idle_ms", ".2f"), ("kernels", ".0f")):
-            cells.append(triple({name: one.profile.get(key) for name, one in found.items()}, form))
+            cells.append(triple({name: one.profiled(key) for name, one in found.items()}, form))
         self.table.add([*cells, triple(shares, ".1f")])
         errors = {name: one.error for name, one in found.items() if one.error}
         for name, error in errors.items():
-            print(f"<!-- {row.title}, {name}: {error} -->", flush=True)
+            note(f"{row.title}, {name}: {error}")
         about = dict(network=row.network, batch_size=row.batch_size, compile=row.compile)
-        results = {name: dict(turns=one.turns, **one.profile) for name, one in found.items()}
+        results = {name: one.turns for name, one in found.items()}
         self.journal.add(
             "steps", **about, images_per_s=rates, ratio=gains, percent=shares, sides=results, errors=errors
         )
@@ -82,35 +84,35 @@ class StepTable:
 def take_turns(sides: list[Side], row: Row, scale: Scale, deadline: float, timeout: float) -> dict[str, Found]:
     """Build everywhere at once, then measure one side at a time, in rounds; whoever fails is left out from then on."""
     found = {side.name: Found() for side in sides}
-    for name, answer in ask_all(sides, "build", row, timeout=timeout).items():
+    for side, answer in zip(sides, ask_all(sides, "build", row, timeout=timeout).values()):
         if isinstance(answer, SideError):
-            found[name].error = str(answer)
-    order = list(sides)
-    for number in range(scale.rounds):
-        if number >= 2 and time.perf_counter() > deadline:
-            break
+            found[side.name].error = str(answer)
+            if "OutOfMemory" in str(answer):  # compiled networks make their first steps at the same time
+                found[side.name].error = _error_of(side, "build", row, timeout=timeout)
+    order, number, last = list(sides), 0, False
+    while not last:
+        number += 1
+        last = number >= scale.rounds or (number > 1 and time.perf_counter() > deadline)
         for side in order:
-            _ask(side, found[side.name], "turn", *scale.turn, timeout=timeout)
+            one = found[side.name]
+            if not one.error:
+                one.error = _error_of(
+                    side, "turn", *scale.turn, scale.profiled if last else 0, timeout=timeout, to=one.turns
+                )
         order.reverse()
-    for side in sides:
-        if result := _ask(side, found[side.name], "profile", scale.profiled, timeout=timeout):
-            found[side.name].profile = result
     ask_all(sides, "free", timeout=timeout)
     return found
 
 
-def _ask(side: Side, found: Found, method: str, *arguments: Any, timeout: float) -> Any:
-    """The answer, which a turn's is added to `found`; None after an error."""
-    if found.error:
-        return None
+def _error_of(side: Side, method: str, *arguments: Any, timeout: float, to: list | None = None) -> str:
+    """What went wrong, or nothing; the answer is added to the list `to`."""
     try:
         answer = side.call(method, *arguments, timeout=timeout)
     except SideError as error:
-        found.error = str(error)
-        return None
-    if method == "turn":
-        found.turns.append(answer)
-    return answer
+        return str(error)
+    if to is not None:
+        to.append(answer)
+    return ""
 
 
 def advantage(found: dict[str, Found]) -> list[float]:

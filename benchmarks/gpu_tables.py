@@ -32,6 +32,12 @@ class Table:
         print_row(cells)
 
 
+def note(text: str) -> None:
+    """A line between tables."""
+    print(f"\n{text}", flush=True)
+    Table.last = None
+
+
 class Journal:
     """A file to which each record is appended as a line of JSON, as soon as it is known."""
 
