@@ -21,7 +21,7 @@ from utils.errors import UserError
 from utils.threads import available_cores
 
 from benchmarks.gpu_plan import Plan
-from benchmarks.gpu_process import Side, SideError, gather
+from benchmarks.gpu_process import Side, SideError, close_all, gather
 
 NETWORKS = ["resnet:50", "mobilenetv3:large", "convnext:tiny", "vit:base-patch16", "swint:tiny-224"]
 SIDES = ["ours", "timm", "torchvision"]
@@ -39,8 +39,7 @@ def run(given: argparse.Namespace) -> None:
     plan, names = Plan(given.minutes), ["ours"] if given.profile else SIDES
     with ExitStack() as stack:
         sides = {name: Side(name, given.device) for name in names}
-        for side in sides.values():
-            stack.callback(side.close)
+        stack.callback(close_all, list(sides.values()))
         from benchmarks import gpu_report  # loads torch, while the processes do
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))

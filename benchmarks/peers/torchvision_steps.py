@@ -15,9 +15,8 @@ from benchmarks.peers.train_references import accuracies
 
 
 def make_model(row: Row, device: torch.device) -> nn.Module:
-    options = {"stochastic_depth_prob": row.drop_path} if row.drop_path else {}
-    with device:
-        model = torchvision.models.get_model(row.peer(1), weights=None, num_classes=CLASSES, **options)
+    with device:  # dropout and drop-path are those of the row by default
+        model = torchvision.models.get_model(row.peer(1), weights=None, num_classes=CLASSES)
     return model.to(device=device, memory_format=torch.channels_last).train()
 
 

@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.autograd import DeviceType
 
-from benchmarks.gpu_bench import union
+from benchmarks.gpu_bench import on_device, union
 from benchmarks.gpu_plan import Plan
 from benchmarks.gpu_process import SideError
 from benchmarks.gpu_steps import Found, advantage
@@ -93,3 +95,15 @@ def test_a_plan_leaves_out_what_does_not_fit_and_goes_on_after_a_failure():
     assert done == ["second"]
     assert said[0] == "first failed: out of memory"
     assert said[1].endswith("left out for want of time: third")
+
+
+def test_kernels_are_neither_calls_nor_marks():
+    def event(kind, start, end, mark=False):
+        values = dict(device_type=kind, start_ns=start, end_ns=end, is_user_annotation=mark)
+        return SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()})
+
+    events = [event(DeviceType.CUDA, 5, 9), event(DeviceType.CPU, 0, 4), event(DeviceType.CUDA, 1, 3)]
+    events.append(event(DeviceType.CUDA, 0, 20, mark=True))
+    results = SimpleNamespace(events=lambda: events)
+    profiler = SimpleNamespace(profiler=SimpleNamespace(kineto_results=results))
+    assert on_device(profiler) == [(1, 3), (5, 9)]
