@@ -22,6 +22,7 @@ MODULES = {  # each with `steps(row, device)`, an iterator that makes a training
     "torchvision": "benchmarks.peers.torchvision_steps",
 }
 WARMUP = 3  # steps before others are looked into
+FIRST = 5  # steps in which cuDNN chooses, and ours are recorded
 
 
 class Bench:
@@ -30,7 +31,7 @@ class Bench:
     def __init__(self, side: str, device: str) -> None:
         self.device, self.on_gpu = torch.device(device), torch.device(device).type == "cuda"
         self.steps: Iterator[None] | None = None
-        self.compiled = False
+        self.compiled, self.begun = False, False
         if self.on_gpu:
             torch.zeros(1, device=self.device)  # the context takes seconds
         torch.backends.cudnn.benchmark = True  # as all three scripts have it
@@ -57,6 +58,9 @@ class Bench:
         warmup: steps that do not count, 1 at least: memory was given back after the turn before.
         profiled: so many steps, or what half a second has room for, are then looked into.
         """
+        if not self.begun:
+            self.run(FIRST if self.on_gpu else 0)
+            self.begun = True
         self.run(warmup - 1)
         count = max(least, math.ceil(seconds / self.run(1)))
         if self.on_gpu:
@@ -106,7 +110,7 @@ class Bench:
     def free(self) -> None:
         if self.compiled:
             torch.compiler.reset()
-        self.steps, self.compiled = None, False
+        self.steps, self.compiled, self.begun = None, False, False
         self.give_back()
 
     def give_back(self) -> None:

@@ -13,6 +13,7 @@ from unittest.mock import patch
 from utils.timing import synchronize
 from utils.training import engine
 from utils.training.account import Account
+from utils.training.snapshot import Snapshot
 from utils.training.state import Progress, Recipe, TrainState
 
 import torch
@@ -29,7 +30,7 @@ FUNCTIONS = {  # of the engine -> the phase that a call of it is
     "seed_network": "seeds",
     "clipped_norm": "norm of the gradients",
     "step_unless": "optimizer",
-    "keep_where": "statistics kept",
+    "Snapshot": "statistics copied",
 }
 LAUNCHES = "LaunchKernel", "cudaMemcpyAsync", "cudaMemsetAsync"  # parts of names of calls to the driver
 PROFILED, TOP = 3, 15  # steps; operators that are named
@@ -56,7 +57,7 @@ class Phases:
 
 def breakdown(row: Row, device: torch.device, count: int) -> dict[str, Any]:
     """Milliseconds and launches of each phase of a step, and (operator, milliseconds, calls) a step of the dearest."""
-    state, network, recipe = parts(row, device)
+    state, network, recipe = parts(replace(row, cuda_graphs="none"), device)  # in a graph, nothing has phases
     phases, batch = Phases(), synthetic(row, device)
     with ExitStack() as patches:
         step = _phased_step(phases, patches, state, network, recipe)
@@ -83,7 +84,7 @@ def _phased_step(
         patches.enter_context(patch.object(engine, name, timed(phase, getattr(engine, name))))
     others = [
         (state.optimizer, "zero_grad", "zero_grad"),
-        (torch, "_foreach_add", "statistics copied"),
+        (Snapshot, "restore_where", "statistics kept"),
         (torch.Tensor, "backward", "backward"),
         (state.scheduler, "step", "schedule"),
         *([(state.ema, "update", "average of the weights")] if state.ema else []),

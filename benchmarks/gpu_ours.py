@@ -14,7 +14,8 @@ from utils.data.source import ImageList, PackedPaths, pack_paths
 from utils.timing import synchronize
 from utils.training.account import Account
 from utils.training.build import make_model, make_recipe, make_state
-from utils.training.engine import train_one_epoch, train_step, training_input
+from utils.training.engine import StepHooks, train_one_epoch, train_step, training_input
+from utils.training.fixed_shape import for_training
 from utils.training.state import Progress, Recipe, TrainState
 
 import numpy as np
@@ -32,6 +33,7 @@ def config_of(row: Row, **more: object) -> TrainConfig:
     settings |= dict(optimizer_type=row.optimizer, init_lr=LEARNING_RATE, momentum=MOMENTUM)
     settings |= dict(weight_decay=row.weight_decay, loss_type="LabelSmoothCELoss", smoothing=SMOOTHING)
     settings |= dict(use_ema=row.ema, compile=row.compile, batch_size=row.batch_size)
+    settings |= dict(cuda_graphs=row.cuda_graphs)
     return TrainConfig(**settings | more)
 
 
@@ -42,7 +44,7 @@ def parts(row: Row, device: torch.device) -> tuple[TrainState, nn.Module, Recipe
         model = make_model(config, device, CLASSES).train()
     recipe = make_recipe(config, model, device, Preprocess.from_config(config))
     state = make_state(config, model, recipe, STEPS_PER_EPOCH)
-    return state, torch.compile(model) if row.compile else model, recipe
+    return state, for_training(model, config, recipe), recipe
 
 
 def synthetic(row: Row, device: torch.device) -> Batch:
@@ -98,16 +100,27 @@ def loader_speed(loading: Loading, device: torch.device) -> float:
     return images / (time.perf_counter() - start)
 
 
+class Marks(StepHooks):
+    """Notes when each step was queued, and how long batches were waited for until then."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.found: list[tuple[float, float]] = []
+
+    def after_step(self, settled: object, stopping: bool) -> None:
+        self.found.append((time.perf_counter(), self.progress.waited))
+
+    def warn(self, text: str) -> None:
+        warn(text)
+
+
 def epoch(row: Row, loading: Loading, device: torch.device) -> dict[str, float]:
     """Images a second and the share of waiting in an epoch, once each worker has delivered a batch."""
     state, network, recipe = parts(row, device)
-    progress, marks = Progress(), []
+    progress = Progress()
+    marks = Marks(progress)
     loader = make_loader(config_of(row, augment=loading.augment), loading, device)
-
-    def after_step(settled: object, stop: bool) -> None:
-        marks.append((time.perf_counter(), progress.waited))
-
-    train_one_epoch(state, network, loader, recipe, None, progress, after_step=after_step, warn=warn)
-    end, first = time.perf_counter(), marks[loading.workers - 1]
+    train_one_epoch(state, network, loader, recipe, None, progress, hooks=marks)
+    end, first = time.perf_counter(), marks.found[loading.workers - 1]
     images, seconds = loading.images - loading.workers * loading.batch_size, end - first[0]
     return {"images_per_s": images / seconds, "waited": (progress.waited - first[1]) / seconds}

@@ -50,7 +50,8 @@ def fill(plan: Plan, sides: dict[str, Side], card: str, folder: Path, given: arg
 def rows(given: argparse.Namespace, *, compiled: bool) -> list[Row]:
     sizes = sorted(given.batch_sizes)
     pairs = [(network.split(":"), size) for size in sizes for network in given.networks]
-    return [Row(*words, size, compile=compiled, img_size=given.img_size) for words, size in pairs]
+    common = dict(compile=compiled, img_size=given.img_size, cuda_graphs=given.cuda_graphs)
+    return [Row(*words, size, **common) for words, size in pairs]
 
 
 def fill_loading(

@@ -28,6 +28,7 @@ class Row:
     compile: bool = False
     img_size: int = 224
     ema: bool = False
+    cuda_graphs: str = "auto"  # of ours
 
     @property
     def network(self) -> str:

@@ -5,7 +5,7 @@ from utils.data.loaders import train_loader, val_loader
 from utils.data.preprocess import Preprocess
 from utils.training.account import Account
 from utils.training.build import make_mixer
-from utils.training.engine import train_one_epoch, train_step
+from utils.training.engine import StepHooks, train_one_epoch, train_step
 from utils.training.evaluate import evaluate
 from utils.training.meters import Confusion, MeanLoss
 from utils.training.optim import OPTIMIZERS
@@ -62,16 +62,15 @@ def test_an_epoch_from_loading_processes_waits_for_nothing(device, image_folder)
     last = -(-len(loader) // 2)
     guarded = []
 
-    def after_step(settled, stopping):
-        """The end of the epoch may wait: what it has found is read."""
-        (forbid_waiting if WARM_UP <= state.step < last else allow_waiting)(device)
-        guarded.append(WARM_UP <= state.step < last)
+    class Guard(StepHooks):
+        def after_step(self, settled, stopping):
+            """The end of the epoch may wait: what it has found is read."""
+            (forbid_waiting if WARM_UP <= state.step < last else allow_waiting)(device)
+            guarded.append(WARM_UP <= state.step < last)
 
+    mixer = make_mixer(config, CLASSES, 0)
     try:
-        progress = train_one_epoch(
-            state, state.model, loader, recipe, make_mixer(config, CLASSES, 0), Progress(), accumulate=2,
-            after_step=after_step,
-        )  # fmt: skip
+        progress = train_one_epoch(state, state.model, loader, recipe, mixer, Progress(), hooks=Guard())
     finally:
         allow_waiting(device)
     assert sum(guarded) == last - WARM_UP >= 4
