@@ -24,9 +24,8 @@ def write_photographs(folder: Path, count: int) -> None:
         source = sources[number % 2]
         left, top = number * 7 % 64, number * 5 % 40
         part = source.crop((left, top, left + source.width - 64, top + source.height - 40))
-        part.resize(SIZE, Image.Resampling.BICUBIC).save(
-            folder / f"class{number % 2}" / f"{number:05d}.jpg", quality=92
-        )
+        path = folder / f"class{number % 2}" / f"{number:05d}.jpg"
+        part.resize(SIZE, Image.Resampling.BICUBIC).save(path, quality=92)
 
     for name in ("class0", "class1"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -60,8 +60,9 @@ class Side:
     def restart(self, timeout: float) -> None:
         self.close(patience=0)
         self.start()
-        if self.connection.poll(max(30.0, timeout)):
-            self.connection.recv()
+        with contextlib.suppress(EOFError, OSError):  # it could not load what it needs: so will say the next answer
+            if self.connection.poll(max(30.0, timeout)):
+                self.connection.recv()
 
     def close(self, patience: float = 5.0) -> None:
         self.connection.close()  # which ends it after the request under way

@@ -87,9 +87,8 @@ def print_host(ours: Side, network: str, given: argparse.Namespace) -> None:
         phases = Table(f"{title} {found['host_ms']:.2f} ms", ["phase", "host ms a step", "launches a step"])
         for phase, (milliseconds, launches) in found["phases"].items():
             phases.add([phase, f"{milliseconds:.3f}", f"{launches:.0f}"])
-        operators = Table(
-            "Under the profiler, which slows them down", ["operator", "own host ms a step", "calls a step"]
-        )
+        columns = ["operator", "own host ms a step", "calls a step"]
+        operators = Table("Under the profiler, which slows them down", columns)
         for name, milliseconds, calls in found["operators"]:
             operators.add([name, f"{milliseconds:.3f}", f"{calls:.0f}"])
         Journal(given.json).add("host", network=row.network, batch_size=size, **found)

@@ -63,9 +63,8 @@ class StepTable:
         rates = {name: row.batch_size / median(one.seconds) if one.turns else None for name, one in found.items()}
         gains = advantage(found)
         operations = 6 * count(row.prefix, row.suffix, 1000, (row.img_size,) * 2).arithmetic.multiply_adds
-        shares = {
-            name: 100 * operations * rate / self.peak if rate and self.peak else None for name, rate in rates.items()
-        }
+        percent = 100 * operations / self.peak if self.peak else None
+        shares = {name: percent * rate if percent and rate else None for name, rate in rates.items()}
         cells = [row.network, str(row.batch_size), "yes" if row.compile else "no", triple(rates, ".0f")]
         cells += [spread(gains) if gains else "-", triple({name: one.mib for name, one in found.items()}, ".0f")]
         for key, form in (("idle_ms", ".2f"), ("kernels", ".0f")):
@@ -132,14 +131,8 @@ class AdderTable:
 
     def __init__(self, ours: Side, scale: Scale, journal: Journal) -> None:
         self.ours, self.scale, self.journal = ours, scale, journal
-        columns = [
-            "batch",
-            "AdderNet-50 ms a step",
-            "resnet 50 ms a step",
-            "times as long",
-            "peak MiB",
-            "times as much",
-        ]
+        columns = ["batch", "AdderNet-50 ms a step", "resnet 50 ms a step", "times as long"]
+        columns += ["peak MiB", "times as much"]
         self.table = Table("AdderNet-50 beside resnet 50", columns)
 
     def measure(self, batch_size: int, img_size: int, timeout: float) -> None:
