@@ -60,3 +60,22 @@ def test_too_little_memory_is_one_line_with_the_keys_to_change(capfd, error):
     assert said.startswith("error: out of memory (")
     assert len(said.splitlines()) == 1
     assert all(key in said for key in ("batch_size", "accumulate_steps", "use_apex", "img_size"))
+
+
+def test_a_gpu_that_fails_is_one_line_and_the_process_ends_at_once(capfd, monkeypatch):
+    class Ended(BaseException):
+        pass
+
+    def end(status):
+        raise Ended(status)
+
+    def fail():
+        raise RuntimeError("CUDA error: device-side assert triggered\nSearch for `cudaErrorAssert' in ...")
+
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(Ended, match="1"):
+        run_command(fail)
+    assert capfd.readouterr().err == (
+        "error: the GPU failed (CUDA error: device-side assert triggered); with CUDA_LAUNCH_BLOCKING=1 it shows where; "
+        "what was saved is as it was\n"
+    )

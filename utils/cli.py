@@ -3,6 +3,7 @@
 import argparse
 import errno
 import io
+import os
 import signal
 import sys
 import traceback
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable
 from . import distributed
 from .config.schema import help_text
 from .cpu.waiting import adapted
-from .errors import RunError, UserError, cause_of
+from .errors import RunError, UserError, cause_of, is_of_device
 from .log import discard_output
 from .signals import Stopped
 from .threads import prepare
@@ -45,8 +46,17 @@ def run_command(command: Callable[[], None]) -> int:
             _print_error(cause)
         else:
             traceback.print_exc()
+        if is_of_device(error):
+            _leave_at_once(1)
         return 1
     return 0
+
+
+def _leave_at_once(status: int) -> None:
+    """To end as usual would free memory on a GPU that has failed, which makes torch abort the process."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 def _reader_is_gone() -> bool:

@@ -75,12 +75,21 @@ def cause_of(error: BaseException) -> str | None:
             f"a loading process (pid {found[1]}) {found[2].replace('is killed', 'was killed')}; where memory is short "
             "the system does that: fewer num_workers or a smaller batch_size need less"
         )
+    if is_of_device(error):
+        return (
+            f"the GPU failed ({_short(text)}); with CUDA_LAUNCH_BLOCKING=1 it shows where; what was saved is as it was"
+        )
     if _is_distributed(error) and any(sign in text.lower() for sign in LOST):
         return (
             "lost another process of this run, which has ended or cannot be reached; its own message or the launcher's "
             f"gives the cause ({_short(text)})"
         )
     return None
+
+
+def is_of_device(error: BaseException) -> bool:
+    """Whether a GPU has failed, after which it answers nothing that this process asks."""
+    return isinstance(error, RuntimeError) and str(error).startswith("CUDA error")
 
 
 def _short(text: str) -> str:

@@ -81,6 +81,8 @@ def read_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 def write_pt2(network: LoadedNetwork, strings: Mapping[str, str], path: Path) -> None:
     """A graph of torch.export, for the device of the network; the metadata are extra files in the archive."""
     batch = torch.export.Dim(BATCH)
+    if next(network.model.parameters()).device.type != "cpu":  # whose kernels bound the batch
+        batch = getattr(torch.export.Dim, "DYNAMIC", batch)
     program = torch.export.export(network.model, (example(network),), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of the machine that it was exported on

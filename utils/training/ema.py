@@ -5,9 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from .snapshot import by_dtype, choose
+from .snapshot import Group, by_dtype
 
-Pairs = list[tuple[list[Tensor], list[Tensor]]]  # tensors of one dtype: of the average, of the network
+Pair = tuple[list[Tensor], list[Tensor]]  # of the average, of the network: floating, all of one dtype
+Counters = tuple[Group, Group]
 
 
 class ModelEma:
@@ -18,7 +19,8 @@ class ModelEma:
         self.decay, self.every = decay, every
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self._source: nn.Module | None = None
-        self._pairs: Pairs = []
+        self._pairs: list[Pair] = []
+        self._counters: list[Counters] = []
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int, skip: Tensor) -> None:
@@ -32,21 +34,20 @@ class ModelEma:
         updates = step // self.every
         decay = min(self.decay, (1 + updates) / (10 + updates))
         share = torch.where(skip, 0.0, 1 - decay)
-        for average, source in self._pairs_with(model):
-            if average[0].is_floating_point():
-                _move(average, source, share)
-            else:
-                choose(skip, average, average, source)
-
-    def _pairs_with(self, model: nn.Module) -> Pairs:
-        """Of this model, found once: to walk through a large network at every step takes milliseconds."""
         if self._source is not model:
-            target, source = self.model.state_dict(), model.state_dict()
-            groups = by_dtype(target.values())
-            place = {id(value): name for name, value in target.items()}
-            self._pairs = [(group, [source[place[id(value)]] for value in group]) for group in groups]
-            self._source = model
-        return self._pairs
+            self._pair_with(model)
+        for average, source in self._pairs:
+            _move(average, source, share)
+        for counters, latest in self._counters:
+            counters.write(torch.where(skip, counters.read(), latest.read()))
+
+    def _pair_with(self, model: nn.Module) -> None:
+        """Done once: to walk through a large network at every step takes milliseconds."""
+        target, source = self.model.state_dict(), model.state_dict()
+        pairs = list(zip(by_dtype(target.values()), by_dtype(source[name] for name in target)))
+        self._pairs = [pair for pair in pairs if pair[0][0].is_floating_point()]
+        self._counters = [(Group(one), Group(other)) for one, other in pairs if not one[0].is_floating_point()]
+        self._source = model
 
 
 def _move(average: list[Tensor], source: list[Tensor], share: Tensor) -> None:

@@ -29,7 +29,7 @@ def train_step(
     the same, so that nothing on the host depends on what the device finds, and nothing waits for it.
     """
     state.optimizer.zero_grad(set_to_none=True)
-    buffers = Snapshot(state.buffers)  # a bad batch spoils BatchNorm's statistics
+    buffers = Snapshot(state.statistics)  # a bad batch spoils BatchNorm's statistics
     loss_sums, weights = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
     norm = clipped_norm(state.parameters, recipe.clip_norm)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import distributed
-from .snapshot import Snapshot
+from .snapshot import Snapshot, groups_of
 from .state import Recipe
 
 Call = Callable[[Tensor], Tensor]
@@ -97,7 +97,8 @@ def recorded(network: nn.Module, images: Tensor, *, recipe: Recipe) -> Call | No
     if not _room(recipe.device):
         return None
     call = _Call(network)
-    buffers, numbers = Snapshot(list(network.buffers())), torch.cuda.get_rng_state(recipe.device)
+    torch.cuda.empty_cache()  # of what the steps before have left
+    buffers, numbers = Snapshot(groups_of(network.buffers())), torch.cuda.get_rng_state(recipe.device)
     try:
         with torch.autocast("cuda", recipe.amp_dtype, recipe.amp_dtype is not None, cache_enabled=False):
             torch.cuda.make_graphed_callables(call, (images.clone(),), allow_unused_input=True)
@@ -119,9 +120,18 @@ class _Call(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        # made here, where gradients will be added up: those made while recording would be of another stream
+        self.accumulators = [accumulator_of(parameter) for parameter in trained]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images)
+
+
+def accumulator_of(parameter: nn.Parameter) -> Any:
+    """The node of autograd that adds up the gradients of `parameter`, on the stream that is current at first."""
+    view: Any = parameter.view_as(parameter)
+    return view.grad_fn.next_functions[0][0]
 
 
 def _room(device: torch.device) -> bool:

@@ -34,7 +34,8 @@ def _sgd(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
 
 
 def _rmsprop(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
-    return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps)
+    on_device = device.type == "cuda"  # its counts of steps too, else whether a step is skipped were waited for
+    return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps, capturable=on_device)
 
 
 def _adam(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:

@@ -14,6 +14,7 @@ from ..data.pixels import normalise
 from ..data.transfer import to_device
 from .ema import ModelEma
 from .objective import CrossEntropy, Objective
+from .snapshot import Group, groups_of
 
 
 @dataclass
@@ -33,9 +34,9 @@ class TrainState:
         return list(self.model.parameters())
 
     @cached_property
-    def buffers(self) -> list[Tensor]:
-        """Of the model: statistics of norms, tables of positions."""
-        return list(self.model.buffers())
+    def statistics(self) -> list[Group]:
+        """The buffers of the model, which a step may change: statistics of norms and their counters."""
+        return groups_of(self.model.buffers())
 
 
 @dataclass(frozen=True)
