@@ -15,7 +15,6 @@ REHEARSED = {"regnetx", "shufflenetv2", "squeezenet"}  # about a second a step o
 # input of a ReLU, of a pooling or of a clipped distance across its kink, and that path's gradient is another.
 SMOOTH = {"vit", "resmlp-mixer", "swint", "convnext", "efficientnetv1", "efficientnetv2"}
 
-
 # Halved scales of BatchNorm: the logits of these are ten times as large as others' while they are fresh, and with them
 # what half precision does to them.
 DAMPED = {"efficientnetv1", "efficientnetv2", "mnasnet"}

@@ -23,7 +23,7 @@ def little_memory(size):
 
 def test_a_batch_that_does_not_fit_is_one_error_and_the_checkpoint_is_intact(device, make_config, make_runs):
     needs_cuda(device, "the system ends a process that takes too much")
-    changes = dict(batch_size=6, accumulate_steps=1, epochs=1, warmup_epochs=0)
+    changes = dict(batch_size=6, accumulate_steps=1, epochs=1, warmup_epochs=0, use_apex=False)
     config = make_config(**changes)
     folder = train.run(config)
     before = (folder / "last.pth").read_bytes()
