@@ -23,6 +23,7 @@ from utils.run.observers import Observer
 from utils.run.resume import ResumePoint, find_checkpoint
 from utils.run.splits import read_data
 from utils.run.state import RunState
+from utils.run.trainer import Trainer
 from utils.threads import compute_with, threads_in_use
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 
@@ -68,7 +69,7 @@ def train(
         run_log.write_to(folder.path)
         folder.begin(config, splits, environment(device, config.num_threads), parts.steps_per_epoch)
         report_start(config, parts.state.model, device, run_state, folder)
-        parts.trainer(run_state, folder, observers).loop()
+        Trainer(parts, run_state, folder, observers).loop()
     elastic.forget(config)
     report_end(run_state, folder)
     return folder.path

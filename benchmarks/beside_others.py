@@ -32,7 +32,7 @@ from utils.run.splits import read_data
 from utils.threads import prepare
 from utils.timing import Spread
 from utils.training.build import make_model, make_recipe, make_state
-from utils.training.engine import train_one_epoch
+from utils.training.engine import StepHooks, train_one_epoch
 from utils.training.state import Progress
 
 import torch
@@ -108,23 +108,27 @@ def ours(task: Task, seconds: float) -> Callable[[], float]:
     state = make_state(config, model, recipe, steps_per_epoch=1000)
 
     def turn() -> float:
-        clock, before = Clock(seconds), 0
-
-        def after_step(settled: Callable[[], Progress], _: bool) -> None:
-            nonlocal before
-            progress = settled()
-            images, before = progress.images - before, progress.images
-            if clock.over(images):
-                raise TurnOver
-
+        clock = Clock(seconds)
         try:
             while True:
-                before = 0
-                train_one_epoch(state, model, loader, recipe, None, Progress(), after_step=after_step)
+                train_one_epoch(state, model, loader, recipe, None, Progress(), hooks=UntilOver(clock))
         except TurnOver:
             return clock.speed
 
     return turn
+
+
+class UntilOver(StepHooks):
+    """Ends an epoch when the turn is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.images = clock, 0
+
+    def after_step(self, settled: Callable[[], Progress], stopping: bool) -> None:
+        images = settled().images
+        new, self.images = images - self.images, images
+        if self.clock.over(new):
+            raise TurnOver
 
 
 def theirs(task: Task, seconds: float) -> Callable[[], float]:

@@ -12,6 +12,7 @@ from . import distributed
 from .config.schema import help_text
 from .cpu.waiting import adapted
 from .errors import RunError, UserError, cause_of
+from .log import discard_output
 from .signals import Stopped
 from .threads import prepare
 
@@ -38,12 +39,23 @@ def run_command(command: Callable[[], None]) -> int:
             _print_error(str(error))
         return 1
     except Exception as error:
-        if cause := _cause(error):
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            discard_output()
+        elif cause := _cause(error):
             _print_error(cause)
         else:
             traceback.print_exc()
         return 1
     return 0
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads standard output any more, as after `| head`."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def say(lines: Iterable[str]) -> None:

@@ -62,8 +62,14 @@ LOST = ("connection closed by peer", "connection reset by peer", "broken pipe", 
 
 
 def cause_of(error: BaseException) -> str | None:
-    """A sentence for an exception that another process has brought about, None for all others."""
+    """A sentence for what the memory or another process has brought about, None for all other exceptions."""
     text = str(error)
+    if _is_out_of_memory(error):
+        return (
+            f"out of memory ({_short(text)}): a smaller batch_size needs less, for which accumulate_steps can make up "
+            "in training, as does mixed precision (use_apex = True, amp_dtype) or a smaller img_size; what was saved "
+            "is as it was"
+        )
     if found := ENDED.search(text):
         return (
             f"a loading process (pid {found[1]}) {found[2].replace('is killed', 'was killed')}; where memory is short "
@@ -80,6 +86,12 @@ def cause_of(error: BaseException) -> str | None:
 def _short(text: str) -> str:
     """The first sentence of torch's message, without the place in its sources."""
     return re.sub(r"^\[[^\]]*\] ", "", text.strip().splitlines()[0]).split(". ")[0]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate" in str(error)
 
 
 def _is_distributed(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
 
@@ -22,11 +23,19 @@ class _Line(logging.Formatter):
 
 
 class _Console(logging.Handler):
-    """To standard output, around progress bars."""
+    """To standard output, around progress bars; a reader that goes away, as `| head` does, does not end the run."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record).encode(errors="replace").decode(), file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(self.format(record).encode(errors="replace").decode(), file=sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            discard_output()
+
+
+def discard_output() -> None:
+    """From here on, standard output goes nowhere: its reader is gone, and Python's last flush would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _File(logging.FileHandler):

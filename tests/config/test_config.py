@@ -1,4 +1,4 @@
-"""Config files: every key and default, every mistake told, the older form, what is written can be read again."""
+"""Config files: every key and default, every mistake reported, the older form, what is written can be read again."""
 
 import dataclasses
 import runpy
@@ -58,6 +58,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     amp_dtype="auto",
     channels_last=True,
     compile=False,
+    cuda_graphs="auto",
     accumulate_steps=1,
     init_lr=0.1,
     optimizer_type="sgd",
@@ -110,7 +111,7 @@ def config_file(tmp_path):
 
 @pytest.fixture
 def problems_of(config_file):
-    """The sentences that are told about a config of these values."""
+    """The sentences about the mistakes in a config of these values."""
 
     def tell(**values):
         with pytest.raises(ConfigError) as caught:
@@ -166,14 +167,14 @@ def test_an_unknown_key_names_the_nearest(config_file):
         load_train_config(config_file("epoch = 3\n"))
 
 
-def test_all_mistakes_are_told_at_once(problems_of):
+def test_all_mistakes_are_reported_at_once(problems_of):
     problems = problems_of(
         warmup_epoch=1, batch_size=0, augment="tawid", model_prefix="resnett", epochs=3, warmup_epochs=3
     )
     text = "\n".join(problems)
     assert len(problems) == 5
-    for told in ("'warmup_epochs'", "batch_size: ", "nearest: 'tawide'", "nearest: 'resnet'", "warmup_epochs: 3"):
-        assert told in text
+    for reported in ("'warmup_epochs'", "batch_size: ", "nearest: 'tawide'", "nearest: 'resnet'", "warmup_epochs: 3"):
+        assert reported in text
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_all_mistakes_are_told_at_once(problems_of):
         ("log_root", None),
     ],
 )
-def test_a_value_out_of_type_or_range_is_told_with_its_key(problems_of, name, value):
+def test_a_value_out_of_type_or_range_is_reported_with_its_key(problems_of, name, value):
     [problem] = problems_of(**{name: value})
     assert problem.startswith(f"{name}: expected ")
     assert f"got {value!r}" in problem
@@ -250,7 +251,7 @@ CONTRADICTIONS = [
 
 
 @pytest.mark.parametrize(("key", "values"), CONTRADICTIONS)
-def test_each_contradiction_is_told_with_its_key(problems_of, key, values):
+def test_each_contradiction_is_reported_with_its_key(problems_of, key, values):
     [problem] = problems_of(**values)
     assert key in problem
 
@@ -258,7 +259,7 @@ def test_each_contradiction_is_told_with_its_key(problems_of, key, values):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 @pytest.mark.parametrize("load", [load_train_config, load_predict_config])
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_a_device_that_is_not_there_is_told(config_file, load, device):
+def test_a_device_that_is_not_there_is_reported(config_file, load, device):
     with pytest.raises(ConfigError, match="device: .*CUDA"):
         load(config_file(""), {"device": device})
 
@@ -306,7 +307,7 @@ def test_the_older_form_with_a_misspelt_key_names_the_nearest(config_file):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("epochs = 3\nbatch_size = = 4\n", "line 2"),
         ("epochs = 3\n\nbatch_size = 4 / 0\n", "line 3: .*ZeroDivisionError"),
@@ -314,8 +315,8 @@ def test_the_older_form_with_a_misspelt_key_names_the_nearest(config_file):
         ("configurations = [1, 2]\n", "configurations: expected"),
     ],
 )
-def test_a_file_that_does_not_run_is_named_with_the_line(config_file, text, told):
-    with pytest.raises(ConfigError, match=rf"(?s)config\.py.*{told}"):
+def test_a_file_that_does_not_run_is_named_with_the_line(config_file, text, reported):
+    with pytest.raises(ConfigError, match=rf"(?s)config\.py.*{reported}"):
         load_train_config(config_file(text))
 
 
@@ -346,8 +347,8 @@ def test_a_written_config_reads_back_equal(config_file, image_folder):
 def test_the_shipped_file_holds_every_key_once_with_its_meaning(name, kind, load):
     load(ROOT / name)
     lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    told = [(line.split(" = ")[0], line.split("  # ")[1]) for line in lines]
-    assert told == [(field.name, schema.comment(field)) for field in dataclasses.fields(kind)]
+    reported = [(line.split(" = ")[0], line.split("  # ")[1]) for line in lines]
+    assert reported == [(field.name, schema.comment(field)) for field in dataclasses.fields(kind)]
 
 
 def test_overrides_are_literals_or_else_strings():
@@ -360,7 +361,7 @@ def test_overrides_are_literals_or_else_strings():
 
 
 @pytest.mark.parametrize("pair", ["epochs", "=3"])
-def test_an_override_without_a_key_is_told(config_file, pair):
+def test_an_override_without_a_key_is_reported(config_file, pair):
     with pytest.raises(ConfigError):
         load_train_config(config_file(""), parse_overrides([pair]))
 

@@ -96,7 +96,7 @@ def test_a_pipe_named_by_itself_is_refused(tmp_path, make):
         read_image(tmp_path / "x.jpg")
 
 
-def test_a_file_without_permission_is_told(root, monkeypatch):
+def test_a_file_without_permission_is_reported(root, monkeypatch):
     """Simulated, because root may read everything."""
 
     def refuse(*_, **__):

@@ -198,7 +198,7 @@ def test_half_a_file_is_refused(tmp_path, ending):
         read_image(path)
 
 
-def test_half_a_jpeg_and_half_a_png_are_told_as_cut_short(tmp_path):
+def test_half_a_jpeg_and_half_a_png_are_reported_as_cut_short(tmp_path):
     for ending in ("jpg", "png"):
         path = tmp_path / f"x.{ending}"
         Image.fromarray(NOISE).save(path)
@@ -208,7 +208,7 @@ def test_half_a_jpeg_and_half_a_png_are_told_as_cut_short(tmp_path):
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_the_size_is_told_without_decoding(tmp_path, monkeypatch, ending):
+def test_the_size_is_reported_without_decoding(tmp_path, monkeypatch, ending):
     Image.fromarray(NOISE).save(tmp_path / f"x.{ending}")
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
     assert image_size(tmp_path / f"x.{ending}") == (24, 36)

@@ -49,15 +49,15 @@ def test_hidden_system_and_empty_folders_are_left_out_and_said_so(touch):
     images = scan(root)
     assert images.classes == ("cat",) == tuple(list_classes(root))
     assert relative(images) == ["cat/x.png"]
-    told = "\n".join(images.notes)
-    assert all(name in told for name in (".ipynb_checkpoints", "__MACOSX", "empty", "notes"))
+    reported = "\n".join(images.notes)
+    assert all(name in reported for name in (".ipynb_checkpoints", "__MACOSX", "empty", "notes"))
 
 
 def test_other_endings_are_left_out_and_counted(touch):
     images = scan(touch("cat/x.png", "cat/a.txt", "cat/b.TXT", "cat/c.heic", "cat/README"))
     assert relative(images) == ["cat/x.png"]
-    [told] = images.notes
-    assert all(part in told for part in ("2 x .txt", "1 x .heic", "1 x no ending"))
+    [reported] = images.notes
+    assert all(part in reported for part in ("2 x .txt", "1 x .heic", "1 x no ending"))
 
 
 def test_endings_count_in_any_case(touch):

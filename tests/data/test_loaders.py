@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 from utils.config import TrainConfig
 from utils.data import loaders as data_module
@@ -16,6 +17,7 @@ from utils.data.pixels import normalise
 from utils.data.preprocess import Preprocess
 from utils.data.samplers import EvalBatches, TrainBatches, shuffled
 from utils.errors import DataError, UnreadableError
+from utils.threads import home_cores
 from utils.weights.preprocess_schema import read_preprocess
 
 import numpy as np
@@ -213,6 +215,7 @@ def test_spawned_workers_change_nothing_with_and_without_cache(images):
 
 PROGRAM = """
 import sys
+from functools import partial
 from utils.config import TrainConfig
 from utils.data.batches import read
 from utils.data.listing import scan
@@ -240,13 +243,13 @@ def test_a_program_ends_that_still_holds_its_loader(images, ending):
     line = [sys.executable, "-c", PROGRAM.format(inner=inner, after=after), images.root]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True) as program:
         try:
-            _, told = program.communicate(timeout=45)
+            _, reported = program.communicate(timeout=45)
         except subprocess.TimeoutExpired:
             os.killpg(program.pid, signal.SIGKILL)
             pytest.fail("the program hangs")
     assert program.returncode == status
-    assert told.count("Traceback") == status
-    assert ("a fault of the program" in told) == bool(status)
+    assert reported.count("Traceback") == status
+    assert ("a fault of the program" in reported) == bool(status)
 
 
 @pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal cannot be asked for here")
@@ -395,3 +398,18 @@ def test_preprocessing_goes_through_plain_types_and_back():
     assert plain["mean"] == list(MEAN)
     assert set(plain) == {"img_size", "val_resize", "mean", "std", "interpolation", "dct_scaling"}
     assert read_preprocess(plain) == preprocess
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process can be held on a core here")
+def test_as_many_workers_as_the_machine_has_cores_are_not_too_many(data, recwarn):
+    """Though this process may be held on one of them when the loader is made."""
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, [min(cores)])
+        loader_of = partial(train_loader, TrainConfig(), scan(data / "train"), rank=0, world_size=1, pin=False)
+        loader_of(workers=len(home_cores()))
+        assert not [str(warning.message) for warning in recwarn]
+        loader_of(workers=len(home_cores()) + 1)
+        assert "worker processes" in str(recwarn.pop().message)
+    finally:
+        os.sched_setaffinity(0, cores)

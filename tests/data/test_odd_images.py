@@ -33,7 +33,7 @@ ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 class Odd(NamedTuple):
-    name: str  # of the file; what stands before a slash tells equal names apart
+    name: str  # of the file; the folder before a slash makes equal names differ
     write: Any  # writes the file whose path it gets
     expected: Any  # colour all over, (H, W, 3) pixels, or a part of the reason why there are none
     tolerance: int = 0
@@ -326,7 +326,7 @@ def test_checking_sees_what_training_sees(odd):
         assert found.print.digest == fingerprint(read_image(path)).digest
 
 
-def test_the_size_of_an_odd_file_is_told_from_its_header(odd):
+def test_the_size_of_an_odd_file_is_reported_from_its_header(odd):
     case, path = odd
     if not isinstance(case.expected, str):
         assert image_size(path) == case.pixels().shape[:2]

@@ -81,16 +81,33 @@ def shallow(monkeypatch, device):
     torch.compiler.reset()
 
 
+@pytest.mark.usefixtures("deterministic")
+@pytest.mark.parametrize("names", [("resnet", "18"), ("mobilenetv3", "small"), ("convnext", "tiny")], ids=" ".join)
+@pytest.mark.parametrize("amp_dtype", ["float16", "bfloat16"])
+def test_recorded_steps_are_those_of_eager_ones(device, make_config, monkeypatch, names, amp_dtype):
+    """Bit for bit, dropout and the last batch of another size among them: 21 images in batches of 4, in two epochs."""
+    needs_cuda(device, "nothing is recorded")
+    recorded, record = [], torch.cuda.make_graphed_callables
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda *given, **more: recorded.append(record(*given, **more))
+    )
+    changes = dict(model_prefix=names[0], model_suffix=names[1], amp_dtype=amp_dtype, use_benchmark=False, epochs=2)
+    changes |= dict(accumulate_steps=1, batch_size=4, init_lr=1e-3)
+    graphs, eager = (train.run(make_config(cuda_graphs=word, **changes)) for word in ("auto", "none"))
+    assert len(recorded) == 1
+    assert_same_run(graphs, eager)
+
+
 @pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("mode", offered())
-def test_compiled_steps_are_those_of_eager_ones_and_the_last_batch_compiles_once(device, make_config, mode):
-    """21 images in batches of 6, the last of 3, two a step: gradients accumulate over both kinds."""
+def test_compiled_steps_are_those_of_eager_ones_and_the_last_batch_compiles_nothing(device, make_config, mode):
+    """21 images in batches of 6, the last of 3, which stays eager; two a step, over which gradients accumulate."""
     changes = dict(model_prefix="resnet", model_suffix="18", epochs=2, warmup_epochs=0, init_lr=1e-3, use_apex=False)
     graphs = Graphs()
     compiled = train.run(make_config(compile=mode, **changes), observers=[graphs])
     eager = train.run(make_config(**changes))
     before, first, *later = graphs.counts
-    assert 1 <= first - before <= 2, "one for full batches, one for the last"
+    assert 1 <= first - before <= 3, "one for training, one for evaluation, one for the average"
     assert later == [first], "the second epoch compiles again"
     assert losses(compiled)[0] == pytest.approx(losses(eager)[0], rel=5e-3)  # other roundings, over two steps
     assert losses(compiled) == pytest.approx(losses(eager), rel=0.05)  # and over four, which make them grow

@@ -12,13 +12,13 @@ import train
 
 def stopped_after(config, step, monkeypatch):
     """The folder of a run that was asked to stop in `step`."""
-    after = Trainer._after_step
+    after = Trainer.after_step
 
-    def stop_after(self, settled, stopping, stop):
-        after(self, settled, self.state.step == step, stop)
+    def stop_after(self, settled, stopping):
+        after(self, settled, self.state.step == step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_after_step", stop_after)
+        patch.setattr(Trainer, "after_step", stop_after)
         with pytest.raises(Stopped):
             train.run(config)
     return max(Path(config.log_root).glob("*/exp*"), key=lambda path: int(path.name[3:]))

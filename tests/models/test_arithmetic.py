@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from models import create_model
 from models.arithmetic import Arithmetic, CountArithmetic, count
@@ -34,6 +35,16 @@ def test_multiply_adds_and_activations_are_those_of_timm(prefix, suffix):
     counted = count(prefix, suffix, 1000, (side, side)).arithmetic
     assert counted.activations / 1e6 == pytest.approx(activations, abs=0.006)  # to the last digit given
     assert counted.multiply_adds / 1e9 == pytest.approx(multiply_adds, rel=0.015, abs=0.03)  # theirs count some norms
+
+
+@pytest.mark.parametrize("names", ["resnext 50-32x4d", "mobilenetv2 1.0", "vit base-patch32", "swint tiny-224"])
+def test_multiply_adds_are_those_of_the_flop_counter_of_torch(names):
+    prefix, suffix = names.split()
+    with torch.device("meta"):
+        network = create_model(prefix, suffix, 10, img_size=(224, 224)).eval()
+    with torch.inference_mode(), FlopCounterMode(display=False) as theirs:
+        network(torch.empty(1, 3, 224, 224, device="meta"))
+    assert count(prefix, suffix, 10, (224, 224)).arithmetic.multiply_adds * 2 == theirs.get_total_flops()
 
 
 @pytest.mark.parametrize(("prefix", "suffix"), [("vit", "base-patch32"), ("swint", "tiny-224"), ("squeezenet", "1.1")])

@@ -136,7 +136,7 @@ def test_translated_weights_give_the_same_logits_both_ways(prefix, suffix, layou
     assert largest_difference(theirs, ours, side) <= 1e-4
 
 
-def test_a_difference_in_eps_is_told_and_one_in_nothing_is_not():
+def test_a_difference_in_eps_is_reported_and_one_in_nothing_is_not():
     @cache
     def of(suffix: str) -> Translation:
         return translate(

@@ -99,7 +99,7 @@ def test_a_state_that_fits_passes_untouched(prefix):
 
 @pytest.mark.parametrize("prefix", SMALL)
 @pytest.mark.parametrize(("old", "new"), [((224, 224), (96, 160)), ((64, 64), (224, 224)), ((128, 128), (97, 50))])
-def test_a_state_from_another_size_loads_and_the_change_is_told(prefix, old, new):
+def test_a_state_from_another_size_loads_and_the_change_is_reported(prefix, old, new):
     source, network = small(prefix, img_size=old), small(prefix, img_size=new)
     state = source.state_dict()
     before = {key: value.clone() for key, value in state.items()}

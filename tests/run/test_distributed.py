@@ -32,7 +32,7 @@ def launch(*arguments):
 
 
 def outcome_of(line, seconds=200):
-    """What a command returned and said. If it hangs, the failure tells where each of its processes stands."""
+    """What a command returned and said. If it hangs, the failure shows where each of its processes is."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(line, **streams, env=ENVIRONMENT) as process:
         try:

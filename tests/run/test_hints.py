@@ -1,4 +1,4 @@
-"""Which key a run that waits for its data is told to turn, and that it is told once."""
+"""Which key a run that waits for its data should turn, said once."""
 
 from utils.config import train_config_from
 from utils.run import hints
@@ -27,9 +27,9 @@ def twelve_cores(monkeypatch):
 )
 def test_the_key_that_helps_most(options, advice):
     given = {"local_world_size": 1, "cache": "none", "img_size": (160, 224), **options}
-    told = waiting_hint(0.31, **given)
-    assert "31%" in told
-    assert advice in told
+    reported = waiting_hint(0.31, **given)
+    assert "31%" in reported
+    assert advice in reported
     assert waiting_hint(0.2, **given) == ""
 
 

@@ -12,7 +12,7 @@ from utils.data.pixels import normalise
 from utils.data.preprocess import Preprocess
 from utils.errors import DivergedError
 from utils.training import optim
-from utils.training.engine import train_one_epoch, train_step
+from utils.training.engine import StepHooks, train_one_epoch, train_step
 from utils.training.evaluate import evaluate_classes
 from utils.training.objective import CrossEntropy
 from utils.training.optim import make_optimizer
@@ -107,7 +107,7 @@ def unmoved(state, before):
     return same(now[0], before[0]) and same(now[2], before[2]) and same(found, remembered or begun)
 
 
-def test_a_loss_that_is_no_number_changes_nothing_and_is_told():
+def test_a_loss_that_is_no_number_changes_nothing_and_is_reported():
     state = make_state(Faulty({1}))
     train_step(state, state.model, [batch()], recipe(), None)
     before = frozen(state)
@@ -261,8 +261,12 @@ def loader_of(data, *, workers=0, **values):
 def test_an_epoch_gives_the_mean_loss_of_its_images_and_one_step_a_group(data):
     state, loader = make_state(linear(), lr=0.0), loader_of(data, batch_size=3)
     model, calls = copy.deepcopy(state.model), []
-    note = lambda settled, stop: calls.append((settled().images, stop))  # noqa: E731
-    progress = train_one_epoch(state, state.model, loader, recipe(), None, Progress(), accumulate=2, after_step=note)
+
+    class Noting(StepHooks):
+        def after_step(self, settled, stopping):
+            calls.append((settled().images, stopping))
+
+    progress = train_one_epoch(state, state.model, loader, recipe(accumulate=2), None, Progress(), hooks=Noting())
     losses = torch.cat(
         [nn.functional.cross_entropy(logits_of(model, b), b.targets, reduction="none") for b in read(loader)]
     )

@@ -69,8 +69,8 @@ def test_there_and_back_the_weights_are_the_same(prefix, suffix, layout, weights
     source = weights(prefix, suffix, img_size=size)
     there, back = tmp_path / "there.pth", tmp_path / "back.pth"
     with SkipRandomFill():
-        told = convert(request(source, there, layout, prefix, suffix, img_size=size))
-        assert any(line.startswith(f"verified: {layout}'s ") for line in told)
+        reported = convert(request(source, there, layout, prefix, suffix, img_size=size))
+        assert any(line.startswith(f"verified: {layout}'s ") for line in reported)
         convert(request(there, back, "ours", prefix, suffix, img_size=size))
     before, after = read_state_dict(source), read_state_dict(back)
     assert before.keys() == after.keys()
@@ -85,14 +85,14 @@ def test_torchvision_takes_the_file_of_an_mnasnet(weights, tmp_path):
 
 
 def test_the_network_is_recognised_and_its_head_kept(weights, tmp_path):
-    told = convert(request(weights("squeezenet", "1.1"), tmp_path / "out.pth", "torchvision", img_size=(64, 64)))
-    assert told[0].startswith("squeezenet 1.1, 7 classes: loaded 52 of 52 tensors")
+    reported = convert(request(weights("squeezenet", "1.1"), tmp_path / "out.pth", "torchvision", img_size=(64, 64)))
+    assert reported[0].startswith("squeezenet 1.1, 7 classes: loaded 52 of 52 tensors")
 
 
 def test_another_number_of_classes_initialises_the_head(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
-    told = convert(request(source, target, "torchvision", num_classes=3, img_size=(32, 32)))
-    assert "re-initialised fc.weight [7, 1024] -> [3, 1024]" in told[0]
+    reported = convert(request(source, target, "torchvision", num_classes=3, img_size=(32, 32)))
+    assert "re-initialised fc.weight [7, 1024] -> [3, 1024]" in reported[0]
     assert len(read_state_dict(target)["fc.bias"]) == 3
 
 
@@ -101,16 +101,16 @@ def test_position_tables_keep_their_size(tmp_path):
         model = timm.create_model("resmlp_12_224", num_classes=4, img_size=96)
     randomise(model, seed=0)
     torch.save(model.state_dict(), tmp_path / "in.pth")
-    told = convert(request(tmp_path / "in.pth", tmp_path / "out.pth", "timm"))
-    assert "96x96" in told[1]
+    reported = convert(request(tmp_path / "in.pth", tmp_path / "out.pth", "timm"))
+    assert "96x96" in reported[1]
     assert read_state_dict(tmp_path / "out.pth")["blocks.0.linear_tokens.weight"].shape == (36, 36)
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path):
     checkpoint = whole_checkpoint(img_size=(32, 48), val_resize=(36, 48))
     save_checkpoint(tmp_path / "best.pth", checkpoint)
-    told = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
-    assert "32x48" in told[1]
+    reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
+    assert "32x48" in reported[1]
     assert read_state_dict(tmp_path / "out.pth").keys() == checkpoint["net"].keys()
 
 
@@ -124,10 +124,10 @@ def test_safetensors_are_written_and_read(weights, tmp_path):
     load_weights(create_model("shufflenetv2", "0.5", 7), middle)
 
 
-def test_a_library_that_is_not_installed_is_told(weights, tmp_path, monkeypatch):
+def test_a_library_that_is_not_installed_is_reported(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(convert_weights, "find_spec", lambda name: None)
-    told = convert(request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
-    assert "not compared with torchvision's own shufflenet_v2_x0_5: torchvision is not installed" in told
+    reported = convert(request(weights(), tmp_path / "out.pth", "torchvision", img_size=(32, 32)))
+    assert "not compared with torchvision's own shufflenet_v2_x0_5: torchvision is not installed" in reported
     with pytest.raises(WeightsError, match="pip install safetensors"):
         convert(request(weights(), tmp_path / "out.safetensors", "torchvision"))
 

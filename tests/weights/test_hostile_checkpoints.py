@@ -55,15 +55,15 @@ def refusal(payload, state, whole):
 
 @pytest.mark.parametrize("entry", sorted({**CONTENT, **STATE_OF_A_RUN}))
 def test_an_entry_that_is_missing_or_of_another_type_is_named(whole, state, entry):
-    told = []
+    reported = []
     for value in ["missing", *WRONG]:
         payload = {**whole, entry: value}
         if isinstance(value, str) and value == "missing":
             del payload[entry]
-        told.append(refusal(payload, state, whole))
-    assert sum(map(bool, told)) >= len(WRONG) - 2  # {} is the scaler's own state, None no average, [] no history
-    assert all(message.startswith("last.pth: ") and entry in message for message in told if message)
-    assert all(message.isprintable() for message in told if message)
+        reported.append(refusal(payload, state, whole))
+    assert sum(map(bool, reported)) >= len(WRONG) - 2  # {} is the scaler's own state, None no average, [] no history
+    assert all(message.startswith("last.pth: ") and entry in message for message in reported if message)
+    assert all(message.isprintable() for message in reported if message)
 
 
 def replaced(nested, keys, value):
@@ -101,9 +101,9 @@ def test_a_wrong_value_within_an_entry_names_the_entry_or_does_no_harm(whole, st
     entry, *rest = place.replace("fc.weight", "fc weight").split(".")
     keys = [entry, *(int(key) if key.isdigit() else key.replace(" ", ".") for key in rest)]
     values = ["missing", *WRONG, [10**6] * 2, ["a"] * 3, "a/b", "..", "\ud800", {"bad": 1}, float("inf")]
-    told = [refusal(replaced(whole, keys, value), state, whole) for value in values]
-    assert sum(map(bool, told)) >= 5
-    assert all(entry in message and message.isprintable() for message in told if message)
+    reported = [refusal(replaced(whole, keys, value), state, whole) for value in values]
+    assert sum(map(bool, reported)) >= 5
+    assert all(entry in message and message.isprintable() for message in reported if message)
 
 
 def test_columns_that_history_adds_to_a_table_have_plain_names(whole):
@@ -159,15 +159,15 @@ def test_a_hostile_class_file_is_one_error(tmp_path, content):
 def test_an_entry_of_best_pth_that_is_missing_or_of_another_type_is_named(whole, entry):
     best = weights_alone(whole)
     assert validated(best, "best.pth")["optimizer"] is None
-    told = []
+    reported = []
     for value in ["missing", *WRONG]:
         payload = replaced(best, [entry], value) if value != "missing" or entry != "weights_of" else {**whole, "net": 1}
         try:
             validated(payload, "best.pth")
         except WeightsError as error:
-            told.append(str(error))
-    assert len(told) >= len(WRONG) - 2
-    assert all(message.startswith("best.pth: ") and message.isprintable() for message in told)
+            reported.append(str(error))
+    assert len(reported) >= len(WRONG) - 2
+    assert all(message.startswith("best.pth: ") and message.isprintable() for message in reported)
 
 
 def test_what_a_best_pth_should_not_hold_is_not_looked_at(whole):

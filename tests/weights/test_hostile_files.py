@@ -201,7 +201,7 @@ SIZES |= dict.fromkeys(("sparse", "no values", "complex"), "of a kind") | {"repe
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_file_that_lies_about_sizes_is_told_for_that(tmp_path, name):
+def test_a_file_that_lies_about_sizes_is_reported_for_that(tmp_path, name):
     path = tmp_path / f"{name}.pth"
     path.write_bytes(FILES[path.name])
     with pytest.raises(WeightsError, match=SIZES[name]):

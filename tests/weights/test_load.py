@@ -86,7 +86,7 @@ def test_damaged_safetensors_are_named(tmp_path):
         load_weights(network(), tmp_path / "none.safetensors")
 
 
-def test_a_head_of_another_size_stays_as_it_was_and_is_told(save):
+def test_a_head_of_another_size_stays_as_it_was_and_is_reported(save):
     model, other = network(5), network(3, seed=1).state_dict()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     report = load_weights(model, save(other))
@@ -104,8 +104,8 @@ def test_the_report_lists_what_only_one_side_has(save):
     report = load_weights(network(), save({**state, "extra.weight": torch.zeros(1)}))
     assert report.missing == ["0.bias"]
     assert report.skipped == ["extra.weight"]
-    for told in ("0.bias", "extra.weight"):
-        assert told in str(report)
+    for reported in ("0.bias", "extra.weight"):
+        assert reported in str(report)
 
 
 def test_counters_that_older_files_lack_are_not_missed(save):

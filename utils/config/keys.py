@@ -102,7 +102,12 @@ class TrainConfig:
     use_apex: bool = key(True, flag(), "mixed precision; on a CPU only if amp_dtype names bfloat16")
     amp_dtype: str = key("auto", choice("auto", "float16", "bfloat16"), "auto is what suits the GPU")
     channels_last: bool = key(True, flag(), "memory format that convolutions prefer")
-    compile: bool = key(False, flag(), "torch.compile the network")
+    compile: bool | str = key(
+        False, either(flag(), choice("default", "reduce-overhead")), "torch.compile; True is its mode 'default'"
+    )
+    cuda_graphs: str = key(
+        "auto", choice("auto", "none"), "auto records steps as CUDA graphs where one process trains on one GPU"
+    )
     save_steps: int = key(0, integer(0), "also write last.pth every so many optimizer steps")
     world_size: int | Literal["auto"] = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
     gpu_ids: tuple | Literal["auto"] = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")

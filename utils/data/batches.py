@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UnreadableError
+from ..threads import home_cores
 from ..torch_private import end_workers
 
 
@@ -49,6 +50,11 @@ class ImageLoader(DataLoader[Batch]):
     """The DataLoader of such a data set."""
 
     dataset: BatchDataset
+
+    def check_worker_number_rationality(self) -> None:
+        """Torch's warning of too many workers, which counts the cores that this process is held on for the moment."""
+        if self.num_workers > len(home_cores()):
+            super().check_worker_number_rationality()
 
 
 def read(loader: ImageLoader) -> Generator[Batch, None, None]:

@@ -1,6 +1,5 @@
 """What a run is made of, put together from a config; a new run and one that is resumed differ in its state alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +13,11 @@ from ..data.preprocess import Preprocess
 from ..data.source import Splits
 from ..log import log
 from ..training.build import make_model, make_recipe, make_state
+from ..training.engine import steps_of
 from ..training.state import Recipe, TrainState
 from ..weights.load import load_weights
 from .folder import RunFolder, open_run_folder
-from .observers import Observer
 from .state import RunState
-from .trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -33,21 +31,11 @@ class Parts:
     state: TrainState
     train_loader: ImageLoader
     val_loader: ImageLoader
-    steps_per_epoch: int
 
-    def trainer(self, run_state: RunState, folder: RunFolder, observers: Sequence[Observer]) -> Trainer:
-        return Trainer(
-            self.config,
-            self.splits,
-            self.preprocess,
-            self.recipe,
-            self.state,
-            run_state,
-            folder,
-            self.train_loader,
-            self.val_loader,
-            observers,
-        )
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of this rank."""
+        return steps_of(len(self.train_loader), self.recipe.accumulate)
 
 
 def assemble(config: TrainConfig, splits: Splits, device: torch.device, *, load: bool) -> Parts:
@@ -60,9 +48,8 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, *, load:
         log.info(str(load_weights(model, config.load_from)))
     if config.sync_bn and distributed.world_size() > 1:
         model = synchronised(model, device)
-    steps_per_epoch = -(-len(loaders[0]) // config.accumulate_steps)
-    state = make_state(config, model, recipe, steps_per_epoch)
-    return Parts(config, splits, preprocess, recipe, state, *loaders, steps_per_epoch)
+    state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
+    return Parts(config, splits, preprocess, recipe, state, *loaders)
 
 
 def begin(config: TrainConfig) -> tuple[RunState, RunFolder]:

@@ -1,4 +1,7 @@
-"""One process at a time in a run folder. The lock is the system's: it ends with the process, however that ends."""
+"""One process at a time in a run folder. The lock is the system's: it ends with the process, however that ends.
+
+filelock, which comes with torch, would lose what users see of it: who holds the lock, and a folder that is clean after.
+"""
 
 import errno
 import os

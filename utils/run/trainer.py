@@ -3,24 +3,22 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from .. import distributed
-from ..config.keys import TrainConfig
-from ..data.batches import ImageLoader
-from ..data.preprocess import Preprocess
 from ..data.samplers import TrainBatches
-from ..data.source import Source, Splits
+from ..data.source import Source
 from ..log import log
 from ..signals import Stopped, StopRequest
 from ..training.build import make_mixer
-from ..training.engine import train_one_epoch
+from ..training.engine import StepHooks, train_one_epoch
+from ..training.fixed_shape import for_evaluation, for_training
 from ..training.schedulers import learning_rate
-from ..training.state import Progress, Recipe, TrainState, summed
+from ..training.state import Progress, summed
+from .begin import Parts
 from .folder import RunFolder
 from .observers import Epoch, Lines, Observer, RunTables
 from .saver import Saver
@@ -28,85 +26,85 @@ from .scoring import Scored, score
 from .state import RunState, to_checkpoint
 
 
-@dataclass
-class Trainer:
-    config: TrainConfig
-    splits: Splits
-    preprocess: Preprocess
-    recipe: Recipe
-    state: TrainState
-    run_state: RunState
-    folder: RunFolder
-    train_loader: ImageLoader
-    val_loader: ImageLoader
-    observers: Sequence[Observer] = ()  # beside those that every run has
-    named: set[str] = field(default_factory=set)  # unreadable files that were named already
-
-    def __post_init__(self) -> None:
-        self.steps_per_epoch = -(-len(self.train_loader) // self.config.accumulate_steps)
-        self.network: nn.Module = distributed.parallel(self.state.model, self.recipe.device)
-        if self.config.compile:
-            self.network = torch.compile(self.network)  # type: ignore[assignment]  # of a module, a module
-        self.saver = Saver(self.folder)
-        lines = Lines(self.config, self.train_loader.num_workers)
-        self.observers = (RunTables(self.folder, self.saver.write), lines, *self.observers)
+class Trainer(StepHooks):
+    def __init__(
+        self, parts: Parts, run_state: RunState, folder: RunFolder, observers: Sequence[Observer] = ()
+    ) -> None:
+        """observers: beside the tables and the log, which every run has."""
+        self.parts, self.config, self.state = parts, parts.config, parts.state
+        self.run_state, self.folder = run_state, folder
+        network = distributed.parallel(self.state.model, parts.recipe.device)
+        self.network = for_training(network, self.config, parts.recipe)
+        self.scored: dict[str, nn.Module] = {"net": for_evaluation(self.state.model, self.config)}
+        if self.state.ema is not None:
+            self.scored["net_ema"] = for_evaluation(self.state.ema.model, self.config)
+        self.saver = Saver(folder)
+        lines = Lines(self.config, parts.train_loader.num_workers)
+        self.observers: Sequence[Observer] = (RunTables(folder, self.saver.write), lines, *observers)
+        self.stop_request = StopRequest()
+        self.named: set[str] = set()  # unreadable files that were named already
 
     def loop(self) -> None:
         """All epochs that are left. Raises Stopped, with last.pth written, when a signal asks for it."""
-        with StopRequest() as stop:
+        with self.stop_request:
             while self.run_state.epoch < self.config.epochs:
-                self._epoch(stop)
+                self._epoch()
             self.saver.finish()
 
-    def _epoch(self, stop: StopRequest) -> None:
-        epoch, config = self.run_state.epoch, self.config
-        done = self.state.step - epoch * self.steps_per_epoch  # more than 0 only when resumed within the epoch
-        batches = cast(TrainBatches, self.train_loader.batch_sampler)
+    def _epoch(self) -> None:
+        epoch, config, parts = self.run_state.epoch, self.config, self.parts
+        done = self.state.step - epoch * parts.steps_per_epoch  # more than 0 only when resumed within the epoch
+        batches = cast(TrainBatches, parts.train_loader.batch_sampler)
         batches.set_epoch(epoch, done * config.accumulate_steps)
+        mixer = make_mixer(config, len(parts.splits.classes), epoch)
         progress = train_one_epoch(
             self.state,
             self.network,
-            self.train_loader,
-            self.recipe,
-            make_mixer(config, len(self.splits.classes), epoch),
+            parts.train_loader,
+            parts.recipe,
+            mixer,
             self.run_state.progress,
-            accumulate=config.accumulate_steps,
-            stop=lambda: bool(stop),
-            after_step=lambda settled, stopping: self._after_step(settled, stopping, stop),
-            warn=log.warning,
+            hooks=self,
             name=f"epoch {epoch + 1}/{config.epochs}",
         )
         self.run_state.progress = progress
-        self._name_bad(self.splits.training, progress.bad)
-        self._finish_epoch(progress, stop)
+        self._name_bad(parts.splits.training, progress.bad)
+        self._finish_epoch(progress)
 
-    def _after_step(self, settled: Callable[[], Progress], stopping: bool, stop: StopRequest) -> None:
+    def stop(self) -> bool:
+        return bool(self.stop_request)
+
+    def warn(self, text: str) -> None:
+        log.warning(text)
+
+    def after_step(self, settled: Callable[[], Progress], stopping: bool) -> None:
         for observer in self.observers:
             if observer.every and self.state.step % observer.every == 0:
                 observer.on_step(self.state.step, {"train_loss": settled().loss, "lr": self._rate()})
         every = self.config.save_steps
         if not stopping and not (every and self.state.step % every == 0):
             return
-        run_state = replace(self.run_state, progress=summed(settled(), self.recipe.device))
+        run_state = replace(self.run_state, progress=summed(settled(), self.parts.recipe.device))
         if stopping:
-            self._leave(stop, run_state)
+            self._leave(run_state)
         self.saver.last(self._checkpoint(run_state))
 
     def _rate(self) -> float:
         """The learning rate of the step before."""
-        return learning_rate(self.config, max(0, self.state.scheduler.last_epoch - 1), self.steps_per_epoch)
+        step = max(0, self.state.scheduler.last_epoch - 1)
+        return learning_rate(self.config, step, self.parts.steps_per_epoch)
 
-    def _leave(self, stop: StopRequest, run_state: RunState) -> None:
+    def _leave(self, run_state: RunState) -> None:
         """Save and end this rank, as all others do now, with the signal that came to some of them."""
-        signum = max(distributed.gather(stop.signum)) or signal.SIGTERM
+        signum = max(distributed.gather(self.stop_request.signum)) or signal.SIGTERM
         self.saver.last(self._checkpoint(run_state), final=True)
         log.info(f"stopped at step {self.state.step}; python train.py --resume {self.folder.path} continues")
         raise Stopped(signum)
 
-    def _finish_epoch(self, progress: Progress, stop: StopRequest) -> None:
+    def _finish_epoch(self, progress: Progress) -> None:
         """Evaluate; record; count the epoch as finished; save."""
         start, run_state = time.perf_counter(), self.run_state
-        scored = self._evaluate(stop)
+        scored = self._evaluate()
         row = self._row(progress, scored, progress.seconds + time.perf_counter() - start)
         winner = scored[0]
         for other in scored[1:]:
@@ -120,7 +118,7 @@ class Trainer:
         checkpoint = self._checkpoint(run_state)
         if is_best:
             self.saver.best(checkpoint, winner.evaluation, winner.metrics)
-        epoch = Epoch(run_state.history, scored[0].metrics, list(self.splits.classes), progress, is_best)
+        epoch = Epoch(run_state.history, scored[0].metrics, list(self.parts.splits.classes), progress, is_best)
         for observer in self.observers:
             observer.on_epoch(epoch)
         # last, so that a run that is killed before does all of it again
@@ -141,22 +139,21 @@ class Trainer:
             row |= other.columns()
         return row
 
-    def _evaluate(self, stop: StopRequest) -> list[Scored]:
+    def _evaluate(self) -> list[Scored]:
         """The raw weights and, where they are kept, the averaged ones."""
-        models = {"net": self.state.model}
-        if self.state.ema is not None:
-            models["net_ema"] = self.state.ema.model
+        parts = self.parts
 
         def stop_if_asked() -> None:
-            if distributed.any_rank(bool(stop), self.recipe.device):
-                self._leave(stop, self.run_state)
+            if distributed.any_rank(self.stop(), parts.recipe.device):
+                self._leave(self.run_state)
 
-        scored = score(models, self.val_loader, self.recipe, len(self.splits.classes), stop=stop_if_asked)
-        self._name_bad(self.splits.val, scored[0].evaluation.bad)
+        scored = score(self.scored, parts.val_loader, parts.recipe, len(parts.splits.classes), stop=stop_if_asked)
+        self._name_bad(parts.splits.val, scored[0].evaluation.bad)
         return scored
 
     def _checkpoint(self, run_state: RunState) -> dict[str, Any]:
-        return to_checkpoint(self.state, run_state, self.config, self.splits, self.preprocess)
+        parts = self.parts
+        return to_checkpoint(parts.state, run_state, parts.config, parts.splits, parts.preprocess)
 
     def _name_bad(self, images: Source, bad: list[tuple[int, str]]) -> None:
         for index, reason in bad:

@@ -30,6 +30,7 @@ def make_recipe(config: Any, model: nn.Module, device: torch.device, preprocess:
         objective=objective,
         amp_dtype=amp_dtype(device, model, use_apex=config.use_apex, name=config.amp_dtype),
         clip_norm=config.clip_norm,
+        accumulate=config.accumulate_steps,
         channels_last=config.channels_last,
         seed=config.seed,
         weighs=not objective.even or (distributed.world_size() > 1 and config.on_bad_image == "skip"),

@@ -14,10 +14,9 @@ from ..errors import DataError, UnreadableError
 from ..rng import seed_network
 from .account import Account
 from .bars import progress_bar
-from .optim import clipped_norm, keep_where, scale_gradients, step_unless
-from .state import Progress, Recipe, StepResult, TrainState, summed
-
-STOP_EVERY = 8  # steps between two exchanges of the request to stop, among processes on GPUs
+from .optim import clipped_norm, scale_gradients, step_unless
+from .snapshot import Snapshot
+from .state import Progress, Recipe, StepResult, TrainState, exchange_every, summed
 
 
 def train_step(
@@ -30,15 +29,14 @@ def train_step(
     the same, so that nothing on the host depends on what the device finds, and nothing waits for it.
     """
     state.optimizer.zero_grad(set_to_none=True)
-    buffers = list(state.model.buffers())
-    before = torch._foreach_add(buffers, 0) if buffers else []  # copies: a bad batch spoils BatchNorm's statistics
+    buffers = Snapshot(state.buffers)  # a bad batch spoils BatchNorm's statistics
     loss_sums, weights = _backward(state, network, batches, recipe, mixer)
     state.scaler.unscale_(state.optimizer)
-    norm = clipped_norm(state.model, recipe.clip_norm)
+    norm = clipped_norm(state.parameters, recipe.clip_norm)
     bad_losses = distributed.all_reduce_sum((~torch.isfinite(loss_sums).all()).long())
     result = StepResult(loss_sums, weights, bad_losses, ~torch.isfinite(norm))
     step_unless(state.optimizer, result.skip)
-    keep_where(result.skip, buffers, before)
+    buffers.restore_where(result.skip)
     state.scheduler.step()
     state.scaler.update()
     state.step += 1
@@ -62,7 +60,7 @@ def _backward(
     loss_sums, weights = (torch.stack(parts) for parts in zip(*found))
     if recipe.weighs:
         total = distributed.all_reduce_sum(weights.sum())
-        scale_gradients(state.model, images_in_step * distributed.world_size() / total)
+        scale_gradients(state.parameters, images_in_step * distributed.world_size() / total)
     return loss_sums, weights
 
 
@@ -85,6 +83,11 @@ def _synced_last(network: nn.Module, last: bool) -> contextlib.AbstractContextMa
     """Among several processes, gradients are exchanged once a step: with its last batch."""
     no_sync = getattr(network, "no_sync", None)  # of DDP, also within torch.compile
     return contextlib.nullcontext() if last or no_sync is None else no_sync()
+
+
+def steps_of(batches: int, accumulate: int) -> int:
+    """Optimizer steps over so many batches, the last perhaps of fewer."""
+    return -(-batches // accumulate)
 
 
 def grouped(loader: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
@@ -122,6 +125,26 @@ class Stopwatch:
         return time.perf_counter() - self.start
 
 
+class StepHooks:
+    """What goes on beside the steps of an epoch; these do nothing, a run's save, report and stop."""
+
+    def stop(self) -> bool:
+        """Whether this rank was asked to stop; the ranks exchange it now and then."""
+        return False
+
+    def after_step(self, settled: Callable[[], Progress], stopping: bool) -> None:
+        """Called after every step; may save or raise.
+
+        settled: gives this rank's progress, for which it waits for the device.  stopping: whether some rank was asked.
+        """
+
+    def warn(self, text: str) -> None:
+        """Called with a sentence for each step that was skipped."""
+
+
+NO_HOOKS = StepHooks()
+
+
 def train_one_epoch(
     state: TrainState,
     network: nn.Module,
@@ -130,25 +153,18 @@ def train_one_epoch(
     mixer: Mixer | None,
     progress: Progress,
     *,
-    accumulate: int = 1,
-    stop: Callable[[], bool] = lambda: False,
-    after_step: Callable[[Callable[[], Progress], bool], None] = lambda settled, stop: None,
-    warn: Callable[[str], None] = lambda text: None,
+    hooks: StepHooks = NO_HOOKS,
     name: str = "train",
 ) -> Progress:
     """The rest of an epoch: what `loader` yields. Adds to `progress` and returns it, summed over the ranks.
 
-    stop: whether this rank was asked to stop; the ranks exchange it now and then.
-    after_step: called after every step with a function that gives this rank's progress, for which it waits for the
-        device, and whether to stop; it may save or raise.
-    warn: called with a sentence for each step that was skipped.
     Raises DivergedError after several non-finite losses in a row, naming the files of the last.
     """
     network.train()
-    account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=warn)
+    account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=hooks.warn)
     watch, before = Stopwatch(), (progress.seconds, progress.waited)
     with contextlib.closing(read(loader)) as stream:
-        groups = progress_bar(grouped(stream, accumulate), -(-len(loader) // accumulate), name)
+        groups = progress_bar(grouped(stream, recipe.accumulate), steps_of(len(loader), recipe.accumulate), name)
         for batches in watch.watch(groups):
             progress.bad += [bad for batch in batches for bad in batch.bad]
             batches = [batch for batch in batches if len(batch.targets)]
@@ -158,15 +174,13 @@ def train_one_epoch(
             with batchnorm_explained():
                 account.add(train_step(state, network, batches, recipe, mixer), batches)
             progress.seconds, progress.waited = before[0] + watch.seconds, before[1] + watch.waited
-            after_step(account.settled, _stops(stop, state.step, recipe.device))
+            hooks.after_step(account.settled, _stops(hooks, state.step, recipe.device))
     return summed(account.settled(), recipe.device)
 
 
-def _stops(stop: Callable[[], bool], step: int, device: torch.device) -> bool:
+def _stops(hooks: StepHooks, step: int, device: torch.device) -> bool:
     """Whether some rank was asked to stop; asked only every few steps where an answer means waiting for the device."""
-    if distributed.world_size() == 1:
-        return stop()
-    return step % (1 if device.type == "cpu" else STOP_EVERY) == 0 and distributed.any_rank(stop(), device)
+    return step % exchange_every(device) == 0 and distributed.any_rank(hooks.stop(), device)
 
 
 def _skip_empty(state: TrainState) -> None:

@@ -12,7 +12,7 @@ from ..data.batches import NO_IMAGES, Batch, ImageLoader, read
 from .bars import progress_bar
 from .meters import Confusion, MeanLoss, Meter
 from .metrics import Evaluation
-from .state import Recipe
+from .state import Recipe, exchange_every
 
 
 @torch.inference_mode()
@@ -28,7 +28,7 @@ def evaluate(
     """Show every image to each model once, whatever the number of processes, and its logits to that model's meters.
 
     meters: of each model; afterwards they hold the figures over all ranks.
-    stop: called after every batch, and equally often on every rank; it may raise on all of them.
+    stop: called after every batch or every few, and equally often on every rank; it may raise on all of them.
     Returns (index, reason) of the images that could not be read.
     """
     bad = []
@@ -37,11 +37,12 @@ def evaluate(
     rounds = max(distributed.gather(len(loader)))
     with contextlib.closing(read(loader)) as stream:
         in_step = itertools.chain(stream, itertools.repeat(NO_IMAGES, rounds - len(loader)))
-        for batch in progress_bar(in_step, rounds, name):
+        for number, batch in enumerate(progress_bar(in_step, rounds, name), 1):
             bad += batch.bad
             if len(batch.targets):
                 _show(models, batch, recipe, meters)
-            stop()
+            if number % exchange_every(recipe.device) == 0:
+                stop()
     for meter in itertools.chain(*meters):
         meter.reduce()
     return sorted(item for items in distributed.gather(bad) for item in items)

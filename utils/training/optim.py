@@ -75,7 +75,9 @@ def step_unless(optimizer: Optimizer, skip: Tensor) -> None:
     optimizer.step()
     known = set(map(id, tensors))
     new = [tensor for tensor in _tensors_of(optimizer) if id(tensor) not in known]
-    keep_where(skip, [*tensors, *new], [*before, *map(torch.zeros_like, new)])  # state begins with zeros
+    with torch.no_grad():
+        for tensor, old in zip([*tensors, *new], [*before, *map(torch.zeros_like, new)]):  # state begins with zeros
+            tensor.copy_(torch.where(skip.to(tensor.device), old, tensor))
 
 
 def _begin_momentum(optimizer: Optimizer) -> None:
@@ -94,13 +96,6 @@ def _tensors_of(optimizer: Optimizer) -> list[Tensor]:
     return [*weights, *state]
 
 
-@torch.no_grad()
-def keep_where(skip: Tensor, tensors: Sequence[Tensor], before: Sequence[Tensor]) -> None:
-    """Put `before` back into `tensors` where `skip` holds, in place."""
-    for tensor, old in zip(tensors, before):
-        tensor.copy_(torch.where(skip.to(tensor.device), old, tensor))
-
-
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """`load_state_dict`, and what is remembered of a parameter laid out in memory as it is itself.
 
@@ -113,14 +108,14 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
                 values[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
-def clipped_norm(model: nn.Module, limit: float) -> Tensor:
-    """The norm of all gradients of `model` together, which are scaled down where it is greater than `limit`."""
+def clipped_norm(parameters: Sequence[Tensor], limit: float) -> Tensor:
+    """The norm of all gradients together, which are scaled down where it is greater than `limit`."""
     if math.isfinite(limit):
-        return clip_grad_norm_(model.parameters(), limit)
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        return clip_grad_norm_(parameters, limit)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # and no pass that multiplies by 1
 
 
-def scale_gradients(model: nn.Module, factor: Tensor) -> None:
-    """Multiply all gradients of `model` by a scalar on their device, in place."""
-    torch._foreach_mul_([parameter.grad for parameter in model.parameters() if parameter.grad is not None], factor)
+def scale_gradients(parameters: Sequence[Tensor], factor: Tensor) -> None:
+    """Multiply all gradients by a scalar on their device, in place."""
+    torch._foreach_mul_([parameter.grad for parameter in parameters if parameter.grad is not None], factor)

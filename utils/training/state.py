@@ -1,6 +1,7 @@
 """What a step changes, what it goes by, and what has happened in an epoch so far."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from .. import distributed
 from ..data.batches import Batch
 from ..data.pixels import normalise
+from ..data.transfer import to_device
 from .ema import ModelEma
 from .objective import CrossEntropy, Objective
 
@@ -25,6 +27,16 @@ class TrainState:
     ema: ModelEma | None = None
     step: int = 0
 
+    @cached_property
+    def parameters(self) -> list[nn.Parameter]:
+        """Of the model, which is walked through once."""
+        return list(self.model.parameters())
+
+    @cached_property
+    def buffers(self) -> list[Tensor]:
+        """Of the model: statistics of norms, tables of positions."""
+        return list(self.model.buffers())
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,6 +48,7 @@ class Recipe:
     objective: Objective = field(default_factory=CrossEntropy)
     amp_dtype: torch.dtype | None = None
     clip_norm: float = float("inf")
+    accumulate: int = 1  # batches per step
     channels_last: bool = False
     seed: int = 0
     weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
@@ -45,8 +58,7 @@ class Recipe:
 
     def to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) float32 normalised images and (N,) targets on the device."""
-        images = batch.images.to(self.device, non_blocking=True)
-        targets = batch.targets.to(self.device, non_blocking=True)
+        images, targets = to_device([batch.images, batch.targets], self.device)
         return normalise(images, self.mean, self.std, channels_last=self.channels_last), targets
 
 
@@ -99,3 +111,8 @@ def summed(progress: Progress, device: torch.device) -> Progress:
 def on_device(sums: Tensor, device: torch.device) -> Tensor:
     """On the device for nccl; mps has no float64, and no ranks either."""
     return sums if device.type == "mps" else sums.to(device)
+
+
+def exchange_every(device: torch.device) -> int:
+    """Batches between two exchanges of the request to stop: what other processes say by GPU is waited for."""
+    return 1 if device.type == "cpu" or distributed.world_size() == 1 else 8

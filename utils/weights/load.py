@@ -27,10 +27,11 @@ class LoadReport:
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.missing)
         parts = [f"loaded {len(self.loaded)} of {total} tensors from {self.path}", *self.notes]
-        if self.missing:
-            parts.append(f"left as initialised: {_some(self.missing)}")
-        if self.skipped:
-            parts.append(f"not used: {_some(self.skipped)}")
+        resized = set(self.missing) & set(self.skipped)  # which the notes name with their sizes
+        if absent := [name for name in self.missing if name not in resized]:
+            parts.append(f"left as initialised: {_some(absent)}")
+        if unused := [name for name in self.skipped if name not in resized]:
+            parts.append(f"not used: {_some(unused)}")
         return "; ".join(parts)
 
 

@@ -128,17 +128,17 @@ def with_scaler(scale: float) -> None:
     build.make_scaler = lambda device, dtype: torch.amp.GradScaler("cpu", init_scale=scale)
 
 
-def weights_told() -> None:
+def report_weights() -> None:
     """Each rank prints a digest of its state when the run has ended."""
     loop = Trainer.loop
 
-    def loop_and_tell(self):
+    def loop_and_report(self):
         loop(self)
         parts = [*self.state.model.parameters(), *self.state.ema.model.parameters()]
         digest = hashlib.sha256(b"".join(part.detach().numpy().tobytes() for part in parts)).hexdigest()
         print(f"state {digest} {self.state.scheduler.last_epoch} {self.state.scaler.state_dict()}", flush=True)
 
-    Trainer.loop = loop_and_tell
+    Trainer.loop = loop_and_report
 
 
 def all_of(*faults: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""A disk that is full or a quota: told in one line, what was there stays whole, and the run makes up for it."""
+"""A disk that is full or a quota: reported in one line, what was there stays whole, and the run makes up for it."""
 
 import os
 import shutil
@@ -25,10 +25,10 @@ def test_a_write_that_fails_for_a_while_is_made_up_for(make_runs, tmp_path):
     runs = make_runs()
     job = runs.begin(tmp_path / "part", fault=partial(no_room, 3, 6))
     assert job.end() == [0], job.said()
-    told = [line for line in job.said().splitlines() if "cannot write" in line]
-    assert len(told) == 2, told  # once for each file, however often it failed
-    assert "cannot write last.pth: File too large; training goes on, and the next save tries again" in told[0]
-    assert "cannot write best.pth: File too large" in told[1]
+    reported = [line for line in job.said().splitlines() if "cannot write" in line]
+    assert len(reported) == 2, reported  # once for each file, however often it failed
+    assert "cannot write last.pth: File too large; training goes on, and the next save tries again" in reported[0]
+    assert "cannot write best.pth: File too large" in reported[1]
     assert_equal_to_the_end(runs.whole()[0], folder_of(tmp_path / "part"))
 
 

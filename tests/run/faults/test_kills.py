@@ -1,4 +1,4 @@
-"""Runs that are killed or told to stop at any moment end, once resumed, as if nothing had happened: bit for bit."""
+"""Runs that are killed or asked to stop at any moment end, once resumed, as if nothing had happened: bit for bit."""
 
 import os
 import random

@@ -20,7 +20,7 @@ from tests.run.faults.injected import (
     loader_killed_in_step,
     no_number_in_batch,
     raises_in_step,
-    weights_told,
+    report_weights,
     with_scaler,
 )
 from tests.run.faults.processes import ROOT, assert_equal_to_the_end, folder_of
@@ -73,8 +73,8 @@ def states(job):
 def test_a_loss_that_is_no_number_on_one_rank_is_skipped_by_all(make_runs, tmp_path):
     """In the first of the two batches that make a step, with a scaler that overflows at the start as well."""
     runs = make_runs(ranks=2)
-    scaler = partial(with_scaler, 2.0**127)
-    job = runs.begin(tmp_path / "part", fault=partial(all_of, scaler, partial(no_number_in_batch, 5, 1), weights_told))
+    faults = partial(with_scaler, 2.0**127), partial(no_number_in_batch, 5, 1), report_weights
+    job = runs.begin(tmp_path / "part", fault=partial(all_of, *faults))
     assert job.end() == [0, 0], job.said()
     assert job.said().count("step skipped: the loss is no number for a batch of ") == 1
     one, other = states(job)

@@ -113,7 +113,7 @@ def test_resuming_from_an_earlier_checkpoint_drops_the_rows_of_later_epochs(make
 
 
 @pytest.mark.parametrize("lost", ["missing", "damaged", "older"])
-def test_a_best_that_is_lost_is_told_and_replaced(make_config, lost):
+def test_a_best_that_is_lost_is_reported_and_replaced(make_config, lost):
     config = make_config(epochs=2)
     folder = train.run(config)
     if lost == "damaged":
@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_not_to_be_forced(make_config):
 
 
 @pytest.mark.parametrize("epochs", [3, 6])
-def test_other_epochs_move_the_rate_at_once_and_it_is_told(make_config, monkeypatch, epochs):
+def test_other_epochs_move_the_rate_at_once_and_it_is_reported(make_config, monkeypatch, epochs):
     config = make_config(epochs=4)
     folder = stopped_after(config, 5, monkeypatch)
     used = []
@@ -231,8 +231,8 @@ def test_other_epochs_move_the_rate_at_once_and_it_is_told(make_config, monkeypa
     assert used == pytest.approx([learning_rate(now, n, 3) for n in range(5, 3 * epochs)], rel=1e-12)
     word = "extended" if epochs > 4 else "shortened"
     old, new = (f"{learning_rate(c, 5, 3):.3g}" for c in (config, now))
-    told = f"epochs: {word} from 4 to {epochs}; the cosine is drawn anew: the learning rate goes on at {new} instead of"
-    assert f"{told} {old}" in log_of(folder)
+    change = f"epochs: {word} from 4 to {epochs}; the cosine is drawn anew: "
+    assert f"{change}the learning rate goes on at {new} instead of {old}" in log_of(folder)
 
 
 def test_options_of_the_optimizer_that_are_changed_on_resume_hold(make_config):

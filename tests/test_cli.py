@@ -1,0 +1,62 @@
+"""What a command says at its end: to a reader that has gone away, as after `| head`, and where memory is short."""
+
+import os
+import sys
+from contextlib import contextmanager
+
+from utils.cli import run_command
+from utils.log import RunLog, log
+
+import pytest
+import torch
+
+
+@contextmanager
+def unread_output():
+    """Within it, standard output is a pipe that nobody reads; at its end it is flushed, as Python does at its exit."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        yield
+        stream.flush()
+
+
+def test_a_command_ends_without_a_traceback(capfd):
+    with unread_output():
+        assert run_command(lambda: print("x" * 100_000)) == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_a_run_goes_on_and_its_log_has_every_line(tmp_path, capfd):
+    def three_lines():
+        for i in range(3):
+            log.info(f"line {i}")
+
+    with unread_output(), RunLog() as run_log:
+        run_log.write_to(tmp_path)
+        assert run_command(three_lines) == 0
+    assert [line.split()[-1] for line in (tmp_path / "train.log").read_text().splitlines()] == ["0", "1", "2"]
+    assert capfd.readouterr().err == ""
+
+
+def test_another_broken_pipe_is_reported(capfd):
+    def fail():
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert run_command(fail) == 1
+    assert "Broken pipe" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), None])
+def test_too_little_memory_is_one_line_with_the_keys_to_change(capfd, error):
+    def fail():
+        if error is not None:
+            raise error
+        torch.empty(2**60, dtype=torch.uint8)
+
+    assert run_command(fail) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: out of memory (")
+    assert len(said.splitlines()) == 1
+    assert all(key in said for key in ("batch_size", "accumulate_steps", "use_apex", "img_size"))
