@@ -41,6 +41,18 @@ def test_deterministic_operations_resume_bit_for_bit(device, make_config, monkey
     assert_same_run(whole, part)
 
 
+@pytest.mark.usefixtures("deterministic")
+def test_recorded_steps_resume_bit_for_bit(device, make_config, monkeypatch):
+    """Recorded are steps of one full batch, after the first three, and after three again in the run that goes on."""
+    needs_cuda(device, "nothing is recorded")
+    changes = dict(model_prefix="regnetx", model_suffix="200mf", epochs=4, batch_size=4, accumulate_steps=1)
+    config = make_config(**changes, use_benchmark=False)
+    whole, part = train.run(config), stopped_after(config, 7, monkeypatch)
+    assert load_checkpoint(part / "last.pth")["epoch"] == 1
+    resumed(config, part)
+    assert_same_run(whole, part)
+
+
 def asked_to_stop_in_step(step):
     """SIGTERM within a step, as a scheduler sends it."""
     at_call(engine, "train_step", step, lambda: os.kill(os.getpid(), signal.SIGTERM))

@@ -7,6 +7,7 @@ from utils.training.account import Account
 from utils.training.build import make_mixer
 from utils.training.engine import StepHooks, train_one_epoch, train_step
 from utils.training.evaluate import evaluate
+from utils.training.fixed_shape import BEFORE, FixedShape, for_training
 from utils.training.meters import Confusion, MeanLoss
 from utils.training.optim import OPTIMIZERS
 from utils.training.state import Progress
@@ -17,7 +18,7 @@ import torch
 from tests.gpu.runs import needs_cuda
 from tests.gpu.steps import CLASSES, allow_waiting, batch, begin, forbid_waiting, no_waiting, settings
 
-WARM_UP = 3  # steps in which state is made, kernels are loaded and algorithms chosen
+WARM_UP = BEFORE + 2  # steps in which state is made, kernels are loaded, algorithms chosen, and one is recorded
 NETWORK = "shufflenetv2", "0.5"
 MIXING = dict(mixup_prob=0.5, cutmix_prob=0.5)
 
@@ -32,28 +33,36 @@ def test_the_guard_finds_a_wait(device):
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_step_waits_for_nothing(device, optimizer, precision):
-    config = settings(*NETWORK, precision, optimizer_type=optimizer, init_lr=1e-3, **MIXING)
+@pytest.mark.parametrize("accumulate", [2, pytest.param(1, id="recorded")])
+def test_a_step_waits_for_nothing(device, optimizer, precision, accumulate):
+    """Eager ones of two batches, and those of one, which are recorded as CUDA graphs."""
+    if accumulate == 1:
+        needs_cuda(device, "nothing is recorded")
+    changes = dict(optimizer_type=optimizer, init_lr=1e-3, batch_size=4, accumulate_steps=accumulate)
+    config = settings(*NETWORK, precision, **changes, **MIXING)
     state, recipe = begin(config, device)
+    network = for_training(state.model, config, recipe)
     mixer, warnings = make_mixer(config, CLASSES, 0), []
     guarded, side = (20, 64) if device.type == "cuda" else (1, 32)
-    parts = [batch(4, seed=seed, side=side, boxes=True) for seed in range(2)]
+    parts = [batch(4, seed=seed, side=side, boxes=True) for seed in range(accumulate)]
     account = Account(Progress(), str, overflows=state.scaler.is_enabled(), warn=warnings.append)
     for _ in range(WARM_UP):
-        account.add(train_step(state, state.model, parts, recipe, mixer), parts)
+        account.add(train_step(state, network, parts, recipe, mixer), parts)
     with no_waiting(device):
         for _ in range(guarded):
-            account.add(train_step(state, state.model, parts, recipe, mixer), parts)
+            account.add(train_step(state, network, parts, recipe, mixer), parts)
     progress, steps = account.settled(), WARM_UP + guarded
-    kinds = {mixer.kind(step=step, part=part, rank=0) for step in range(WARM_UP, steps) for part in (0, 1)}
+    kinds = {mixer.kind(step=step, part=part, rank=0) for step in range(WARM_UP, steps) for part in range(accumulate)}
     assert kinds == {"mixup", "cutmix"} or guarded == 1
-    assert progress.images == 8 * (steps - progress.non_finite)
+    assert progress.images == 4 * accumulate * (steps - progress.non_finite)
     assert progress.non_finite == len(warnings) <= steps // 2  # of float16, whose scale is being found
     assert state.step == steps
+    assert isinstance(network, FixedShape) == (accumulate == 1)
+    assert accumulate == 2 or network.fast[0] is not None
 
 
 def test_an_epoch_from_loading_processes_waits_for_nothing(device, image_folder):
-    root = image_folder({"train": {"ant": 30, "bee": 30}, "val": {"ant": 1, "bee": 1}}, size=(80, 70))
+    root = image_folder({"train": {"ant": 40, "bee": 40}, "val": {"ant": 1, "bee": 1}}, size=(80, 70))
     changes = dict(batch_size=4, random_erase_prob=1.0, accumulate_steps=2, num_workers=2, **MIXING)
     config = settings(*NETWORK, "float16", **changes)
     state, recipe = begin(config, device)
@@ -74,7 +83,7 @@ def test_an_epoch_from_loading_processes_waits_for_nothing(device, image_folder)
     finally:
         allow_waiting(device)
     assert sum(guarded) == last - WARM_UP >= 4
-    assert progress.images + 8 * progress.non_finite >= 60 - 8
+    assert progress.images + 8 * progress.non_finite == 80
 
 
 def test_an_evaluation_waits_for_nothing_until_its_end(device, image_folder):
