@@ -53,7 +53,8 @@ class Bench:
             self.give_back()
 
     def turn(self, seconds: float, least: int, warmup: int, profiled: int = 0) -> dict[str, float]:
-        """Some `seconds` of steps, `least` at least: seconds of a step, and MiB that were allocated at the peak.
+        """Some `seconds` of steps, `least` at least: seconds of a step, and MiB that torch reserved at the peak,
+        those of recorded graphs among them.
 
         warmup: steps that do not count, 1 at least: memory was given back after the turn before.
         profiled: so many steps, or what half a second has room for, are then looked into.
@@ -67,7 +68,7 @@ class Bench:
             torch.cuda.reset_peak_memory_stats(self.device)
         found = {"seconds": self.run(count) / count}
         if self.on_gpu:
-            found["mib"] = torch.cuda.max_memory_allocated(self.device) / 2**20
+            found["mib"] = torch.cuda.max_memory_reserved(self.device) / 2**20
             if profiled:
                 found |= self.profile(min(profiled, max(2, math.ceil(0.5 / found["seconds"]))))
         self.give_back()
@@ -112,6 +113,8 @@ class Bench:
             torch.compiler.reset()
         self.steps, self.compiled, self.begun = None, False, False
         self.give_back()
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def give_back(self) -> None:
         """Leave the memory that is not in use to the other processes."""

@@ -53,7 +53,7 @@ class StepTable:
     def __init__(self, sides: list[Side], card: str, scale: Scale, journal: Journal) -> None:
         self.sides, self.peak, self.scale, self.journal = sides, peak_of(card), scale, journal
         names = " / ".join(side.name for side in sides)
-        columns = ["network", "batch", "compiled", f"images/s: {names}", "ours / better peer", "peak MiB"]
+        columns = ["network", "batch", "compiled", f"images/s: {names}", "ours / better peer", "MiB reserved"]
         columns += ["idle GPU ms a step", "kernels a step", "% of the card's bf16 peak"]
         self.table = Table(f"Training steps; in each cell {names}", columns)
 
@@ -132,7 +132,7 @@ class AdderTable:
     def __init__(self, ours: Side, scale: Scale, journal: Journal) -> None:
         self.ours, self.scale, self.journal = ours, scale, journal
         columns = ["batch", "AdderNet-50 ms a step", "resnet 50 ms a step", "times as long"]
-        columns += ["peak MiB", "times as much"]
+        columns += ["MiB reserved", "times as much"]
         self.table = Table("AdderNet-50 beside resnet 50", columns)
 
     def measure(self, batch_size: int, img_size: int, timeout: float) -> None:

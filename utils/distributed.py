@@ -100,7 +100,7 @@ def barrier() -> None:
 
 def parallel(model: nn.Module, device: torch.device) -> nn.Module:
     """The model itself, or its DDP wrapper among several processes."""
-    if not _active():
+    if world_size() == 1:
         return model
     return DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
 

@@ -38,10 +38,10 @@ def as_is(batch: T) -> T:
 
 
 def worker_count(num_workers: int | Literal["auto"], device: torch.device, local_world_size: int) -> int:
-    """'auto': the cores of this process, at most 8; on a CPU, which trains with the same cores, at most 2."""
+    """'auto': the cores of this process, at most 16; on a CPU, which trains with the same cores, at most 2."""
     if num_workers != "auto":
         return num_workers
-    return max(1, min(8 if device.type != "cpu" else 2, available_cores() // local_world_size))
+    return max(1, min(16 if device.type != "cpu" else 2, available_cores() // local_world_size))
 
 
 def start_worker(worker: int, *, cores: frozenset[int]) -> None:

@@ -34,8 +34,7 @@ def _sgd(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
 
 
 def _rmsprop(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
-    on_device = device.type == "cuda"  # its counts of steps too, else whether a step is skipped were waited for
-    return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps, capturable=on_device)
+    return torch.optim.RMSprop(groups, config.init_lr, momentum=config.momentum, eps=config.eps)
 
 
 def _adam(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
@@ -78,7 +77,7 @@ def step_unless(optimizer: Optimizer, skip: Tensor) -> None:
     new = [tensor for tensor in _tensors_of(optimizer) if id(tensor) not in known]
     with torch.no_grad():
         for tensor, old in zip([*tensors, *new], [*before, *map(torch.zeros_like, new)]):  # state begins with zeros
-            tensor.copy_(torch.where(skip.to(tensor.device), old, tensor))
+            tensor.copy_(torch.where(skip, old, tensor))
 
 
 def _begin_momentum(optimizer: Optimizer) -> None:
@@ -91,10 +90,11 @@ def _begin_momentum(optimizer: Optimizer) -> None:
 
 
 def _tensors_of(optimizer: Optimizer) -> list[Tensor]:
-    """Weights, and what is remembered of them."""
+    """Weights, and what is remembered of them on their device: RMSprop's counts of steps, which nothing is computed
+    from, are on the host, where to put one back is to wait for the device."""
     weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = [value for values in optimizer.state.values() for value in values.values() if torch.is_tensor(value)]
-    return [*weights, *state]
+    return [*weights, *(value for value in state if value.device == weights[0].device)]
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
