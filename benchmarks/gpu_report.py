@@ -30,51 +30,60 @@ def print_versions(side: Side) -> str:
 
 
 def fill(plan: Plan, sides: dict[str, Side], card: str, folder: Path, given: argparse.Namespace) -> None:
-    """Eager steps first, small batches before large ones; compiled ones get the time that is left."""
+    """Eager steps of small batches first, then whole epochs; compiled steps get the time that is left."""
     journal, scale = Journal(given.json), Scale(given.rounds, given.seconds, given.steps, given.warmup, given.profiled)
     table = StepTable(list(sides.values()), card, scale, journal)
-    if "steps" in given.parts and "off" in given.compile:
-        for row in rows(given, compiled=False):
-            plan.add("eager", row.title, partial(table.measure, row))
+
+    def add_steps(kind: str, sizes: list[int]) -> None:
+        compiled = kind == "compiled"
+        if "steps" in given.parts and ("on" if compiled else "off") in given.compile:
+            for row in rows(given, sizes, compiled=compiled):
+                plan.add(kind, row.title, partial(table.measure, row))
+
+    small, *large = sorted(given.batch_sizes)
+    add_steps("eager", [small])
     if "loading" in given.parts:
-        fill_loading(plan, sides, scale, journal, folder, given)
+        add_epochs(plan, sides["ours"], EpochTable(journal, scale), folder, given)
+    add_steps("eager", large)
+    if "loading" in given.parts:
+        add_loaders(plan, sides, LoaderTable(journal), folder, given)
     if "addernet" in given.parts:
         adder = AdderTable(sides["ours"], scale, journal)
-        sizes = given.adder_batch, given.img_size
-        plan.add("addernet", "AdderNet-50", lambda deadline, timeout: adder.measure(*sizes, timeout))
-    if "steps" in given.parts and "on" in given.compile:
-        for row in rows(given, compiled=True):
-            plan.add("compiled", row.title, partial(table.measure, row))
+        size = given.adder_batch, given.img_size
+        plan.add("addernet", "AdderNet-50", lambda deadline, timeout: adder.measure(*size, timeout))
+    add_steps("compiled", [small, *large])
 
 
-def rows(given: argparse.Namespace, *, compiled: bool) -> list[Row]:
-    sizes = sorted(given.batch_sizes)
+def rows(given: argparse.Namespace, sizes: list[int], *, compiled: bool) -> list[Row]:
     pairs = [(network.split(":"), size) for size in sizes for network in given.networks]
     common = dict(compile=compiled, img_size=given.img_size, cuda_graphs=given.cuda_graphs)
     return [Row(*words, size, **common) for words, size in pairs]
 
 
-def fill_loading(
-    plan: Plan, sides: dict[str, Side], scale: Scale, journal: Journal, folder: Path, given: argparse.Namespace
-) -> None:
-    loaders, epochs, ours = LoaderTable(journal), EpochTable(journal, scale), sides["ours"]
+def loading_of(folder: Path, given: argparse.Namespace, augment: str) -> Loading:
     images = 4 * given.workers * given.loader_batch  # four batches of each worker, of which the first does not count
-    loading = partial(Loading, str(folder), images, given.loader_batch, given.workers, given.img_size)
+    return Loading(str(folder), images, given.loader_batch, given.workers, given.img_size, augment)
 
-    def add_loader(side: Side, augment: str) -> None:
-        title = f"loader of {side.name}, {augment}"
-        plan.add("loading", title, lambda deadline, timeout: loaders.measure(side, loading(augment), timeout))
 
-    def add_epoch(row: Row) -> None:
-        title = f"epoch of {row.title}"
-        plan.add("loading", title, lambda deadline, timeout: epochs.measure(ours, row, loading("tawide"), timeout))
-
+def add_epochs(plan: Plan, ours: Side, table: EpochTable, folder: Path, given: argparse.Namespace) -> None:
+    loading = loading_of(folder, given, "tawide")
     for network in given.loaded:
-        add_epoch(Row(*network.split(":"), given.loader_batch, img_size=given.img_size))
-    for name in ("ours", "timm"):
+        row = Row(*network.split(":"), given.loader_batch, img_size=given.img_size)
+        title = f"epoch of {row.title}"
+        plan.add("loading", title, lambda deadline, timeout, row=row: table.measure(ours, row, loading, timeout))
+
+
+def add_loaders(
+    plan: Plan, sides: dict[str, Side], table: LoaderTable, folder: Path, given: argparse.Namespace
+) -> None:
+    for name, augment in (("ours", "simple"), ("timm", "simple"), ("ours", "tawide")):
         if name in sides:
-            add_loader(sides[name], "simple")
-    add_loader(ours, "tawide")
+            measure = partial(_measure_loader, table, sides[name], loading_of(folder, given, augment))
+            plan.add("loading", f"loader of {name}, {augment}", measure)
+
+
+def _measure_loader(table: LoaderTable, side: Side, loading: Loading, deadline: float, timeout: float) -> None:
+    table.measure(side, loading, timeout)
 
 
 def print_host(ours: Side, network: str, given: argparse.Namespace) -> None:

@@ -364,7 +364,7 @@ def test_validation_batches_keep_order_and_cover_all(image_folder):
 
 @pytest.mark.parametrize(
     ("asked", "device", "processes", "expected"),
-    [(0, "cpu", 1, 0), (5, "cpu", 4, 5), ("auto", "cpu", 1, 2), ("auto", "cuda", 1, 8), ("auto", "cuda", 4, 4)],
+    [(0, "cpu", 1, 0), (5, "cpu", 4, 5), ("auto", "cpu", 1, 2), ("auto", "cuda", 1, 16), ("auto", "cuda", 4, 4)],
 )
 def test_the_number_of_workers(monkeypatch, asked, device, processes, expected):
     monkeypatch.setattr(data_module, "available_cores", lambda: 16)

@@ -32,7 +32,6 @@ def target_out_of_range(place, device):
     at_call(*PLACES[place], STEP, strike)
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("place", PLACES)
 def test_after_an_error_of_the_device_the_checkpoint_before_is_good(device, make_config, make_runs, place):
     changes = dict(epochs=2, accumulate_steps=1, save_steps=1)

@@ -5,13 +5,11 @@ from functools import partial
 
 from utils.weights.checkpoint import load_checkpoint
 
-import pytest
 import torch
 
 import train
 from tests.gpu.runs import needs_cuda
 
-pytestmark = pytest.mark.xdist_group("processes")
 LITTLE = 250 * 2**20  # bytes, of which a batch of 21 images of 640 x 640 takes several times as much
 
 

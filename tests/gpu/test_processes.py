@@ -51,7 +51,6 @@ def test_one_process_under_nccl_trains_as_without_a_launcher(device, make_config
     assert way <= 0.05
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("sync_bn", [True, False])
 def test_two_processes_on_one_gpu_are_one_of_both_batches(device, make_config, make_runs, image_folder, sync_bn):
     """With BatchNorm's statistics over both; each with its own they are another network, which shows the difference."""

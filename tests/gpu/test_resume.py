@@ -58,7 +58,6 @@ def asked_to_stop_in_step(step):
     at_call(engine, "train_step", step, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
-@pytest.mark.xdist_group("processes")
 def test_a_signal_stops_the_command_which_resumes_to_nearly_the_same_end(make_config, make_runs):
     """With the shipped settings, under which operations may add up in another order each time."""
     changes = dict(model_prefix="regnetx", model_suffix="200mf")  # which blows no rounding up

@@ -5,7 +5,8 @@ network as it is, so that a ragged last batch costs neither a compilation nor a 
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -96,22 +97,36 @@ def recorded(network: nn.Module, images: Tensor, *, recipe: Recipe) -> Call | No
     """
     if not _room(recipe.device):
         return None
-    call = _Call(network)
     torch.cuda.empty_cache()  # of what the steps before have left
     buffers, numbers = Snapshot(groups_of(network.buffers())), torch.cuda.get_rng_state(recipe.device)
+    call = _Call(network)
     try:
-        with torch.autocast("cuda", recipe.amp_dtype, recipe.amp_dtype is not None, cache_enabled=False):
+        with recording(recipe.device), torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False):
             torch.cuda.make_graphed_callables(call, (images.clone(),), allow_unused_input=True)
     except RuntimeError as error:
-        torch.cuda.empty_cache()
-        warnings.warn(
-            f"not recorded as a CUDA graph, which would be faster: {str(error).splitlines()[0]}", stacklevel=1
-        )
+        reason = str(error).splitlines()[0]
+        warnings.warn(f"steps are not recorded as CUDA graphs, which are faster: {reason}", stacklevel=1)
         return None
     finally:  # it was run a few times, which shall leave no trace
         buffers.restore_where(torch.tensor(True, device=recipe.device))
         torch.cuda.set_rng_state(numbers, recipe.device)
     return call
+
+
+@contextmanager
+def recording(device: torch.device) -> Iterator[None]:
+    """Without it, a recording that breaks off leaves its stream current and the generator counting for the graph."""
+    stream, generator = torch.cuda.current_stream(device), torch.cuda.default_generators[device.index or 0]
+    try:
+        yield
+    except RuntimeError:
+        torch.cuda.set_stream(stream)
+        generator.graphsafe_set_state(torch.Generator(device).graphsafe_get_state())
+        torch.cuda.empty_cache()
+        raise
+    # gradients come from the graph's stream and are added up on the step's, which autograd would warn of
+    if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
 
 
 class _Call(nn.Module):
@@ -120,18 +135,9 @@ class _Call(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        # made here, where gradients will be added up: those made while recording would be of another stream
-        self.accumulators = [accumulator_of(parameter) for parameter in trained]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images)
-
-
-def accumulator_of(parameter: nn.Parameter) -> Any:
-    """The node of autograd that adds up the gradients of `parameter`, on the stream that is current at first."""
-    view: Any = parameter.view_as(parameter)
-    return view.grad_fn.next_functions[0][0]
 
 
 def _room(device: torch.device) -> bool:

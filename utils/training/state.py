@@ -54,8 +54,13 @@ class Recipe:
     seed: int = 0
     weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
 
+    @property
+    def mixed(self) -> bool:
+        """Whether autocast computes in `amp_dtype`."""
+        return self.amp_dtype is not None
+
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None)
+        return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.mixed)
 
     def to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) float32 normalised images and (N,) targets on the device."""

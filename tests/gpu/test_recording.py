@@ -1,0 +1,60 @@
+"""What is recorded as CUDA graphs, and that a network which cannot be trains on as if nothing had been tried."""
+
+from contextlib import nullcontext
+from functools import partial
+
+from utils.training.engine import train_step
+from utils.training.fixed_shape import FixedShape, recorded
+
+import pytest
+import torch
+from torch import nn
+
+from tests.gpu.runs import needs_cuda
+from tests.gpu.steps import CLASSES, SIDE, batch, begin, settings
+from tests.helpers.steps import same
+
+
+class Reading(nn.Module):
+    """Reads a number back within its forward pass, which no graph can hold, and draws what it drops."""
+
+    def __init__(self, *, reads):
+        super().__init__()
+        self.reads, self.norm, self.drop = reads, nn.BatchNorm2d(3), nn.Dropout(0.5)
+        self.head = nn.Linear(3 * SIDE * SIDE, CLASSES)
+
+    def forward(self, images):
+        if self.reads and self.training:
+            float(images.sum())
+        return self.head(self.drop(self.norm(images).flatten(1)))
+
+
+def state_of(device, *, reads):
+    config = settings("resnet", "18", "bfloat16")
+    state, recipe = begin(config, device)
+    torch.manual_seed(0)
+    state.model = Reading(reads=reads).to(device)
+    state.optimizer = torch.optim.SGD(state.model.parameters(), 0.1, fused=True)
+    state.scheduler = torch.optim.lr_scheduler.LambdaLR(state.optimizer, lambda step: 1.0)
+    state.ema = None
+    return state, recipe
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_steps_go_on_whether_or_not_the_network_can_be_recorded(device, reads):
+    needs_cuda(device, "nothing is recorded")
+    weights, stream = [], torch.cuda.current_stream(device)
+    for tried in (False, True):
+        state, recipe = state_of(device, reads=reads)
+        shape = (8, 3, SIDE, SIDE)
+        network = FixedShape(state.model, shape, partial(recorded, recipe=recipe), before=2) if tried else state.model
+        expected = pytest.warns(UserWarning, match="not recorded") if reads and tried else nullcontext()
+        with expected:
+            for seed in range(6):
+                train_step(state, network, [batch(8, seed=seed)], recipe, None)
+        if tried:
+            assert (network.fast == (None,)) == reads
+        weights.append({name: value.clone() for name, value in state.model.state_dict().items()})
+    assert torch.cuda.current_stream(device) == stream
+    assert same(*weights)  # statistics and dropped places too
+    assert torch.rand(8, device=device).unique().numel() == 8
