@@ -1,7 +1,6 @@
 """What is recorded as CUDA graphs, and that a network which cannot be trains on as if nothing had been tried."""
 
 from contextlib import nullcontext
-from functools import partial
 
 from utils.training.engine import train_step
 from utils.training.fixed_shape import FixedShape, recorded
@@ -10,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import train
 from tests.gpu.runs import needs_cuda
 from tests.gpu.steps import CLASSES, SIDE, batch, begin, settings
 from tests.helpers.steps import same
@@ -46,15 +46,28 @@ def test_steps_go_on_whether_or_not_the_network_can_be_recorded(device, reads):
     weights, stream = [], torch.cuda.current_stream(device)
     for tried in (False, True):
         state, recipe = state_of(device, reads=reads)
-        shape = (8, 3, SIDE, SIDE)
-        network = FixedShape(state.model, shape, partial(recorded, recipe=recipe), before=2) if tried else state.model
-        expected = pytest.warns(UserWarning, match="not recorded") if reads and tried else nullcontext()
-        with expected:
-            for seed in range(6):
-                train_step(state, network, [batch(8, seed=seed)], recipe, None)
+        network, shape = state.model, (8, 3, SIDE, SIDE)
         if tried:
-            assert (network.fast == (None,)) == reads
+            with pytest.warns(UserWarning, match="not recorded") if reads else nullcontext():
+                fast = recorded(state.model, shape, recipe)
+            assert (fast is None) == reads
+            network = network if fast is None else FixedShape(network, shape, fast)
+        for seed in range(6):
+            train_step(state, network, [batch(8, seed=seed)], recipe, None)
         weights.append({name: value.clone() for name, value in state.model.state_dict().items()})
     assert torch.cuda.current_stream(device) == stream
     assert same(*weights)  # statistics and dropped places too
     assert torch.rand(8, device=device).unique().numel() == 8
+
+
+def test_a_run_is_recorded_beside_loading_processes_and_page_locked_batches(device, make_config, monkeypatch):
+    """The thread that page-locks batches asks things of the GPU, at any moment, which would break a recording off."""
+    needs_cuda(device, "nothing is recorded")
+    made, record = [], torch.cuda.make_graphed_callables
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda *given, **more: made.append(record(*given, **more))
+    )
+    changes = dict(accumulate_steps=1, batch_size=4, num_workers=2, use_benchmark=False)
+    for persistent in (True, False):
+        train.run(make_config(epochs=2, persistent_workers=persistent, **changes))
+    assert len(made) == 2

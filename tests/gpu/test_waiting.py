@@ -7,7 +7,7 @@ from utils.training.account import Account
 from utils.training.build import make_mixer
 from utils.training.engine import StepHooks, train_one_epoch, train_step
 from utils.training.evaluate import evaluate
-from utils.training.fixed_shape import BEFORE, FixedShape, for_training
+from utils.training.fixed_shape import FixedShape, for_training
 from utils.training.meters import Confusion, MeanLoss
 from utils.training.optim import OPTIMIZERS
 from utils.training.state import Progress
@@ -18,7 +18,7 @@ import torch
 from tests.gpu.runs import needs_cuda
 from tests.gpu.steps import CLASSES, allow_waiting, batch, begin, forbid_waiting, no_waiting, settings
 
-WARM_UP = BEFORE + 2  # steps in which state is made, kernels are loaded, algorithms chosen, and one is recorded
+WARM_UP = 3  # steps in which state is made, kernels are loaded and algorithms chosen
 NETWORK = "shufflenetv2", "0.5"
 MIXING = dict(mixup_prob=0.5, cutmix_prob=0.5)
 

@@ -1,11 +1,13 @@
 """Which batches go through what was made for their shape, and that everything else stays the network's."""
 
+import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 from utils.config import TrainConfig
 from utils.training import fixed_shape
 from utils.training.engine import train_step
-from utils.training.fixed_shape import FixedShape, for_evaluation, for_training
+from utils.training.fixed_shape import FixedShape, for_evaluation, for_training, recorded
 
 import pytest
 import torch
@@ -17,41 +19,27 @@ from tests.helpers.steps import batch, linear, make_state, recipe, same
 FULL, LAST = torch.zeros(4, 3, 6, 6), torch.zeros(2, 3, 6, 6)
 
 
-class Made:
-    """A `prepare` that notes what goes through what it makes."""
+def noting(network, calls):
+    """What calls `network` and notes the number of images."""
 
-    def __init__(self, *, possible=True):
-        self.possible, self.made, self.calls = possible, 0, []
+    def fast(images):
+        calls.append(len(images))
+        return network(images)
 
-    def __call__(self, network, images):
-        self.made += 1
-
-        def call(images):
-            self.calls.append(len(images))
-            return network(images)
-
-        return call if self.possible else None
+    return fast
 
 
-def test_full_batches_take_the_fast_way_once_it_is_made_and_others_never():
-    made, network = Made(), linear()
-    fixed = FixedShape(network, (4, 3, 6, 6), made, before=2)
-    outputs = [fixed(images) for images in (FULL, LAST, FULL, FULL, LAST, FULL)]
-    assert (made.made, made.calls) == (1, [4, 4])  # the first two full batches go before it
-    assert all(torch.equal(out, network(images)) for out, images in zip(outputs[-2:], (LAST, FULL)))
-
-
-def test_where_nothing_can_be_made_it_is_tried_once():
-    made = Made(possible=False)
-    fixed = FixedShape(linear(), (4, 3, 6, 6), made)
-    assert [len(fixed(FULL)) for _ in range(3)] == [4, 4, 4]
-    assert (made.made, made.calls) == (1, [])
+def test_full_batches_take_the_fast_way_and_others_do_not():
+    network, calls = linear(), []
+    fixed = FixedShape(network, (4, 3, 6, 6), noting(network, calls))
+    outputs = [fixed(images) for images in (FULL, LAST, FULL)]
+    assert calls == [4, 4]
+    assert all(torch.equal(out, network(images)) for out, images in zip(outputs, (FULL, LAST, FULL)))
 
 
 def test_parameters_and_modes_are_the_networks():
     network = nn.Sequential(linear(), nn.Dropout())
-    fixed = FixedShape(network, (4, 3, 6, 6), lambda network, images: nn.Sequential(network, nn.Linear(3, 3)))
-    fixed(FULL)
+    fixed = FixedShape(network, (4, 3, 6, 6), nn.Sequential(network, nn.Linear(3, 3)))
     assert list(map(id, fixed.parameters())) == list(map(id, network.parameters()))
     assert not fixed.eval().network[1].training
     assert fixed.train().network[1].training
@@ -62,7 +50,7 @@ def test_steps_through_it_are_the_same_steps():
     states = []
     for wrapped in (False, True):
         state = make_state(linear())
-        network = FixedShape(state.model, (4, 3, 6, 6), Made()) if wrapped else state.model
+        network = FixedShape(state.model, (4, 3, 6, 6), noting(state.model, [])) if wrapped else state.model
         for number in (4, 4, 2):
             train_step(state, network, [batch(number)], recipe(), None)
         states.append(state)
@@ -95,3 +83,65 @@ def test_a_run_compiles_training_evaluation_and_average_for_full_batches(make_co
     assert {size for _, _, size in calls} == {4}  # of 21 and 9 images, the last batches are smaller
     assert len({(network, training) for network, training, _ in calls}) == 3
     assert sum(training for _, training, _ in calls) == 4  # the fifth gives an image to the last, which had one
+
+
+class Gpu:
+    """Stands in for torch.cuda: graphs are recorded by running three times, and the memory is what a test says."""
+
+    def __init__(self, monkeypatch, *, taken=1, free=8, total=8, fails=False):
+        self.fails, self.streams, self.generators = fails, [], []
+        functions = dict(
+            reset_peak_memory_stats=lambda device: None,
+            max_memory_allocated=lambda device: taken,
+            mem_get_info=lambda device: (free, total),
+            empty_cache=lambda: None,
+            get_rng_state=lambda device: torch.get_rng_state(),
+            set_rng_state=lambda state, device: torch.set_rng_state(state),
+            current_stream=lambda device: "stream",
+            set_stream=self.streams.append,
+            make_graphed_callables=self.record,
+            default_generators=[SimpleNamespace(graphsafe_set_state=self.generators.append)],
+        )
+        for name, function in functions.items():
+            monkeypatch.setattr(torch.cuda, name, function)
+        fresh = SimpleNamespace(graphsafe_get_state=lambda: "fresh")  # which the generator of a CPU has not
+        monkeypatch.setattr(torch, "Generator", lambda device: fresh)
+
+    def record(self, call, images, *, allow_unused_input):
+        for _ in range(3):
+            torch.autograd.grad(call(*images).sum(), list(call.parameters()))
+        if self.fails:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+
+def random_network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(), nn.Flatten(), nn.Linear(108, 3)).eval()
+
+
+def test_a_recording_leaves_no_trace_in_network_and_generator(monkeypatch):
+    Gpu(monkeypatch)
+    network = random_network()
+    before, numbers = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    fast = recorded(network, (4, 3, 6, 6), recipe())
+    assert torch.equal(fast(FULL), network(FULL))
+    assert same(network.state_dict(), before)
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert not any(module.training for module in network.modules())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("memory", [dict(taken=3, free=8, total=8), dict(taken=2, free=1, total=80)])
+def test_steps_that_leave_too_little_memory_are_not_recorded(monkeypatch, memory):
+    Gpu(monkeypatch, **memory)
+    assert recorded(random_network(), (4, 3, 6, 6), recipe()) is None
+
+
+def test_a_recording_that_breaks_off_is_reported_and_what_it_leaves_is_put_right(monkeypatch):
+    gpu, network = Gpu(monkeypatch, fails=True), random_network()
+    before = copy.deepcopy(network.state_dict())
+    with pytest.warns(UserWarning, match="not recorded as CUDA graphs, which are faster: operation not permitted"):
+        assert recorded(network, (4, 3, 6, 6), recipe()) is None
+    assert gpu.streams == ["stream"]
+    assert gpu.generators == ["fresh"]
+    assert same(network.state_dict(), before)

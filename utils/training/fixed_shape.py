@@ -7,7 +7,6 @@ network as it is, so that a ragged last batch costs neither a compilation nor a 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,36 +17,19 @@ from .snapshot import Snapshot, groups_of
 from .state import Recipe
 
 Call = Callable[[Tensor], Tensor]
-BEFORE = 3  # batches through the network as it is before it is recorded: cuDNN has chosen its algorithms then
 SHARE = 1 / 4  # of a GPU's memory, at most, may a step take that is recorded: its activations are kept beside others'
 
 
 class FixedShape(nn.Module):
-    """`network`, but through what `prepare` makes of it for images of `shape`; parameters and modes are the network's.
+    """`network`, but through `fast` for images of `shape`; parameters and modes are the network's."""
 
-    prepare: given the network and the first such batch, after `before` of them; None: the network stays as it is.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        shape: tuple[int, ...],
-        prepare: Callable[[nn.Module, Tensor], Call | None],
-        *,
-        before: int = 0,
-    ) -> None:
+    def __init__(self, network: nn.Module, shape: tuple[int, ...], fast: Call) -> None:
         super().__init__()
-        self.network, self.shape, self.prepare, self.before = network, shape, prepare, before
-        self.seen = 0
-        self.fast: tuple[Call | None] | None = None  # in a tuple, as a module would be registered
+        self.network, self.shape = network, shape
+        self.fast = (fast,)  # in a tuple, as a module would be registered
 
     def forward(self, images: Tensor) -> Tensor:
-        if tuple(images.shape) != self.shape:
-            return self.network(images)
-        if self.fast is None and self.seen >= self.before:
-            self.fast = (self.prepare(self.network, images),)
-        self.seen += 1
-        return self.network(images) if self.fast is None or self.fast[0] is None else self.fast[0](images)
+        return self.fast[0](images) if tuple(images.shape) == self.shape else self.network(images)
 
     @property
     def no_sync(self) -> Any:
@@ -56,61 +38,78 @@ class FixedShape(nn.Module):
 
 
 def for_training(network: nn.Module, config: Any, recipe: Recipe) -> nn.Module:
-    """`network`, bare or in DDP, as the config's compile and cuda_graphs make it fast."""
-    shape = (config.batch_size, 3, *config.img_size)
+    """`network`, bare or in DDP, as the config's compile and cuda_graphs make it fast.
+
+    To be called before batches are loaded: a recording breaks off if another thread, such as the one that page-locks
+    batches, asks something of the GPU meanwhile.
+    """
+    shape = shape_of(config)
     if config.compile:
-        return FixedShape(network, shape, compiler(config.compile))
+        return FixedShape(network, shape, compiled(network, config.compile))
     alone = distributed.world_size() == 1 and recipe.accumulate == 1  # gradients lie in the graph: none adds to them
     if config.cuda_graphs == "auto" and recipe.device.type == "cuda" and alone:
-        return FixedShape(network, shape, partial(recorded, recipe=recipe), before=BEFORE)
+        fast = recorded(network, shape, recipe)
+        return network if fast is None else FixedShape(network, shape, fast)
     return network
 
 
 def for_evaluation(model: nn.Module, config: Any) -> nn.Module:
     """`model` as the config's compile makes it fast."""
-    if not config.compile:
-        return model
-    return FixedShape(model, (config.batch_size, 3, *config.img_size), compiler(config.compile))
+    return FixedShape(model, shape_of(config), compiled(model, config.compile)) if config.compile else model
 
 
-def compiler(mode: str | bool) -> Callable[[nn.Module, Tensor], Call]:
-    """mode: of torch.compile; True is 'default'."""
+def shape_of(config: Any) -> tuple[int, ...]:
+    """Of the images of a full batch: (N, 3, H, W)."""
+    return config.batch_size, 3, *config.img_size
+
+
+def compiled(network: nn.Module, mode: str | bool) -> Call:
+    """mode: of torch.compile; True is 'default'. The compilation is at the first call."""
     word = "default" if mode is True else str(mode)
+    module = torch.compile(network, mode=word, dynamic=False)
 
-    def prepare(network: nn.Module, images: Tensor) -> Call:
-        compiled = torch.compile(network, mode=word, dynamic=False)
+    def call(images: Tensor) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()
+        return module(images).clone()  # the next call would write over it
 
-        def call(images: Tensor) -> Tensor:
-            torch.compiler.cudagraph_mark_step_begin()
-            return compiled(images).clone()  # the next call would write over it
-
-        return call if word == "reduce-overhead" else compiled
-
-    return prepare
+    return call if word == "reduce-overhead" else module
 
 
-def recorded(network: nn.Module, images: Tensor, *, recipe: Recipe) -> Call | None:
+def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call | None:
     """Forward and backward pass as CUDA graphs, which cost the host a launch each; None where they cannot be.
 
     They keep a set of activations of their own, so only steps that leave most of the memory free are recorded; greater
-    ones keep a GPU busy anyway.
+    ones keep a GPU busy anyway. The passes that this takes leave no trace in the network or the generator.
     """
-    if not _room(recipe.device):
-        return None
-    torch.cuda.empty_cache()  # of what the steps before have left
+    format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    images = torch.zeros(shape, device=recipe.device).to(memory_format=format)
     buffers, numbers = Snapshot(groups_of(network.buffers())), torch.cuda.get_rng_state(recipe.device)
-    call = _Call(network)
+    training, call = network.training, _Call(network.train())
     try:
         with recording(recipe.device), torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False):
-            torch.cuda.make_graphed_callables(call, (images.clone(),), allow_unused_input=True)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+            if not _fits(network, images):
+                return None
+            torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True)
+    except Exception as error:  # of many kinds, by what the network does
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         warnings.warn(f"steps are not recorded as CUDA graphs, which are faster: {reason}", stacklevel=1)
         return None
-    finally:  # it was run a few times, which shall leave no trace
+    finally:
+        network.train(training)
         buffers.restore_where(torch.tensor(True, device=recipe.device))
         torch.cuda.set_rng_state(numbers, recipe.device)
     return call
+
+
+def _fits(network: nn.Module, images: Tensor) -> bool:
+    """Whether what a forward and a backward pass take is free a second time, and a small part of the GPU's memory."""
+    torch.cuda.reset_peak_memory_stats(images.device)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    torch.autograd.grad(network(images).float().sum(), trained, allow_unused=True)
+    taken = torch.cuda.max_memory_allocated(images.device)
+    torch.cuda.empty_cache()  # a recording has memory of its own
+    free, total = torch.cuda.mem_get_info(images.device)
+    return taken <= free and taken <= SHARE * total
 
 
 @contextmanager
@@ -119,7 +118,7 @@ def recording(device: torch.device) -> Iterator[None]:
     stream, generator = torch.cuda.current_stream(device), torch.cuda.default_generators[device.index or 0]
     try:
         yield
-    except RuntimeError:
+    except Exception:
         torch.cuda.set_stream(stream)
         generator.graphsafe_set_state(torch.Generator(device).graphsafe_get_state())
         torch.cuda.empty_cache()
@@ -138,10 +137,3 @@ class _Call(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images)
-
-
-def _room(device: torch.device) -> bool:
-    """Whether the memory that steps took so far is free a second time, and a small part of all."""
-    taken = torch.cuda.max_memory_allocated(device)
-    free, total = torch.cuda.mem_get_info(device)
-    return taken <= free and taken <= SHARE * total
