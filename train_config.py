@@ -25,6 +25,7 @@ num_classes = 'auto'  # must agree with the folders of train
 img_path = './data/digits'  # folder with train/<class>/* and val/<class>/*
 on_bad_image = 'error'  # 'error', 'skip': what to do about an unreadable file; skip names it
 cache = 'none'  # 'none', 'ram': whether decoded images are kept in memory; they must fit
+list_cache = 'auto'  # 'auto', 'none': auto remembers which files large folders hold, until one of them changes
 mean = [0.5, 0.5, 0.5]  # of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]
 std = [0.5, 0.5, 0.5]  # ImageNet weights want [0.229, 0.224, 0.225]
 img_size = [32, 32]  # height and width that the network sees

@@ -59,6 +59,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     channels_last=True,
     compile=False,
     cuda_graphs="auto",
+    list_cache="auto",
     accumulate_steps=1,
     init_lr=0.1,
     optimizer_type="sgd",

@@ -44,6 +44,9 @@ class TrainConfig:
     img_path: str = key("./data/digits", text(), "folder with train/<class>/* and val/<class>/*")
     on_bad_image: str = key("error", choice("error", "skip"), "what to do about an unreadable file; skip names it")
     cache: str = key("none", choice("none", "ram"), "whether decoded images are kept in memory; they must fit")
+    list_cache: str = key(
+        "auto", choice("auto", "none"), "auto remembers which files large folders hold, until one of them changes"
+    )
     mean: tuple = key((0.5, 0.5, 0.5), THREE, "of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]")
     std: tuple = key(
         (0.5, 0.5, 0.5), sequence(number(above=0), length=3), "ImageNet weights want [0.229, 0.224, 0.225]"

@@ -1,8 +1,10 @@
 """Which images there are: class folders become a class list and a packed list of paths. Nothing is decoded here."""
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +12,44 @@ import numpy as np
 from ..errors import DataError
 from ..text import listed, nearest
 from .source import ImageList, PackedPaths, pack_paths
-from .traversal import AGAIN, EXTENSIONS, NO_FILE, _folders, images_below, matches
+from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, _folders, images_below, matches, stamp_of
 
 
-def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder of class folders."""
+
+    hidden: list[str]  # folders left out
+    packed: dict[str, bytes]  # class folder -> its images, as pack_paths has them; empty ones too
+    others: Counter[str]  # files left out, by ending
+    stamps: Stamps  # of every folder that was read
+
+
+def list_folder(root: str) -> Listing:
+    """Raises DataError if `root` is missing or a folder below it cannot be read."""
+    stamps: Stamps = {}
+    with contextlib.suppress(OSError):  # reported by _folders
+        stamps[root] = stamp_of(root)
+    names, hidden = _folders(root)
+    others: Counter[str] = Counter()
+    packed = {name: pack_paths(images_below(os.path.join(root, name), others, stamps), below=name) for name in names}
+    return Listing(hidden, packed, others, stamps)
+
+
+def scan(
+    root: str | Path, classes: Sequence[str] | None = None, *, listing: Callable[[str], Listing] = list_folder
+) -> ImageList:
     """All images of root/<class>/**, in sorted order.
 
     classes: the fixed list that folder names are mapped to; None takes the non-empty folders of `root`, sorted.
+    listing: gives what lies below a folder, such as list_index.remembered.
     Hidden folders, __MACOSX and empty folders are left out; files with other endings are counted; `notes` says so.
     Raises DataError if `root` is missing or a non-empty folder is not among `classes`.
     """
-    names, hidden = _folders(root)
-    others: Counter[str] = Counter()
-    found = {name: pack_paths(images_below(os.path.join(root, name), others), below=name) for name in names}
-    empty = [name for name in names if not found[name]]
-    present = [name for name in names if found[name]]
+    listed_now = listing(str(root))
+    found = listed_now.packed
+    empty = [name for name in found if not found[name]]
+    present = [name for name in found if found[name]]
     fixed = tuple(present if classes is None else classes)
     place = {name: i for i, name in enumerate(fixed)}
     if strangers := [name for name in present if name not in place]:
@@ -34,7 +59,7 @@ def scan(root: str | Path, classes: Sequence[str] | None = None) -> ImageList:
         )
     targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
     paths = PackedPaths(b"".join(found.values()))
-    return ImageList(str(root), fixed, paths, targets, tuple(_notes(hidden, empty, others)))
+    return ImageList(str(root), fixed, paths, targets, tuple(_notes(listed_now.hidden, empty, listed_now.others)))
 
 
 def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
@@ -57,6 +82,7 @@ def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
 
 
 def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
+    others = Counter(others)
     if hidden:
         yield f"left out hidden or system folders: {listed(hidden)}"
     if empty:

@@ -15,13 +15,23 @@ AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
 
 
-def images_below(folder: str, others: Counter) -> Iterable[str]:
+Stamps = dict[str, tuple[int, int]]  # folder -> its time of change in ns, and its inode, from before it was read
+
+
+def images_below(folder: str, others: Counter, stamps: Stamps | None = None) -> Iterable[str]:
     """Image files below `folder` in sorted order, relative to it. `others` counts what is none, by its ending.
 
-    Raises DataError for a folder that cannot be read.
+    stamps: takes in each folder that is read.  Raises DataError for a folder that cannot be read.
     """
-    names = _only_images(folder)
-    return _images_among(_below(folder, others), others) if names is None else names
+    stamps = {} if stamps is None else stamps
+    names = _only_images(folder, stamps)
+    return _images_among(_below(folder, others, stamps), others) if names is None else names
+
+
+def stamp_of(folder: str) -> tuple[int, int]:
+    """What changes when a file comes into the folder, leaves it or gets another name. Raises OSError."""
+    status = os.stat(folder)
+    return status.st_mtime_ns, status.st_ino
 
 
 def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> Iterator[str]:
@@ -37,12 +47,13 @@ def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> 
             others[NO_FILE] += 1
 
 
-def _only_images(folder: str) -> list[str] | None:
+def _only_images(folder: str, stamps: Stamps) -> list[str] | None:
     """The sorted names in `folder` if all are of plain image files, as in most folders of large sets; else None.
 
     All at once, because a million files take seconds where each is asked several questions.
     """
     try:
+        stamps[folder] = stamp_of(folder)
         with os.scandir(folder) as entries:
             found = list(entries)
             names = sorted([entry.name for entry in found if entry.is_file()])
@@ -74,7 +85,7 @@ def matches(pattern: str) -> set[str]:
     found: set[str] = set()
     for base in glob.glob(os.path.join(*parts[:first])) if first else [""]:
         if os.path.isdir(base or os.curdir):
-            below = (name for name, entry in _below(base or os.curdir, Counter()) if holds(entry.is_dir))
+            below = (name for name, entry in _below(base or os.curdir, Counter(), {}) if holds(entry.is_dir))
             for folder in ("", *below):
                 found |= matches(os.path.join(glob.escape(os.path.join(base, folder)), tail))
     return found
@@ -99,13 +110,13 @@ class _Level:
     entries: Iterator[os.DirEntry]
 
 
-def _below(folder: str, others: Counter) -> Iterator[tuple[str, os.DirEntry]]:
+def _below(folder: str, others: Counter, stamps: Stamps) -> Iterator[tuple[str, os.DirEntry]]:
     """(relative name, entry) of all files and folders below `folder`, depth first, sorted within each.
 
     A folder is entered once through links however many lead to it, so that neither circles nor ladders of links, whose
     ways double with each rung, take forever. (A list in place of recursion: folders nest deeper than Python's calls.)
     """
-    levels = [_enter(folder, "")]
+    levels = [_enter(folder, "", stamps)]
     seen = {levels[0].identity}
     while levels:
         entry = next(levels[-1].entries, None)
@@ -116,7 +127,7 @@ def _below(folder: str, others: Counter) -> Iterator[tuple[str, os.DirEntry]]:
             continue
         name = os.path.join(levels[-1].prefix, entry.name)
         if holds(entry.is_dir):
-            level = _enter(entry.path, name)
+            level = _enter(entry.path, name, stamps)
             is_again = level.identity in seen and holds(entry.is_symlink)
             if is_again or any(level.identity == above.identity for above in levels):
                 others[AGAIN] += 1
@@ -126,9 +137,10 @@ def _below(folder: str, others: Counter) -> Iterator[tuple[str, os.DirEntry]]:
         yield name, entry
 
 
-def _enter(folder: str, prefix: str) -> _Level:
+def _enter(folder: str, prefix: str, stamps: Stamps) -> _Level:
     try:
         status = os.stat(folder)
+        stamps[folder] = status.st_mtime_ns, status.st_ino
         with os.scandir(folder) as entries:
             return _Level(prefix, (status.st_dev, status.st_ino), iter(sorted(entries, key=lambda entry: entry.name)))
     except OSError as error:

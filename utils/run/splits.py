@@ -8,7 +8,8 @@ from .. import distributed
 from ..config.keys import TrainConfig
 from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
-from ..data.listing import scan
+from ..data.list_index import remembered
+from ..data.listing import list_folder, scan
 from ..data.source import Splits
 from ..errors import ConfigError, DataError
 from ..log import log
@@ -26,10 +27,11 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
             log.info(f"making the embedded digits in {root}")
             make_digits(root)
         distributed.barrier()
-    train = None if classes is not None else scan(root / "train")
+    listing = remembered if config.list_cache == "auto" else list_folder
+    train = None if classes is not None else scan(root / "train", listing=listing)
     if train is not None and not len(train):
         raise DataError(f"{root / 'train'}: no images found; expected a folder with images in it for each class")
-    val = scan(root / "val", train.classes if train is not None else classes)
+    val = scan(root / "val", train.classes if train is not None else classes, listing=listing)
     if not len(val):
         raise DataError(f"{root / 'val'}: no images found; expected a folder with images in it for each class")
     _report_and_check(config, Splits(train, val))
