@@ -1,4 +1,4 @@
-"""Hand-written image classifiers. `create_model("resnet", "18")` builds one, `list_models()` names all 105."""
+"""Hand-written image classifiers. `create_model("resnet", "18")` builds one, `list_models()` names all."""
 
 from . import vgg
 from . import resnet

@@ -1,4 +1,4 @@
-"""What is known of the 105 networks: parameters, arithmetic, reference, public weights.
+"""What is known of the networks: parameters, arithmetic, reference, public weights.
 
 `python -m models` prints it. Counts are computed, on the meta device; names and what others published are typed.
 """

@@ -1,4 +1,4 @@
-"""The 105 networks behind two words: a prefix names the family, a suffix its variant."""
+"""The networks behind two words: a prefix names the family, a suffix its variant."""
 
 import difflib
 import inspect

@@ -183,7 +183,7 @@ ELSEWHERE = {  # command -> why it is not run here
     "pre-commit install": "changes the repository",
     "python -m ruff check .": ".ci/run",
     "python -m ruff format --check .": ".ci/run",
-    'python -m pytest -n 2 -m "not slow and not long"': ".ci/run",
+    'python -m pytest -n 2 -m "not slow and not long" --device cpu': ".ci/run",
     "python -m pytest -n 2 -m slow tests/models/test_models.py tests/test_docs.py": ".ci/run",
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",

@@ -1,4 +1,4 @@
-"""Draw what in an image speaks for a class: grad_cam.py --weights logs/resnet_18/exp0/best.pth IMAGE
+"""Draw which parts of an image support a class: grad_cam.py --weights logs/resnet_18/exp0/best.pth IMAGE
 
 Beside the picture as the network saw it are Grad-CAM, Grad-CAM++, guided backpropagation and guided Grad-CAM, or
 those that --method names. Each network has a layer that suits, the last one that still has some rows and columns;

@@ -21,7 +21,7 @@ DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full,
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run `command` and return the exit status of DESIGN.md, section 2: 0, 1, 2, 130 or 143."""
+    """Run `command` and return the exit status, as README has it: 0, 1, 2, 130 or 143."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
     try:

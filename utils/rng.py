@@ -1,7 +1,7 @@
 """Randomness as a function: every draw depends on a seed made of names and numbers, never on what was drawn before.
 
 The parts of a seed (what it is for, the run's seed, an epoch, an index ...) are hashed together, so that neighbouring
-numbers give unrelated streams: DESIGN.md, section 6.
+numbers give unrelated streams.
 """
 
 import hashlib

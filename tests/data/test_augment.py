@@ -1,4 +1,4 @@
-"""Augmentation hangs on its seed alone; erasing and mixing do what their papers and torchvision say."""
+"""Augmentation depends on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
 from utils.data.augment import TrainTransform
 from utils.data.mixing import Mixer, erase

@@ -1,4 +1,4 @@
-"""Augmentation: crop, flip and policy of one image in a worker; erasing and mixing of a batch on the device.
+"""Augmentation of one image in a loading process: crop, flip and policy, and the box that is erased on the device.
 
 Each image draws from a seed of (run, epoch, its index) and each batch from (run, step, rank), so neither the number of
 workers nor a resume changes what is drawn.

@@ -1,1 +1,1 @@
-"""What in a picture speaks for a class: maps over one layer, gradients of the pixels, and drawings of both."""
+"""Which parts of a picture support a class: maps over one layer, gradients of the pixels, and drawings of both."""

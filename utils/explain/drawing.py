@@ -1,4 +1,4 @@
-"""Pictures of an explanation: what the network saw, and beside it what speaks for a class, method by method."""
+"""Pictures of an explanation: what the network saw, and beside it what supports a class, method by method."""
 
 import math
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ class Explanation:
 def explain(
     model: nn.Module, image: Tensor, layer: Layer, target: int | None = None, methods: Collection[str] = METHODS
 ) -> Explanation:
-    """What speaks for class `target` (None: the likeliest) in `image`, (3, H, W) normalised; `model` in eval mode."""
+    """What supports class `target` (None: the likeliest) in `image`, (3, H, W) normalised; `model` in eval mode."""
     logits, activations, gradients = activations_and_gradients(model, image[None], layer, target)
     target = int(logits.argmax()) if target is None else target
     size = image.shape[-2], image.shape[-1]

@@ -1,4 +1,4 @@
-"""The folder of one run: what is written when. On ranks other than 0 nothing is. DESIGN.md, section 4."""
+"""The folder of one run: what is written when. On ranks other than 0 nothing is."""
 
 import contextlib
 import json

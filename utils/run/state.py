@@ -35,7 +35,7 @@ class RunState:
 def to_checkpoint(
     state: TrainState, run_state: RunState, config: TrainConfig, splits: Splits, preprocess: Preprocess
 ) -> dict[str, Any]:
-    """A checkpoint that a run can be resumed from: tensors and plain types alone. DESIGN.md, section 5."""
+    """A checkpoint that a run can be resumed from: tensors and plain types alone."""
     return {
         "net": state.model.state_dict(),
         "net_ema": state.ema.model.state_dict() if state.ema else None,

@@ -1,4 +1,4 @@
-"""What a checkpoint must hold before anyone relies on it: it may come from elsewhere. DESIGN.md, section 5."""
+"""What a checkpoint must hold before anyone relies on it: it may come from elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import fields

@@ -36,7 +36,7 @@ def at_call(owner: object, name: str, number: int, strike: Callable[[], None], r
 
 
 def killed_before(name: str, number: int) -> None:
-    """kill -9 before the call of os.replace or os.fsync, which are what saving hangs on."""
+    """kill -9 before the call of os.replace or os.fsync, which saving depends on."""
     at_call(os, name, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
