@@ -1,36 +1,20 @@
-"""The documentation: what is generated from the code, sizes, links, names, and its commands, each of which is run."""
+"""The commands of the documentation, each of which is run, or has a reason why not."""
 
 import os
 import re
 import shlex
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
-from utils import docs
 from utils.data.demo import make_digits
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from models import list_models
 from tests.helpers import ROOT
 from tests.helpers.commands import Runner
-
-PAGES = {path.relative_to(ROOT).as_posix(): path for pattern in ("*.md", "docs/*.md") for path in ROOT.glob(pattern)}
-GUIDES = sorted(name for name in PAGES if name.startswith("docs/"))
-READMES = ("README.md", "README.zh.md")
-TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
-
-
-class Block(NamedTuple):
-    language: str
-    text: str
-
-
-def blocks(name: str) -> list[Block]:
-    return [Block(*found) for found in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", TEXTS[name], re.MULTILINE | re.DOTALL)]
+from tests.helpers.pages import GUIDES, INSTALL, PAGES, READMES, TESTS, TEXTS, blocks
 
 
 def in_languages(language: str) -> dict[str, None]:
@@ -39,142 +23,11 @@ def in_languages(language: str) -> dict[str, None]:
     return dict.fromkeys(found)
 
 
-def without_blocks(name: str) -> str:
-    return re.sub(r"^ *```.*?^ *```$", "", TEXTS[name], flags=re.MULTILINE | re.DOTALL)
-
-
 COMMANDS = [
     command
     for command in dict.fromkeys(part for text in in_languages("bash") for part in re.split(r" && |\n", text.strip()))
     if command
 ]
-
-
-# --- what is generated
-
-
-@pytest.fixture(scope="module")
-def contents():
-    return docs.contents()
-
-
-@pytest.mark.parametrize("name", ["train_config.py", "predict_config.py", "docs/configuration.md", "docs/networks.md"])
-def test_generated_files_are_what_the_code_says(contents, name):
-    assert (ROOT / name).read_text(encoding="utf-8") == contents[name], "python -m utils.docs"
-
-
-def test_nothing_else_is_generated(contents):
-    assert len(contents) == 4
-
-
-def test_every_key_has_a_row(contents):
-    for schema in (docs.TrainConfig, docs.PredictConfig):
-        assert all(f"\n|`{name}`|" in contents["docs/configuration.md"] for name in schema.__dataclass_fields__)
-
-
-def test_the_command_writes_what_is_out_of_date(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(docs, "ROOT", tmp_path)
-    monkeypatch.setattr(docs, "contents", lambda: {"a.md": "new", "b.md": "as it was"})
-    for name in ("a.md", "b.md"):
-        (tmp_path / name).write_text("as it was", encoding="utf-8")
-    assert docs.main(["--check"]) == 1
-    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "as it was"
-    assert docs.main([]) == 0
-    assert docs.main(["--check"]) == 0
-    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "new"
-    assert capsys.readouterr().out == "out of date: a.md\nwrote: a.md\n"
-
-
-@pytest.mark.parametrize("page", ["no markers", "<!-- a -->\n<!-- /a -->\n<!-- a -->\n<!-- /a -->"])
-def test_a_page_needs_its_markers_once(page):
-    with pytest.raises(ValueError, match="<!-- a -->"):
-        docs.replaced(page, "a", "table")
-
-
-def test_cells_end_where_they_should():
-    assert docs.markdown_table(["a", "b"], [["`x|<y>`", "x|<y>"]], {"b"}) == "|a|b|\n|---|--:|\n|`x\\|<y>`|x\\|\\<y>|"
-
-
-# --- pages as they are
-
-
-@pytest.mark.parametrize("name", [*READMES, *GUIDES])
-def test_pages_are_short(name):
-    limit = 15 if name in GUIDES else 10
-    assert PAGES[name].stat().st_size <= limit * 1000, f"{name}: at most {limit} KB"
-
-
-def test_both_readmes_have_the_same_blocks_pictures_and_links():
-    assert blocks(READMES[0]) == blocks(READMES[1])
-    english, chinese = (re.findall(r"\]\(([^)]+)\)", TEXTS[name]) for name in READMES)
-    assert [link for link in chinese if link != READMES[0]] == [link for link in english if link != READMES[1]]
-    headings = [re.findall(r"^#+ ", TEXTS[name], re.MULTILINE) for name in READMES]
-    assert headings[0] == headings[1]
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_every_page_is_linked_from_both_readmes(readme):
-    assert [name for name in PAGES if name != readme and f"]({name})" not in TEXTS[readme]] == []
-
-
-def test_the_commands_to_set_up_come_first():
-    for readme in READMES:
-        block = re.search(r"<!-- test command -->\n```bash\n(python .*)\n```\n<!-- /test command -->", TEXTS[readme])
-        assert TEXTS[readme][: block.end()].count("\n") < 35, ".ci/run takes it from README.md"
-        assert f"bash\n{INSTALL} && python train.py\n```" in TEXTS[readme][: block.start()]
-
-
-def slug(heading: str) -> str:
-    """The anchor that GitHub makes of a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name):
-    for link in re.findall(r"\]\(([^)\s]+)\)", without_blocks(name)):
-        target, _, anchor = link.partition("#")
-        if target.startswith(("http:", "https:", "mailto:")):
-            continue
-        path = PAGES[name].parent / target if target else PAGES[name]
-        assert path.exists(), link
-        if anchor:
-            anchors = map(slug, re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
-            assert anchor in anchors, link
-
-
-TESTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py")}
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_files_and_tests_that_are_named_exist(name):
-    for code in re.findall(r"`([^`]+)`", without_blocks(name)):
-        for path, test in re.findall(r"\b((?:models|utils|tools|tests|benchmarks|docs)/[\w./-]*)(?:::(\w+))?", code):
-            assert (ROOT / path).exists() or path == "models/" or "<" in code, code
-            assert not test or f"def {test}(" in TESTS[path], code
-        for test in re.findall(r"(?<!:)\b(test_\w+)(?![\w.])", code):
-            assert any(f"def {test}(" in text for text in TESTS.values()), code
-        if code.startswith("python benchmarks/"):
-            script = (ROOT / code.split()[1]).read_text(encoding="utf-8")
-            assert [option for option in re.findall(r"--[\w-]+", code) if f'"{option}"' not in script] == []
-
-
-def test_the_number_of_networks_is_the_same_everywhere():
-    count, families = len(list_models()), len({prefix for prefix, _ in list_models()})
-    for name in ("README.md", "docs/networks.md"):
-        assert f"{count} networks of {families} families" in TEXTS[name]
-    assert re.search(rf"{families} 个系列共\s{count} 个网络", TEXTS["README.zh.md"])
-    for name in ("pyproject.toml", "CITATION.cff"):
-        assert f"{count} hand-written networks" in (ROOT / name).read_text(encoding="utf-8")
-
-
-def test_the_notice_names_every_family():
-    words = (ROOT / "NOTICE").read_text(encoding="utf-8").replace(";", " ").split()
-    assert {prefix for prefix, _ in list_models()} <= set(words)
-
-
-# --- commands
-
-INSTALL = "python -m pip install -r requirements.txt"
 ELSEWHERE = {  # command -> why it is not run here
     INSTALL: "installs; .ci/run does so in a new environment",
     "python -m pip install -r requirements-dev.txt": "installs; .ci/run does so in a new environment",

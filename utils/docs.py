@@ -2,7 +2,7 @@
 
 Whole files: train_config.py and predict_config.py, the shipped configs. Between markers `<!-- name -->` and
 `<!-- /name -->`: the tables of keys in docs/configuration.md and of networks in docs/networks.md. Everything else in
-those two pages, and in all others, is written by hand. tests/test_docs.py compares.
+those two pages, and in all others, is written by hand. tests/test_docs_pages.py compares.
 """
 
 import argparse

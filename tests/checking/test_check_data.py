@@ -1,7 +1,6 @@
-"""tools/check_data.py: each fault is found and named, what is sound is not, and the reports are safe to open."""
+"""tools/check_data.py: each faulty file is found and named, what is sound is not, and the reports are safe to open."""
 
 import base64
-import csv
 import html.parser
 import io
 import os
@@ -14,69 +13,17 @@ from utils.data.demo import make_digits
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 from tests.helpers import ROOT
+from tests.helpers.crops import HEIGHT, WIDTH, as_jpeg
 from tests.helpers.image_files import noisy_image
-from tools.check_data import main
 
 TOOL = ROOT / "tools" / "check_data.py"
-WIDTH, HEIGHT = 120, 90
-
-
-@pytest.fixture(scope="session")
-def crops():
-    """24 pieces of two photographs, none overlapping another."""
-    photos = [Image.fromarray(pixels) for pixels in load_sample_images().images]
-    corners = [(x, y) for y in range(0, 360, HEIGHT) for x in range(0, 360, WIDTH)]
-    return [photo.crop((x, y, x + WIDTH, y + HEIGHT)) for photo in photos for x, y in corners]
-
-
-@pytest.fixture
-def photos(tmp_path, crops):
-    """Two classes with 8 crops each in train and 4 in val, as PNG; sound in every way."""
-    for i, crop in enumerate(crops):
-        folder = tmp_path / "photos" / ("val" if i % 3 == 0 else "train") / ("temple" if i < 12 else "flower")
-        folder.mkdir(parents=True, exist_ok=True)
-        crop.save(folder / f"{i:02d}.png")
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def check(tmp_path, capsys):
-    """check(root, *options) -> (exit status, standard output, standard error, rows of files.csv, of duplicates.csv)."""
-
-    def run(root, *options):
-        capsys.readouterr()
-        status = main([str(root), *map(str, options)])
-        printed = capsys.readouterr()
-        output = root.with_name(f"{root.name}_check")
-        tables = [rows(output / name) if output.exists() else [] for name in ("files.csv", "duplicates.csv")]
-        return status, printed.out, printed.err, *tables
-
-    return run
-
-
-def rows(path):
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def problems(files, name):
     [found] = [row["problems"] for row in files if row["path"].endswith(name)]
     return found
-
-
-def alike(duplicates):
-    """(kind, leakage, conflict) of each set -> its paths."""
-    sets = {}
-    for row in duplicates:
-        sets.setdefault((row["set"], row["kind"], row["leakage"], row["conflict"]), set()).add(row["path"])
-    return {(key[1:], frozenset(paths)) for key, paths in sets.items()}
-
-
-def as_jpeg(picture, path, **options):
-    picture.save(path, "JPEG", **options)
 
 
 def test_a_sound_set_passes(photos, check):
@@ -149,90 +96,6 @@ def test_odd_files_are_counted_and_no_reason_to_stop(photos, crops, check):
         assert line in lines
     status, _, _, files, _ = check(photos, "--min-side", 20, "--max-aspect", 6)
     assert not any(problems(files, name) for name in ("tiny.png", "banner.png", "huge.png"))
-
-
-def test_the_same_picture_in_two_splits_is_leakage_whatever_the_file(photos, crops, check):
-    crops[1].save(photos / "val" / "temple" / "saved again.bmp")
-    status, out, err, _, duplicates = check(photos)
-    assert status == 2
-    assert "leakage: 1 picture in more than one split (2 files)" in err
-    assert alike(duplicates) == {
-        (("same", "yes", "no"), frozenset(["train/temple/01.png", "val/temple/saved again.bmp"])),
-    }
-    assert "train/temple/01.png  =  val/temple/saved again.bmp   [leakage]" in out
-
-
-def test_the_same_picture_in_two_classes_is_a_conflict(photos, crops, check):
-    crops[1].save(photos / "train" / "flower" / "wrong.png")
-    status, _, err, _, duplicates = check(photos)
-    assert status == 2
-    assert "labels in conflict: 1 picture in more than one class" in err
-    assert [row["conflict"] for row in duplicates] == ["yes", "yes"]
-
-
-def test_copies_within_a_class_and_split_are_reported_but_pass(photos, crops, check):
-    crops[1].save(photos / "train" / "temple" / "copy.png")
-    status, out, _, _, duplicates = check(photos)
-    assert status == 0
-    assert "1 picture within a class and split (2 files)" in out
-    assert len(duplicates) == 2
-
-
-CHANGES = {
-    "quality": lambda picture, path: as_jpeg(picture, path, quality=50),
-    "half": lambda picture, path: as_jpeg(picture.resize((WIDTH // 2, HEIGHT // 2)), path, quality=90),
-    "double": lambda picture, path: as_jpeg(picture.resize((WIDTH * 2, HEIGHT * 2), 3), path, quality=90),
-    "brighter": lambda picture, path: as_jpeg(picture.point(lambda value: min(255, value + 8)), path, quality=90),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_other_versions_of_a_picture_are_near_duplicates(change, photos, crops, check):
-    """Of every crop, those of plain sky and of dark leaves too; and never of a wrong one."""
-    for i, crop in enumerate(crops):
-        CHANGES[change](
-            crop, photos / ("train" if i % 3 == 0 else "val") / ("temple" if i < 12 else "flower") / f"{i:02d}.jpg"
-        )
-    status, _, err, _, duplicates = check(photos)
-    assert status == 2
-    assert "sets of look-alikes in more than one split" in err
-    found = {paths for _, paths in alike(duplicates)}
-    assert all(len({path[-6:-4] for path in paths}) == 1 for paths in found)
-    assert len(found) == 24
-    assert {kind for (kind, *_), _ in alike(duplicates)} == {"near"}
-
-
-def test_a_slight_crop_is_a_near_duplicate_and_the_search_can_be_left_out(photos, crops, check):
-    crops[22].crop((2, 1, WIDTH - 1, HEIGHT - 2)).save(photos / "val" / "flower" / "cropped.png")
-    status, _, _, _, duplicates = check(photos)
-    assert status == 2
-    assert [row["kind"] for row in duplicates] == ["near", "near"]
-    status, _, _, _, duplicates = check(photos, "--exact-only")
-    assert (status, duplicates) == (0, [])
-
-
-def test_look_alikes_in_two_classes_are_reported_but_pass(photos, crops, check):
-    as_jpeg(crops[1], photos / "train" / "flower" / "again.jpg", quality=60)
-    status, out, _, _, duplicates = check(photos)
-    assert status == 0
-    assert "1 set of look-alikes in more than one class (2 files)" in out
-    assert [row["kind"] for row in duplicates] == ["near", "near"]
-
-
-def test_copies_of_a_near_duplicate_are_in_its_set(photos, crops, check):
-    for name in ("a.jpg", "b.jpg"):
-        as_jpeg(crops[1], photos / "val" / "temple" / name, quality=60)
-    _, _, _, _, duplicates = check(photos)
-    names = frozenset(["val/temple/a.jpg", "val/temple/b.jpg"])
-    both = {(("same", "no", "no"), names), (("near", "yes", "no"), names | {"train/temple/01.png"})}
-    assert alike(duplicates) == both
-
-
-def test_plain_pictures_of_other_colours_are_not_alike(tmp_path, check):
-    for i, colour in enumerate(("black", "white", "red", "blue", "#808080")):
-        (tmp_path / "plain" / colour.strip("#")).mkdir(parents=True)
-        Image.new("RGB", (64, 64), colour).save(tmp_path / "plain" / colour.strip("#") / f"{i}.png")
-    assert check(tmp_path / "plain")[4] == []
 
 
 def test_classes_that_train_lacks_and_that_val_lacks(photos, check):

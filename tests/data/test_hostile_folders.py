@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.data.test_odd_images import Recorder
+from tests.helpers.networks import Recorder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs links, pipes and names of any bytes")
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils._python_dispatch import TorchDispatchMode
 
 CPU = torch.device("cpu")
 HALF = (0.5, 0.5, 0.5)
@@ -67,3 +68,37 @@ def weight(state):
 def logits_of(model, given):
     with torch.no_grad():
         return model(normalise(given.images, HALF, HALF))
+
+
+class Faulty(nn.Module):
+    """The logits of a network, but no numbers in the calls named by `bad`."""
+
+    def __init__(self, bad, model=None):
+        super().__init__()
+        self.bad, self.calls = set(bad), 0
+        self.inner = linear() if model is None else model
+
+    def forward(self, x):
+        self.calls += 1
+        return self.inner(x * float("nan") if self.calls - 1 in self.bad else x)
+
+
+def unmoved(state, before):
+    """Whether weights, statistics and average are what they were, and what the optimizer remembers, or as it begins."""
+    now, remembered = frozen(state), before[1]["state"]
+    begun = {place: {name: torch.zeros_like(value) for name, value in values.items() if torch.is_tensor(value)}
+             for place, values in now[1]["state"].items()}  # fmt: skip
+    found = {place: {name: value for name, value in values.items() if torch.is_tensor(value)}
+             for place, values in now[1]["state"].items()}  # fmt: skip
+    return same(now[0], before[0]) and same(now[2], before[2]) and same(found, remembered or begun)
+
+
+class ReadsBack(TorchDispatchMode):
+    """Counts how often a number of a tensor is asked for, for which a GPU would have to finish all it has to do."""
+
+    operators = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)  # in inference mode; else
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function in self.operators
+        return function(*args, **(kwargs or {}))

@@ -1,20 +1,15 @@
-"""The main job as a user runs it: train, look into the folder, stop, resume, validate."""
+"""The main job as a user runs it: train, look into the folder, validate."""
 
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
-from utils.config import TrainConfig, load_train_config
-from utils.errors import DataError, DivergedError, WeightsError
+from utils.config import load_train_config
+from utils.errors import DataError, DivergedError
 from utils.report import run_tables
 from utils.run.observers import Lines
 from utils.run.scoring import Scored
-from utils.run.trainer import Trainer
-from utils.signals import Stopped
 from utils.weights.best import Best
 from utils.weights.checkpoint import FOR_RESUME, load_checkpoint
 
@@ -24,29 +19,11 @@ import torch
 from PIL import Image
 
 import train
-from tests.helpers import ROOT
-from tests.helpers.runs import assert_same_run, results, wait_for
-from tests.helpers.stopping import stopped_after
+from tests.helpers.runs import assert_same_run, results
 
 FILES = """train_config.py environment.json class_indices.json results.txt results.csv best.pth last.pth train.log
     train_val_loss.jpg P_R_F1_per_class.jpg Acc_P_R_F1.jpg scheduler.jpg data_distribution.jpg confusion_matrix.jpg
     most_confused.csv"""
-
-
-def resumed(config, folder, **changes):
-    return train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), **changes))
-
-
-def stop_at(monkeypatch, epoch):
-    """End the run after `epoch` epochs as a crash would, once the epoch is saved."""
-    finish = Trainer._finish_epoch
-
-    def finish_and_stop(self, *args):
-        finish(self, *args)
-        if self.run_state.epoch == epoch:
-            raise Stopped(signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_stop)
 
 
 def test_a_run_leaves_every_file_and_counts_up(make_config):
@@ -112,31 +89,6 @@ def test_best_pth_holds_the_weights_that_scored_and_nothing_for_a_resume(make_co
     assert (folder / "best.pth").stat().st_size < (folder / "last.pth").stat().st_size / 2.5
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkeypatch, workers):
-    config = make_config(num_workers=workers)
-    whole = train.run(config)
-    with monkeypatch.context() as patch:
-        stop_at(patch, 2)
-        with pytest.raises(Stopped):
-            train.run(config)
-    part = whole.parent / "exp1"
-    assert len(results(part)) == 2
-    assert resumed(config, part) == part
-    assert_same_run(whole, part)
-    assert not (whole.parent / "exp2").exists()
-
-
-@pytest.mark.parametrize("step", [1, 3, 5])
-def test_resume_within_an_epoch_equals_an_uninterrupted_run(make_config, monkeypatch, step):
-    config = make_config()
-    whole = train.run(config)
-    part = stopped_after(config, step, monkeypatch)
-    assert load_checkpoint(part / "last.pth")["step"] == step
-    resumed(config, part)
-    assert_same_run(whole, part)
-
-
 def test_workers_do_not_change_the_weights(make_config):
     assert_same_run(train.run(make_config(num_workers=0)), train.run(make_config(num_workers=2)))
 
@@ -144,22 +96,6 @@ def test_workers_do_not_change_the_weights(make_config):
 def test_another_seed_gives_another_run(make_config):
     one, other = (train.run(make_config(epochs=2, seed=seed)) for seed in (0, 1))
     assert results(one)[0]["train_loss"] != results(other)[0]["train_loss"]
-
-
-def test_resume_refuses_another_batch_size_or_network(make_config):
-    config = make_config(epochs=2)
-    folder = train.run(config)
-    for change in ({"batch_size": 3}, {"model_suffix": "1.0"}, {"seed": 5}):
-        with pytest.raises(WeightsError, match=next(iter(change))):
-            resumed(config, folder, epochs=3, **change)
-
-
-def test_more_epochs_extend_a_finished_run(make_config):
-    config = make_config(epochs=2)
-    folder = train.run(config)
-    resumed(config, folder, epochs=3)
-    assert [row["epoch"] for row in results(folder)] == ["1", "2", "3"]
-    assert load_checkpoint(folder / "last.pth")["epoch"] == 3
 
 
 def test_no_soft_targets_in_the_last_epochs(make_config, monkeypatch):
@@ -278,43 +214,3 @@ def test_only_val_gives_the_figures_of_training(make_config):
         assert (validated / name).read_bytes() == (folder / name).read_bytes()
     assert (validated / "confusion_matrix.jpg").exists()
     assert not (validated / "last.pth").exists()
-
-
-def command(*arguments, **options):
-    line = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, **options)
-
-
-def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
-    make_config()
-    outcome = command("--config", str(tmp_path / "config.py"), "--set", "epoch=3", "--set", "model_suffix=0.6")
-    assert outcome.returncode == 2
-    assert "'epochs'" in outcome.stderr
-    assert "'0.5'" in outcome.stderr
-    assert outcome.stderr.count("error:") == 1
-    assert "Traceback" not in outcome.stderr
-    assert not (tmp_path / "logs").exists()
-
-
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
-    config = make_config(epochs=6, num_workers=2)
-    line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]
-    process = subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
-    wait_for(lambda: (folder / "last.pth").exists() or process.poll() is not None)
-    os.killpg(process.pid, signum)  # as a terminal and a launcher do: the workers get it too
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == status, output
-    assert "Traceback" not in output
-    assert load_checkpoint(folder / "last.pth")["epoch"] < 6
-    assert command("--resume", str(folder)).returncode == 0
-    assert_same_run(train.run(config), folder)
-
-
-def test_help_names_every_key():
-    outcome = command("--help")
-    assert outcome.returncode == 0
-    assert all(field.name in outcome.stdout for field in fields(TrainConfig))

@@ -1,0 +1,56 @@
+"""train.py as a command: its statuses, its help, and a signal that it gets."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+
+from utils.config import TrainConfig
+from utils.weights.checkpoint import load_checkpoint
+
+import pytest
+
+import train
+from tests.helpers import ROOT
+from tests.helpers.runs import assert_same_run, wait_for
+
+
+def command(*arguments, **options):
+    line = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
+    make_config()
+    outcome = command("--config", str(tmp_path / "config.py"), "--set", "epoch=3", "--set", "model_suffix=0.6")
+    assert outcome.returncode == 2
+    assert "'epochs'" in outcome.stderr
+    assert "'0.5'" in outcome.stderr
+    assert outcome.stderr.count("error:") == 1
+    assert "Traceback" not in outcome.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
+    config = make_config(epochs=6, num_workers=2)
+    line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
+    wait_for(lambda: (folder / "last.pth").exists() or process.poll() is not None)
+    os.killpg(process.pid, signum)  # as a terminal and a launcher do: the workers get it too
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == status, output
+    assert "Traceback" not in output
+    assert load_checkpoint(folder / "last.pth")["epoch"] < 6
+    assert command("--resume", str(folder)).returncode == 0
+    assert_same_run(train.run(config), folder)
+
+
+def test_help_names_every_key():
+    outcome = command("--help")
+    assert outcome.returncode == 0
+    assert all(field.name in outcome.stdout for field in fields(TrainConfig))
