@@ -150,7 +150,7 @@ def test_a_norm_below_the_limit_is_left_as_it_is():
     assert torch.equal(weight(free), weight(limited))
 
 
-def test_dropout_hangs_on_seed_and_step_alone():
+def test_dropout_depends_on_seed_and_step_alone():
     def losses(*, state_of_generator=0, step=0, seed=0):
         state = make_state(nn.Sequential(nn.Flatten(), nn.Dropout(0.5), *linear()[1:]))
         torch.manual_seed(state_of_generator)

@@ -109,7 +109,7 @@ def test_a_run_stopped_in_evaluation_evaluates_again_and_trains_no_step_twice(ma
 
 @pytest.mark.parametrize("name", ["replace", "fsync"])
 @counts(1, 1000)
-def test_killed_at_each_place_that_saving_hangs_on(make_runs, tmp_path, name, count):
+def test_killed_at_each_place_that_saving_depends_on(make_runs, tmp_path, name, count):
     """Before each rename and each flush of a run; the quick part: `count` of those in which its last epoch ends."""
     runs = make_runs(epochs=1, warmup_epochs=0)
     whole, _ = runs.whole()
