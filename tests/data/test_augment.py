@@ -172,7 +172,7 @@ def test_a_known_share_gives_what_torchvision_gives(monkeypatch):
         assert torch.equal(soft, expected_soft)
 
 
-def test_mixing_hangs_on_seed_step_part_and_rank_alone():
+def test_mixing_depends_on_seed_step_part_and_rank_alone():
     def shares(**where):
         torch.rand(5)  # the state of the global generator does not matter
         return [share_kept(mixed(step, mixup=1.0, **where)[1]) for step in range(5)]
