@@ -1,6 +1,7 @@
 """Which batches go through what was made for their shape, and that everything else stays the network's."""
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -89,12 +90,13 @@ class Gpu:
     """Stands in for torch.cuda: graphs are recorded by running three times, and the memory is what a test says."""
 
     def __init__(self, monkeypatch, *, taken=1, free=8, total=8, fails=False):
-        self.fails, self.streams, self.generators = fails, [], []
+        self.fails, self.streams, self.generators, self.replayed = fails, [], [], []
         functions = dict(
             reset_peak_memory_stats=lambda device: None,
             max_memory_allocated=lambda device: taken,
             mem_get_info=lambda device: (free, total),
             empty_cache=lambda: None,
+            device=nullcontext,
             get_rng_state=lambda device: torch.get_rng_state(),
             set_rng_state=lambda state, device: torch.set_rng_state(state),
             current_stream=lambda device: "stream",
@@ -110,6 +112,7 @@ class Gpu:
     def record(self, call, images, *, allow_unused_input):
         for _ in range(3):
             torch.autograd.grad(call(*images).sum(), list(call.parameters()))
+        call.forward = lambda images: self.replayed.append(len(images)) or call.network(images)
         if self.fails:
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -120,14 +123,17 @@ def random_network():
 
 
 def test_a_recording_leaves_no_trace_in_network_and_generator(monkeypatch):
-    Gpu(monkeypatch)
-    network = random_network()
+    gpu, network = Gpu(monkeypatch), random_network()
     before, numbers = copy.deepcopy(network.state_dict()), torch.get_rng_state()
     fast = recorded(network, (4, 3, 6, 6), recipe())
     assert torch.equal(fast(FULL), network(FULL))
+    assert gpu.replayed == []  # of an evaluation, in which a graph of training would be wrong
     assert same(network.state_dict(), before)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert not any(module.training for module in network.modules())
+    network.train()
+    fast(FULL)
+    assert gpu.replayed == [4]
     assert all(parameter.grad is None for parameter in network.parameters())
 
 

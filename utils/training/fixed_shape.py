@@ -98,7 +98,7 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
         network.train(training)
         buffers.restore_where(torch.tensor(True, device=recipe.device))
         torch.cuda.set_rng_state(numbers, recipe.device)
-    return call
+    return lambda images: call(images) if network.training else network(images)
 
 
 def _fits(network: nn.Module, images: Tensor) -> bool:
@@ -114,10 +114,11 @@ def _fits(network: nn.Module, images: Tensor) -> bool:
 
 @contextmanager
 def recording(device: torch.device) -> Iterator[None]:
-    """Without it, a recording that breaks off leaves its stream current and the generator counting for the graph."""
+    """On `device`; a recording that breaks off would leave its stream current and the generator counting for it."""
     stream, generator = torch.cuda.current_stream(device), torch.cuda.default_generators[device.index or 0]
     try:
-        yield
+        with torch.cuda.device(device):
+            yield
     except Exception:
         torch.cuda.set_stream(stream)
         generator.graphsafe_set_state(torch.Generator(device).graphsafe_get_state())
