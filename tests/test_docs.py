@@ -37,9 +37,10 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m ruff check .": ".ci/run",
     "python -m ruff format --check .": ".ci/run",
     'python -m pytest -n 2 -m "not slow and not long" --device cpu': ".ci/run",
-    "python -m pytest -n 2 -m slow tests/models/test_models.py tests/test_docs.py": ".ci/run",
+    'python -m pytest -n 2 -m "slow and not huge" tests/models/test_models.py tests/test_docs.py': ".ci/run",
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
+    "python -m pytest -n 2 -m huge": "runs tests; a part of those before",
     "python -m pytest -n 0 -s -m long tests/run/faults": "runs tests; a quarter of an hour",
     "python -m pytest tests/models/test_models.py tests/models/test_registry.py -k squeezenet": "runs tests; .ci/run",
     "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py": (

@@ -12,7 +12,7 @@ import torch
 from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 from tests.models.test_families import smallest
 
-QUICK = {"resnet", "squeezenet"}
+QUICK = {"squeezenet"}
 SIZE = (64, 96)  # not square, so that height and width cannot be exchanged unnoticed
 
 

@@ -23,7 +23,7 @@ from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
 SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]
-QUICK_TO_TRAIN = {"squeezenet", "shufflenetv2", "mobilenetv2", "regnetx"}
+QUICK_TO_TRAIN = {"squeezenet", "regnetx"}
 QUICK_TO_COMPILE = {"squeezenet"}
 QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
 

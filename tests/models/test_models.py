@@ -17,9 +17,9 @@ from tests.helpers.initialisation import SkipRandomFill, randomise
 
 PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
 SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]
-HUGE = 100_000_000  # parameters: such networks come one at a time
+HUGE = 100_000_000  # parameters: such networks come one at a time, and not in CI
 COMPARABLE = [
-    pytest.param(*names, marks=pytest.mark.xdist_group("huge") if PARAMETERS[names] > HUGE else ())
+    pytest.param(*names, marks=[pytest.mark.xdist_group("huge"), pytest.mark.huge] if PARAMETERS[names] > HUGE else ())
     for names in list_models()
     if names in REFERENCES
 ]

@@ -52,7 +52,7 @@ def checkpoint(make_config):
     return config, train.run(config) / "best.pth"
 
 
-@pytest.mark.parametrize("images", [1, 5, 21])
+@pytest.mark.parametrize("images", [5, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 21))])
 def test_validation_in_two_processes_equals_one(checkpoint, image_folder, tmp_path, images):
     """Also with fewer images than processes, where one rank has none."""
     config, path = checkpoint

@@ -31,7 +31,7 @@ def stop_at(monkeypatch, epoch):
     monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_stop)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkeypatch, workers):
     config = make_config(num_workers=workers)
     whole = train.run(config)
@@ -46,7 +46,7 @@ def test_resume_at_an_epochs_end_equals_an_uninterrupted_run(make_config, monkey
     assert not (whole.parent / "exp2").exists()
 
 
-@pytest.mark.parametrize("step", [1, 3, 5])
+@pytest.mark.parametrize("step", [3, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 5))])
 def test_resume_within_an_epoch_equals_an_uninterrupted_run(make_config, monkeypatch, step):
     config = make_config()
     whole = train.run(config)
