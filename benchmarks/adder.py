@@ -18,6 +18,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
@@ -29,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import create_model
+from models import addernet, create_model
 from models.addernet import adder2d
 
 Sides = dict[str, Callable[[], Any]]  # "ours" and "theirs"
@@ -52,10 +53,11 @@ class WrittenOut(torch.autograd.Function):
         return grad_x, grad_w
 
 
-def written_out(x: Tensor, weight: Tensor) -> Tensor:
-    """A layer of 3x3 with stride 1 as the authors compute it."""
-    images, _, height, width = x.shape
-    columns = functional.unfold(x, 3, padding=1).permute(1, 2, 0).flatten(1)  # (K, windows)
+def written_out(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 1) -> Tensor:
+    """A layer as the authors compute it."""
+    images, kernel = len(x), weight.shape[-1]
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
+    columns = functional.unfold(x, kernel, padding=padding, stride=stride).permute(1, 2, 0).flatten(1)  # (K, windows)
     out = WrittenOut.apply(columns, weight.flatten(1))
     return out.view(-1, height, width, images).permute(3, 0, 1, 2)
 
@@ -78,11 +80,22 @@ def step_sides(batch_size: int) -> Sides:
     return {"ours": training_step("addernet", batch_size), "theirs": training_step("resnet", batch_size)}
 
 
-def training_step(prefix: str, batch_size: int) -> Callable[[], None]:
+def small_sides(batch_size: int, img_size: int) -> Sides:
+    """A training step of AdderNet-50 on small images, ours and as the authors compute it."""
+    step = training_step("addernet", batch_size, img_size)
+
+    def theirs() -> None:
+        with patch.object(addernet, "adder2d", written_out):
+            step()
+
+    return {"ours": step, "theirs": theirs}
+
+
+def training_step(prefix: str, batch_size: int, img_size: int = 224) -> Callable[[], None]:
     torch.manual_seed(0)
     model = create_model(prefix, "50").train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    images = torch.randn(batch_size, 3, 224, 224)
+    images = torch.randn(batch_size, 3, img_size, img_size)
     targets = torch.randint(0, 1000, (batch_size,))
 
     def step() -> None:
@@ -149,6 +162,9 @@ def run(arguments: argparse.Namespace) -> None:
         print_row(["---"] * 8)
         compare("layer forward, theirs / ours", partial(layer_sides, "forward"), arguments)
         compare("layer backward, theirs / ours", partial(layer_sides, "backward"), arguments)
+        for batch_size, img_size in ((2, 64), (32, 32)):
+            title = f"step of AdderNet-50, batch {batch_size} at {img_size}, theirs / ours"
+            compare(title, partial(small_sides, batch_size, img_size), arguments)
         title = f"step of AdderNet-50 / resnet 50, batch {arguments.batch_size}"
         compare(title, partial(step_sides, arguments.batch_size), arguments, inverse=True)
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 TILE, LANES = 4, 16  # the fastest of those tried on AVX2; eight windows at once need more registers than there are
-WORTHWHILE = 2**25  # so many differences are worth compiling for: fewer take milliseconds anyway
+WORTHWHILE = 2**25  # so many differences are worth compiling for: fewer take milliseconds anyway,
+OFTEN = 2**20  # but in training they are made again at each step
 DIFFERENCES = {"cpu": 2**19, "cuda": 2**25}  # so many at once where nothing is compiled: on a CPU, what its cache holds
 
 
@@ -37,8 +38,9 @@ def gradient_sums(rows: Tensor, panels: Tensor, grads: Tensor) -> Tensor:
 class Fused:
     """A formula of `rows` and more tensors that are split along their first axis, and of `panels`, which is not.
 
-    From WORTHWHILE differences on it is compiled, at first use and for all sizes. If that fails, a warning says why,
-    once; then, as with less work, the formula runs uncompiled on as many rows as make DIFFERENCES, one at least.
+    From WORTHWHILE differences on, in training from OFTEN on, it is compiled, at first use and for all sizes. If that
+    fails, a warning says why, once; then, as with less work, the formula runs uncompiled on as many rows as make
+    DIFFERENCES, one at least.
     """
 
     usable = True  # of all at once: what keeps one formula from being compiled keeps the others
@@ -47,8 +49,9 @@ class Fused:
         self.formula = formula
 
     @torch.no_grad()  # the compiler would start again wherever gradients are switched otherwise
-    def __call__(self, rows: Tensor, panels: Tensor, *more: Tensor) -> Tensor:
-        if Fused.usable and rows.shape[0] * TILE * panels.numel() >= WORTHWHILE:
+    def __call__(self, rows: Tensor, panels: Tensor, *more: Tensor, training: bool = False) -> Tensor:
+        least = min(OFTEN, WORTHWHILE) if training else WORTHWHILE
+        if Fused.usable and rows.shape[0] * TILE * panels.numel() >= least:
             try:
                 return self._at_once(rows, panels, *more)
             except Exception as error:  # of many kinds: no compiler, one that is too old, a full disk, a bug in it
@@ -93,11 +96,11 @@ FUSED_DISTANCES, FUSED_GRADIENT = Fused(distance_sums), Fused(gradient_sums)
 
 
 @torch.library.custom_op("addernet::distances", mutates_args=())  # to torch.compile around it, one step
-def distances(rows: Tensor, filters: Tensor) -> Tensor:
+def distances(rows: Tensor, filters: Tensor, training: bool = False) -> Tensor:
     """-(sum of |x - w|) of each window and filter: (windows, K), (O, K) -> (windows, O)."""
     tiles = padded(rows, TILE, 1).unflatten(0, (-1, TILE))
     panels = padded(filters, LANES, 1).unflatten(0, (-1, LANES)).transpose(1, 2).contiguous()
-    out = FUSED_DISTANCES(tiles, panels)
+    out = FUSED_DISTANCES(tiles, panels, training=training)
     return out.flatten(2).flatten(0, 1)[: len(rows), : len(filters)].contiguous()
 
 
@@ -106,12 +109,12 @@ def clipped_gradient(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
     """The sum over filters of grad * clip(w - x, -1, 1): (windows, K), (O, K), (windows, O) -> (windows, K)."""
     tiles = padded(rows, TILE, LANES).unflatten(0, (-1, TILE)).unflatten(2, (-1, LANES))
     panels = padded(filters, 1, LANES).unflatten(1, (-1, LANES)).transpose(0, 1).contiguous()
-    out = FUSED_GRADIENT(tiles, panels, padded(grads, TILE, 1).unflatten(0, (-1, TILE)))
+    out = FUSED_GRADIENT(tiles, panels, padded(grads, TILE, 1).unflatten(0, (-1, TILE)), training=True)
     return out.flatten(2).flatten(0, 1)[: rows.shape[0], : rows.shape[1]].contiguous()
 
 
 @distances.register_fake
-def _(rows: Tensor, filters: Tensor) -> Tensor:
+def _(rows: Tensor, filters: Tensor, training: bool = False) -> Tensor:
     return rows.new_empty(rows.shape[0], filters.shape[0])
 
 

@@ -10,7 +10,7 @@ linked there (every key with `module.` in front), BSD-3-Clause.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import product
 
 import torch
@@ -96,8 +96,9 @@ class AdderFunction(torch.autograd.Function):
         ctx.window = window = Window(weight.shape[-1], stride, padding)
         with without_autocast(x.device.type):
             filters, out = kernel_rows(weight), []
+            distance = partial(distances, training=any(ctx.needs_input_grad))
             for part in window.split(x):
-                out.append(reduce(torch.add, map(distances, window.unfold(part), filters)))
+                out.append(reduce(torch.add, map(distance, window.unfold(part), filters)))
         out = joined(out).unflatten(0, (len(x), *window.output_size(x.shape))).permute(0, 3, 1, 2)
         return out.to(torch.promote_types(x.dtype, weight.dtype))
 
