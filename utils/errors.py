@@ -88,7 +88,7 @@ def cause_of(error: BaseException) -> str | None:
 
 
 def is_of_device(error: BaseException) -> bool:
-    """Whether a GPU has failed, after which it answers nothing that this process asks."""
+    """Whether a GPU has failed, after which, most often, it answers nothing that this process asks."""
     return isinstance(error, RuntimeError) and str(error).startswith("CUDA error")
 
 
@@ -100,7 +100,8 @@ def _short(text: str) -> str:
 def _is_out_of_memory(error: BaseException) -> bool:
     import torch
 
-    return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate" in str(error)
+    signs = "DefaultCPUAllocator: can't allocate", "CUDA error: out of memory"  # the second from outside its allocator
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(sign in str(error) for sign in signs)
 
 
 def _is_distributed(error: BaseException) -> bool:

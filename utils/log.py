@@ -35,7 +35,9 @@ class _Console(logging.Handler):
 
 def discard_output() -> None:
     """From here on, standard output goes nowhere: its reader is gone, and Python's last flush would fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 class _File(logging.FileHandler):

@@ -1,7 +1,7 @@
 """Augmentation depends on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
 from utils.data.augment import TrainTransform
-from utils.data.mixing import Mixer, erase
+from utils.data.mixing import Mixer, _inside, erase
 
 import numpy as np
 import pytest
@@ -206,3 +206,10 @@ def test_mixing_leaves_the_given_batch_alone(kind):
     before = images.clone()
     mixed(0, images=(images, targets), **{kind: 1.0})
     assert torch.equal(images, before)
+
+
+def test_boxes_are_the_same_pixels_image_by_image_and_all_at_once():
+    """The second is for GPUs."""
+    boxes = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0], [0, 3, 5, 2], [4, 0, 1, 6]])
+    images = torch.ones(4, 3, 5, 6)
+    assert torch.equal(erase(images.clone(), boxes), images.masked_fill(_inside(boxes, images), 0.0))

@@ -126,3 +126,21 @@ def test_exported_layers_hold_standard_operators_alone_and_take_any_batch():
     assert all(name.startswith("aten.") or "built-in" in name for name in called), called
     images = torch.randn(5, 3, 14, 9)
     torch.testing.assert_close(program.module()(images), layers(images))
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_small_layers_are_compiled_in_training_alone(monkeypatch, trains):
+    """Two million differences: a single prediction is sooner done without a compiler, a step comes again."""
+    compiled = []
+
+    def at_once(self, *tensors):
+        compiled.append(self.formula)
+        return self.formula(*tensors)
+
+    monkeypatch.setattr(Fused, "usable", True)
+    monkeypatch.setattr(Fused, "_at_once", at_once)
+    x, weight = torch.randn(2, 64, 16, 16, requires_grad=trains), torch.randn(64, 64, 1, 1, requires_grad=trains)
+    out = adder2d(x, weight)
+    if trains:
+        out.sum().backward()
+    assert [formula.__name__ for formula in compiled] == (["distance_sums", "gradient_sums"] if trains else [])

@@ -10,8 +10,8 @@ class Group:
     """Small tensors of one dtype and device, such as the statistics of norms, as one vector.
 
     On a GPU each operation has to be launched, and each tensor that Python touches takes it a microsecond or more: what
-    can be prepared is prepared once. The tensors must lie in one piece of memory each, in whichever
-    order, and stay where they are.
+    can be prepared is prepared once. The tensors must lie in one piece of memory each, in whichever order, and stay
+    where they are.
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
