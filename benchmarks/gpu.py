@@ -56,7 +56,8 @@ def run(given: argparse.Namespace) -> None:
 
 def started(sides: dict[str, Side]) -> dict[str, Side]:
     """Those that could load what they need. Raises UserError without ours."""
-    living, answers = dict(sides), gather(list(sides.values()), START)
+    living = dict(sides)
+    answers = gather(list(sides.values()), START)
     for name, answer in answers.items():
         if isinstance(answer, SideError):
             print(f"{name} is left out: {answer}", flush=True)

@@ -29,7 +29,8 @@ class Bench:
     """Holds one network at a time. Results travel to another process, so they are plain numbers, lists and dicts."""
 
     def __init__(self, side: str, device: str) -> None:
-        self.device, self.on_gpu = torch.device(device), torch.device(device).type == "cuda"
+        self.device = torch.device(device)
+        self.on_gpu = torch.device(device).type == "cuda"
         self.steps: Iterator[None] | None = None
         self.compiled, self.begun = False, False
         if self.on_gpu:
@@ -88,7 +89,8 @@ class Bench:
         with profile(activities=[ProfilerActivity.CUDA]) as profiler:
             self.run(count)
         intervals = on_device(profiler)
-        span, busy = max(end for _, end in intervals) - intervals[0][0], union(intervals)
+        span = max(end for _, end in intervals) - intervals[0][0]
+        busy = union(intervals)
         per_step = 1e6 * count  # nanoseconds of all steps to milliseconds of one
         return {"busy_ms": busy / per_step, "idle_ms": (span - busy) / per_step, "kernels": len(intervals) / count}
 

@@ -58,7 +58,8 @@ class Phases:
 def breakdown(row: Row, device: torch.device, count: int) -> dict[str, Any]:
     """Milliseconds and launches of each phase of a step, and (operator, milliseconds, calls) a step of the dearest."""
     state, network, recipe = parts(replace(row, cuda_graphs="none"), device)  # in a graph, nothing has phases
-    phases, batch = Phases(), synthetic(row, device)
+    phases = Phases()
+    batch = synthetic(row, device)
     with ExitStack() as patches:
         step = _phased_step(phases, patches, state, network, recipe)
         host = _host_times(phases, lambda: step(batch), device, count)

@@ -43,7 +43,8 @@ def sample_images() -> list[Image.Image]:
 
 def clouds(seed: int) -> Image.Image:
     """Noise of many scales, 640x427, which as a JPEG takes about as many bytes as a photograph."""
-    generator, total = torch.Generator().manual_seed(seed), torch.zeros(1, 3, 427, 640)
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros(1, 3, 427, 640)
     for cells in (4, 16, 64, 256):
         noise = torch.randn(1, 3, cells, cells, generator=generator)
         total += torch.nn.functional.interpolate(noise, size=(427, 640), mode="bilinear") * (64 / cells**0.5)

@@ -31,7 +31,8 @@ def print_versions(side: Side) -> str:
 
 def fill(plan: Plan, sides: dict[str, Side], card: str, folder: Path, given: argparse.Namespace) -> None:
     """Eager steps of small batches first, then whole epochs; compiled steps get the time that is left."""
-    journal, scale = Journal(given.json), Scale(given.rounds, given.seconds, given.steps, given.warmup, given.profiled)
+    journal = Journal(given.json)
+    scale = Scale(given.rounds, given.seconds, given.steps, given.warmup, given.profiled)
     table = StepTable(list(sides.values()), card, scale, journal)
 
     def add_steps(kind: str, sizes: list[int]) -> None:

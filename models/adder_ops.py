@@ -92,7 +92,8 @@ def _cause(error: BaseException) -> str:
     )
 
 
-FUSED_DISTANCES, FUSED_GRADIENT = Fused(distance_sums), Fused(gradient_sums)
+FUSED_DISTANCES = Fused(distance_sums)
+FUSED_GRADIENT = Fused(gradient_sums)
 
 
 @torch.library.custom_op("addernet::distances", mutates_args=())  # to torch.compile around it, one step

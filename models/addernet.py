@@ -107,7 +107,8 @@ class AdderFunction(torch.autograd.Function):
         (x, weight), window = ctx.saved_tensors, ctx.window
         with without_autocast(x.device.type):
             filters, grad_x = kernel_rows(weight), []
-            products, sums = torch.zeros_like(filters), filters.new_zeros(len(weight))
+            products = torch.zeros_like(filters)
+            sums = filters.new_zeros(len(weight))
             for part, part_grad in zip(window.split(x), grad.split(window.images(x))):
                 row_grads = precise(part_grad).permute(0, 2, 3, 1).flatten(0, 2)  # (windows, O)
                 sums = sums + row_grads.sum(0)

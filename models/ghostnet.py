@@ -105,7 +105,8 @@ class GhostBottleneck(nn.Module):
                 hidden, hidden, kernel_size, stride=stride, groups=hidden, activation=None
             )
         else:
-            self.conv_dw, self.bn_dw = nn.Identity(), nn.Identity()
+            self.conv_dw = nn.Identity()
+            self.bn_dw = nn.Identity()
         self.se = SqueezeExcite(hidden) if squeeze else nn.Identity()
         self.ghost2 = GhostModule(hidden, out_channels, activation=None)
         self.shortcut = nn.Sequential()  # the identity
@@ -139,7 +140,8 @@ class GhostNet(nn.Module):
         for rows in STAGES:
             blocks = []
             for kernel_size, base_hidden, base, squeeze, stride in rows:
-                hidden, out_channels = make_divisible(base_hidden * width, 4), make_divisible(base * width, 4)
+                hidden = make_divisible(base_hidden * width, 4)
+                out_channels = make_divisible(base * width, 4)
                 blocks.append(
                     GhostBottleneck(
                         channels, hidden, out_channels, kernel_size=kernel_size, squeeze=squeeze, stride=stride

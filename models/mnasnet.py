@@ -71,7 +71,8 @@ class MnasNet(nn.Module):
 
     def __init__(self, width: float, *, dropout: float = 0.2, num_classes: int = 1000) -> None:
         super().__init__()
-        stem, channels = make_divisible(32 * width), make_divisible(16 * width)
+        stem = make_divisible(32 * width)
+        channels = make_divisible(16 * width)
         layers = [
             *conv(3, stem, stride=2),
             *conv(stem, stem, groups=stem),

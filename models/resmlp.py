@@ -111,9 +111,11 @@ class ResMLP(nn.Module):
         if not keys:
             return fitted, []
         side = square_side(len(state[keys[0]]), keys[0])
-        there, back = resampling((side, side), self.grid), resampling(self.grid, (side, side))
+        there = resampling((side, side), self.grid)
+        back = resampling(self.grid, (side, side))
         for key in keys:
-            matrix, bias_key = state[key].float(), key.removesuffix("weight") + "bias"
+            matrix = state[key].float()
+            bias_key = key.removesuffix("weight") + "bias"
             if matrix.shape != (side**2, side**2):
                 raise ValueError(f"{key}: {tuple(matrix.shape)} is no matrix over {side}x{side} patches")
             fitted[key] = (there.to(matrix) @ matrix @ back.to(matrix)).to(state[key].dtype)

@@ -19,7 +19,8 @@ def stages_of(network: nn.Module) -> list[tuple[str, list[str]]]:
     The last stage is the head: what follows the number of classes. Every parameter is in exactly one stage. Raises
     ValueError if the network is none of ours, or if the list of its family is not of that kind.
     """
-    family, parameters = family_of(network), [name for name, _ in network.named_parameters()]
+    family = family_of(network)
+    parameters = [name for name, _ in network.named_parameters()]
     parts = [part for names in family.names_of_stages(network) for part in _expanded(network, names)]
     stages = [
         (_title(part), [each for name in part for each in parameters if belongs(each, name)])

@@ -214,7 +214,8 @@ class SwinTransformer(nn.Module):
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
-        rates, size = ramp(drop_path, sum(depths)), patch_grid(img_size, 4)
+        rates = ramp(drop_path, sum(depths))
+        size = patch_grid(img_size, 4)
         self.patch_embed = NormedPatchEmbed(4, dim)
         stages, in_dim = [], dim
         for i, depth in enumerate(depths):

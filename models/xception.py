@@ -38,7 +38,8 @@ class Block(nn.Module):
             self.skip: nn.Module = nn.Conv2d(in_channels, widths[-1], 1, stride, bias=False)
             self.skipbn: nn.Module = nn.BatchNorm2d(widths[-1])
         else:
-            self.skip, self.skipbn = nn.Identity(), nn.Identity()
+            self.skip = nn.Identity()
+            self.skipbn = nn.Identity()
         layers: list[nn.Module] = [nn.ReLU()] if relu_first else []  # not in place: the shortcut needs x as it is
         for i, (before, width) in enumerate(zip((in_channels, *widths), widths)):
             if i > 0:

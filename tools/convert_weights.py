@@ -85,7 +85,8 @@ def check_paths(request: Request) -> None:
 
 def check_missing(request: Request, network: NetworkSpec, missing: list[str]) -> None:
     """Raises WeightsError if IN lacks something beyond a head that the user wants anew."""
-    head_is_new, family = bool(request.network.num_classes), family_of(network.prefix)
+    head_is_new = bool(request.network.num_classes)
+    family = family_of(network.prefix)
     if gaps := [name for name in missing if not (head_is_new and family.in_head(name))]:
         what = f"{len(gaps)} tensors of {network.prefix} {network.suffix} are not in it, {gaps[0]} for one"
         if not request.network.force:
@@ -98,7 +99,8 @@ def convert_state(network: NetworkSpec, state: dict[str, Tensor], layout: str) -
         translation = translate_back(network.prefix, network.suffix, state, layout)
     except ValueError as error:
         raise WeightsError(str(error)) from None
-    eps, converted = eps_of(network, layout), OrderedDict(translation.state)
+    eps = eps_of(network, layout)
+    converted = OrderedDict(translation.state)
     if eps is not None:
         converted = OrderedDict(with_batchnorm_eps(converted, NATIVE_EPS, eps))
     if (version := family_of(network.prefix).network._version) > 1:  # torchvision refuses files that do not say it

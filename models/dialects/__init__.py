@@ -160,7 +160,8 @@ def identify(state: State, source: str = "") -> Guess | None:
         if layout is None and not any_match(dialects.marker, state):
             continue
         ours = _renamed(state, dialects, layout)
-        shapes, what = _shapes_of(ours), _look_alike(dialects, state, ours, source)
+        shapes = _shapes_of(ours)
+        what = _look_alike(dialects, state, ours, source)
         for suffix in family_of(prefix).variants:
             match = _match(prefix, shapes, _network_shapes(prefix, suffix))
             rank = match.overlap, -match.resized

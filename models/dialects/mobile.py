@@ -115,7 +115,8 @@ TIMM = r"^blocks\.0\.0\.conv"  # torchvision's names of these families begin oth
 
 def timm(marker: str, rows: tuple[Row, ...], suffixes: tuple[str, ...], *, eps: tuple[str, ...]) -> Layout:
     """`eps`: the networks that have BatchNorm eps 1e-3 in torchvision and 1e-5 in timm."""
-    eps_of, notes = dict.fromkeys(eps, 1e-5), dict.fromkeys(suffixes, TF_NOTE)
+    eps_of = dict.fromkeys(eps, 1e-5)
+    notes = dict.fromkeys(suffixes, TF_NOTE)
     return Layout("timm", marker, rows, suffixes, batchnorm_eps=eps_of, notes=notes)
 
 

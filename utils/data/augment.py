@@ -47,8 +47,10 @@ class TrainTransform:
             for _ in range(TRIES):
                 area = height * width * random.uniform(*ERASE_SCALE)
                 aspect = math.exp(random.uniform(math.log(ERASE_RATIO[0]), math.log(ERASE_RATIO[1])))
-                rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+                rows = round(math.sqrt(area * aspect))
+                columns = round(math.sqrt(area / aspect))
                 if rows < height and columns < width:
-                    top, left = random.randint(0, height - rows), random.randint(0, width - columns)
+                    top = random.randint(0, height - rows)
+                    left = random.randint(0, width - columns)
                     return torch.tensor((top, left, rows, columns))
         return NO_BOX

@@ -40,11 +40,13 @@ def random_box(size: Sequence[int], random: Random) -> Box:
     for _ in range(TRIES):
         area = height * width * random.uniform(*AREA)
         aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
-        rows, columns = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        rows = round(math.sqrt(area / aspect))
+        columns = round(math.sqrt(area * aspect))
         if 0 < rows <= height and 0 < columns <= width:
             return Box(random.randint(0, height - rows), random.randint(0, width - columns), rows, columns)
     aspect = min(max(width / height, ASPECT[0]), ASPECT[1])  # the largest part in the middle that is no narrower
-    rows, columns = min(height, round(width / aspect)), min(width, round(height * aspect))
+    rows = min(height, round(width / aspect))
+    columns = min(width, round(height * aspect))
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns)
 
 
@@ -70,7 +72,8 @@ def cut(pixels: Tensor, box: Box) -> Tensor:
     """What (H, W, 3) pixels have of `box`, seen as (1, 3, height, width): slicing would take three calls for this one,
     and a call on a small picture costs a sixth of resampling it."""
     (rows, columns, _), (down, right, channel) = pixels.shape, pixels.stride()
-    height, width = min(box.height, rows - box.top), min(box.width, columns - box.left)
+    height = min(box.height, rows - box.top)
+    width = min(box.width, columns - box.left)
     start = pixels.storage_offset() + box.top * down + box.left * right
     return pixels.as_strided((1, 3, height, width), (height * down, channel, down, right), start)
 

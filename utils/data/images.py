@@ -138,7 +138,8 @@ def _unfold(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         return ImageChops.invert(image)  # Pillow takes every such file for one of Adobe's, which store the complement
     if image.format == "TIFF" and image.mode.startswith("I;16") and hasattr(image, "tag_v2"):
-        depth, white_is_zero = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0], image.tag_v2.get(PHOTOMETRIC) == 0
+        depth = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]
+        white_is_zero = image.tag_v2.get(PHOTOMETRIC) == 0
         if depth < 16 or white_is_zero:
             values = np.asarray(image).astype(np.uint32) * (2**16 - 1) // (2**depth - 1)
             return Image.fromarray((2**16 - 1 - values if white_is_zero else values).astype(np.uint16))

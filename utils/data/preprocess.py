@@ -42,7 +42,8 @@ class Preprocess:
         image = decode(picture, self.reduction(upright_size(picture)))
         (height, width), (crop_height, crop_width) = self.val_resize, self.img_size
         image = image.resize((width, height), INTERPOLATION[self.interpolation])
-        top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
+        top = round((height - crop_height) / 2)
+        left = round((width - crop_width) / 2)
         return to_tensor(image.crop((left, top, left + crop_width, top + crop_height)))
 
     def reduction(self, size: tuple[int, int]) -> int:

@@ -60,7 +60,8 @@ class TrainBatches(Sampler[Keys]):
         return batches_in_epoch(len(self.indices), self.batch_size, self.world_size)
 
     def __iter__(self) -> Iterator[Keys]:
-        count, batches = len(self.indices), len(self)
+        count = len(self.indices)
+        batches = len(self)
         share = -(-count // self.world_size)
         own = self.indices[self.rank :: self.world_size]  # a view: a list of millions is slow and large
         for batch in range(self.start, batches):

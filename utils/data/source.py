@@ -30,7 +30,8 @@ class PackedPaths(Sequence[str]):
 
 def pack_paths(paths: Iterable[str], *, below: str = "") -> bytes:
     """Each path behind the folder `below` and followed by a zero, which no path holds."""
-    paths, prefix = list(paths), os.path.join(below, "")
+    paths = list(paths)
+    prefix = os.path.join(below, "")
     return os.fsencode(prefix + f"\0{prefix}".join(paths) + "\0") if paths else b""
 
 

@@ -14,7 +14,8 @@ def to_device(tensors: list[Tensor], device: torch.device) -> list[Tensor]:
     """
     if device.type != "cuda" or all(tensor.device == device for tensor in tensors):
         return [tensor.to(device, non_blocking=True) for tensor in tensors]
-    copies, computing = _stream_of_copies(device), torch.cuda.current_stream(device)
+    copies = _stream_of_copies(device)
+    computing = torch.cuda.current_stream(device)
     with torch.cuda.stream(copies):
         arrived = [tensor.to(device, non_blocking=True) for tensor in tensors]
     computing.wait_stream(copies)

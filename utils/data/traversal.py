@@ -67,7 +67,8 @@ def _only_images(folder: str, stamps: Stamps) -> list[str] | None:
 
 def _have_endings(names: list[str]) -> bool:
     """Whether all names end as images do."""
-    together, count = "/".join([*names, ""]).lower(), len(names)  # no name holds a slash
+    together = "/".join([*names, ""]).lower()  # no name holds a slash
+    count = len(names)
     for ending in EXTENSIONS:
         count -= together.count(ending + "/")
         if not count:

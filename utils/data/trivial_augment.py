@@ -32,7 +32,8 @@ def identity(pixels: Tensor, strength: float) -> Tensor:
 def translate(pixels: Tensor, strength: float, *, axis: int) -> Tensor:
     """Shift by so many pixels, towards the end of the axis; what comes in is black."""
     size, shift = pixels.shape[axis], int(strength)
-    moved, kept = torch.zeros_like(pixels), max(0, size - abs(shift))
+    moved = torch.zeros_like(pixels)
+    kept = max(0, size - abs(shift))
     moved.narrow(axis, max(0, min(shift, size)), kept).copy_(pixels.narrow(axis, max(0, min(-shift, size)), kept))
     return moved
 

@@ -43,7 +43,8 @@ class ModelEma:
 
     def _pair_with(self, model: nn.Module) -> None:
         """Done once: to walk through a large network at every step takes milliseconds."""
-        target, source = self.model.state_dict(), model.state_dict()
+        target = self.model.state_dict()
+        source = model.state_dict()
         pairs = list(zip(by_dtype(target.values()), by_dtype(source[name] for name in target)))
         self._pairs = [pair for pair in pairs if pair[0][0].is_floating_point()]
         self._counters = [(Group(one), Group(other)) for one, other in pairs if not one[0].is_floating_point()]

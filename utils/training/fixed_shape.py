@@ -83,7 +83,8 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     """
     order = torch.channels_last if recipe.channels_last else torch.contiguous_format
     images = torch.zeros(shape, device=recipe.device).to(memory_format=order)
-    buffers, numbers = Snapshot(groups_of(network.buffers())), torch.cuda.get_rng_state(recipe.device)
+    buffers = Snapshot(groups_of(network.buffers()))
+    numbers = torch.cuda.get_rng_state(recipe.device)
     training, call = network.training, _Call(network.train())
     try:
         with recording(recipe.device), torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False):

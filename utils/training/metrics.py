@@ -47,8 +47,11 @@ def metrics_from(confusion: np.ndarray) -> Metrics:
     A ratio with nothing to count is 0. A class occurs if some image is it or is taken for it. Equal to scikit-learn's
     precision_recall_fscore_support(average="macro", zero_division=0).
     """
-    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
+    hits = np.diag(confusion)
+    support = confusion.sum(axis=1)
+    predicted = confusion.sum(axis=0)
+    precision = _ratio(hits, predicted)
+    recall = _ratio(hits, support)
     f1 = _ratio(2 * hits, support + predicted)
     occurs = support + predicted > 0
 

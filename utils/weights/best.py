@@ -38,10 +38,8 @@ class Best:
         """Of a checkpoint; None from {}, before the first epoch. Raises KeyError, TypeError or ValueError."""
         if not plain:
             return None
-        metric, mode = (
-            plain.get("metric", "accuracy"),
-            plain.get("mode", "max"),
-        )  # older checkpoints know accuracy alone
+        metric = plain.get("metric", "accuracy")  # older checkpoints know accuracy alone
+        mode = plain.get("mode", "max")
         best = cls(plain["epoch"], plain[metric], plain["val_loss"], plain["weights"], metric, mode)
         if not all(map(_is_figure, (best.value, best.val_loss))) or type(best.epoch) is not int or best.epoch < 1:
             raise ValueError("expected numbers")

@@ -121,7 +121,8 @@ def _problem(payload: dict[str, Any], name: str, kind: Kind) -> str | None:
 
 
 def _network_problems(config: dict[Any, Any]) -> list[str]:
-    prefix, suffix = config.get("model_prefix"), config.get("model_suffix")
+    prefix = config.get("model_prefix")
+    suffix = config.get("model_suffix")
     if not (isinstance(prefix, str) and isinstance(suffix, str)):
         return [f"expected model_prefix and model_suffix, got {shown([prefix, suffix])}"]
     try:

@@ -53,7 +53,8 @@ def fill(
     model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False, note: str | None = None
 ) -> LoadReport:
     """`load_weights` with the tensors read already; `path` is named in report and errors, `note` in the report."""
-    target, report = model.state_dict(), LoadReport(path, notes=[note] if note else [])
+    target = model.state_dict()
+    report = LoadReport(path, notes=[note] if note else [])
     if is_registered(model):
         state = _translated(model, state, report, force=force)
     fitting = {}
