@@ -53,15 +53,36 @@ def sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def leave_signals_to_parent(worker: int) -> None:
-    """For DataLoader workers: a signal to the whole group must not take the next batch from a loop that is finishing
-    its step. Workers end when their parent asks them to, as it does at its own end, and when it is gone.
+SENDER_IS_KNOWN = hasattr(signal, "sigwaitinfo")  # not on macOS and Windows
 
-    (Where the sender of a signal is not known, as on macOS, SIGTERM does what torch does with it.)
+
+@contextmanager
+def children_block_sigterm() -> Iterator[None]:
+    """Processes started within it begin with SIGTERM blocked, in every thread that they will ever have.
+
+    (torch starts threads of its own in a forked worker before it calls worker_init_fn; one thread that does not block
+    the signal is enough for the whole process to die of it.)
+    """
+    if not SENDER_IS_KNOWN:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """For DataLoader workers started in `children_block_sigterm`: a signal to the whole group must not take the next
+    batch from a loop that is finishing its step. Workers end when their parent asks them to, as it does at its own
+    end, and when it is gone.
+
+    (Where the sender of a signal is not known, SIGTERM does what torch does with it.)
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if SENDER_IS_KNOWN:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # spawn may have lifted it on the way here
         threading.Thread(target=_end_for_parent, daemon=True).start()
 
 

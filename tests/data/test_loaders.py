@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 from utils.config import TrainConfig
 from utils.data import loaders as data_module
@@ -71,6 +73,7 @@ def test_spawned_workers_change_nothing_with_and_without_cache(images):
 PROGRAM = """
 import sys
 from functools import partial
+from pathlib import Path
 from utils.config import TrainConfig
 from utils.data.batches import read
 from utils.data.listing import scan
@@ -107,11 +110,30 @@ def test_a_program_ends_that_still_holds_its_loader(images, ending):
     assert ("a fault of the program" in reported) == bool(status)
 
 
-@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal cannot be asked for here")
-def test_a_worker_ends_for_its_parent_and_for_nobody_else(images):
+@pytest.fixture
+def two_threads():
+    """As a run sets them: a worker forked after it has a thread of torch's before it does anything of ours."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_that_take(signum, pid):
+    masks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return [mask for mask in masks if not int(re.search(r"SigBlk:\s+(\w+)", mask)[1], 16) & 1 << signum - 1]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sender of a signal cannot be asked for here")
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_a_worker_ends_for_its_parent_and_for_nobody_else(images, start_method, two_threads):
     loader = train_loader(config(), images, rank=0, world_size=1, workers=1, pin=False)
+    loader.multiprocessing_context = start_method
     count = len(list(read(loader)))
     [worker] = loader._iterator._workers
+    assert (
+        len(threads_that_take(signal.SIGTERM, worker.pid)) == 1
+    )  # the one that waits for it; any other would die of it
     for name in ("TERM", "INT"):
         subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
     assert len(list(read(loader))) == count
@@ -120,6 +142,7 @@ def test_a_worker_ends_for_its_parent_and_for_nobody_else(images):
     worker.join(timeout=20)
     assert worker.exitcode == 0
     loader._iterator._shutdown_workers()
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_batch_holds_uint8_images_with_the_targets_of_their_indices(images):

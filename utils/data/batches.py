@@ -1,7 +1,7 @@
 """Batches: what travels from the loading processes to the device, and how they are read off a loader."""
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UnreadableError
+from ..signals import children_block_sigterm
 from ..threads import home_cores
 from ..torch_private import end_workers
 
@@ -50,6 +51,11 @@ class ImageLoader(DataLoader[Batch]):
     """The DataLoader of such a data set."""
 
     dataset: BatchDataset
+
+    def __iter__(self) -> Any:  # torch names its private iterator
+        """As torch's; the workers that it starts leave signals to this process from their first moment on."""
+        with children_block_sigterm():
+            return super().__iter__()
 
     def check_worker_number_rationality(self) -> None:
         """Torch's warning of too many workers, which counts the cores that this process is held on for the moment."""
