@@ -122,7 +122,8 @@ def test_files_and_tests_that_are_named_exist(name):
 
 
 def test_the_number_of_networks_is_the_same_everywhere():
-    count, families = len(list_models()), len({prefix for prefix, _ in list_models()})
+    count = len(list_models())
+    families = len({prefix for prefix, _ in list_models()})
     for name in ("README.md", "docs/networks.md"):
         assert f"{count} networks of {families} families" in TEXTS[name]
     assert re.search(rf"{families} 个系列共\s{count} 个网络", TEXTS["README.zh.md"])

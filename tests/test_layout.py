@@ -108,6 +108,19 @@ def test_files_and_functions_are_small(module):
             assert node.end_lineno - node.lineno < MOST_LINES_OF_A_FUNCTION, node.name
 
 
+def calls(node):
+    return any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+def test_an_assignment_of_a_pair_calls_on_one_side_at_most():
+    """(A name is looked for on the left of a line; calls side by side hide their order, too.)"""
+    for module in FILES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+                values = node.value.elts if isinstance(node.value, ast.Tuple) else []
+                assert sum(map(calls, values)) < 2, f"{module}: {ast.unparse(node)}"
+
+
 @pytest.mark.parametrize("package", sorted(name for name, path in FILES.items() if path.name == "__init__.py"))
 def test_every_folder_of_utils_says_what_it_knows(package):
     assert not package.startswith("utils") or ast.get_docstring(tree(package))

@@ -142,7 +142,8 @@ def test_mixup_is_torchvisions():
     images, targets = batch()
     for step in range(5):
         out, soft = mixed(step, mixup=1.0, images=(images, targets))
-        kept, hard = share_kept(soft), torch.nn.functional.one_hot(targets, CLASSES).float()
+        kept = share_kept(soft)
+        hard = torch.nn.functional.one_hot(targets, CLASSES).float()
         assert torch.allclose(out, kept * images + (1 - kept) * images.roll(1, 0), atol=1e-5)
         assert torch.allclose(soft, kept * hard + (1 - kept) * hard.roll(1, 0), atol=1e-6)
 
@@ -153,7 +154,8 @@ def test_cutmix_is_torchvisions_with_the_share_counted_in_pixels():
         out, soft = mixed(step, cutmix=1.0, images=(images, targets))
         pasted = (out != images).any(dim=1)  # (N, H, W)
         assert torch.equal(torch.where(pasted[:, None], images.roll(1, 0), images), out)
-        rows, columns = pasted[0].any(1).sum(), pasted[0].any(0).sum()
+        rows = pasted[0].any(1).sum()
+        columns = pasted[0].any(0).sum()
         assert pasted[0].sum() == rows * columns  # one box, the same in every image
         assert torch.equal(pasted, pasted[:1].expand_as(pasted))
         assert share_kept(soft) == pytest.approx(1 - pasted[0].float().mean().item(), abs=1e-6)

@@ -30,7 +30,8 @@ CLOSE = 2.0  # levels, mean absolute difference over several crops; a shift by h
 
 def jpeg(path, size=(1000, 760), *, orientation=1, mode="RGB"):
     """A photograph that is so large, (width, height), when it is upright."""
-    picture, exif = PHOTOGRAPH.resize(size, Image.Resampling.BICUBIC).convert(mode), Image.Exif()
+    picture = PHOTOGRAPH.resize(size, Image.Resampling.BICUBIC).convert(mode)
+    exif = Image.Exif()
     exif[0x0112] = orientation
     turn = TO_STORED[orientation - 1]
     picture = picture if turn is None else picture.transpose(Image.Transpose(turn))
@@ -52,7 +53,8 @@ def crop_distance(path, whole):
 @pytest.mark.parametrize("size", [(375, 500), (30, 40), (20, 300), (300, 20), (1, 1)])
 def test_boxes_are_spread_as_torchvisions(size):
     torch.manual_seed(0)
-    image, random = torch.empty(3, *size), Random(0)
+    image = torch.empty(3, *size)
+    random = Random(0)
     transform = v2.RandomResizedCrop(8)
     theirs = torch.tensor([list(transform.make_params([image]).values()) for _ in range(3000)]).double()
     ours = torch.tensor([random_box(size, random) for _ in range(3000)]).double()

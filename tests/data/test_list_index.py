@@ -56,7 +56,9 @@ def listed_again(monkeypatch):
 
 def test_the_second_listing_is_the_first_and_reads_no_folder(cache, root, monkeypatch):
     calls = listed_again(monkeypatch)
-    first, second, plain = scan(root, listing=remembered), scan(root, listing=remembered), scan(root)
+    first = scan(root, listing=remembered)
+    second = scan(root, listing=remembered)
+    plain = scan(root)
     assert calls == [root]
     assert names(first) == names(second) == names(plain)
     assert (second.classes, second.notes) == (plain.classes, plain.notes)
@@ -137,7 +139,8 @@ def forged(folder, **changes):
     path = index_path(folder)
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
-    header, paths = json.loads(content[8 : 8 + length]), changes.pop("paths", content[8 + length :])
+    header = json.loads(content[8 : 8 + length])
+    paths = changes.pop("paths", content[8 + length :])
     encoded = json.dumps({**header, **changes}).encode()
     path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + paths)
     return read_index(path, folder)
@@ -171,7 +174,8 @@ def test_a_forged_index_is_not_believed(cache, root, changes):
 
 def test_a_damaged_index_leads_nowhere_else(cache, root):
     remembered(root)
-    path, draw = index_path(root), random.Random(0)
+    path = index_path(root)
+    draw = random.Random(0)
     whole = path.read_bytes()
     for _ in range(400):
         damaged = bytearray(whole[: draw.randrange(len(whole) + 1)] if draw.random() < 0.3 else whole)

@@ -171,7 +171,8 @@ def break_file(images, index):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_stops_with_its_path_and_reason(images, workers):
-    path, others = break_file(images, 3), multiprocessing.active_children()
+    path = break_file(images, 3)
+    others = multiprocessing.active_children()
     with pytest.raises(UnreadableError) as caught:
         train_batches(images, workers=workers)
     assert set(multiprocessing.active_children()) <= set(others)  # none that waits for more

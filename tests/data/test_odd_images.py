@@ -77,7 +77,8 @@ def test_an_odd_file_gives_its_pixels_or_the_reason(odd, read):
         assert reason.strip(": .")
         assert "\n" not in reason
     else:
-        seen, expected = read(path, case).astype(int), case.pixels()
+        seen = read(path, case).astype(int)
+        expected = case.pixels()
         assert seen.shape == expected.shape
         assert np.abs(seen - expected).max() <= case.tolerance
 

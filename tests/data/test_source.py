@@ -71,7 +71,8 @@ CONFIG = TrainConfig(img_size=(24, 24), val_resize=(24, 24), batch_size=3)
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_tar_file_trains_and_validates_as_the_folder_it_was_made_from(folder, tar, workers):
-    images, packed = scan(folder), Tar(tar)
+    images = scan(folder)
+    packed = Tar(tar)
     assert packed.classes == images.classes
     steps = Preprocess.from_config(CONFIG)
     options = dict(rank=0, world_size=1, workers=workers, pin=False)
@@ -98,7 +99,8 @@ def test_a_csv_trains_as_the_folder_whose_files_it_names(folder, tmp_path):
 
 
 def test_a_tar_file_is_cached(folder, tar):
-    cache, packed = ImageCache(Tar(tar), budget=1 << 20), Tar(tar)
+    cache = ImageCache(Tar(tar), budget=1 << 20)
+    packed = Tar(tar)
     for index in range(len(packed)):
         assert np.array_equal(cache[index].numpy(), np.asarray(packed.open(index).convert("RGB")))
 

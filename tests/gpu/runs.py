@@ -32,12 +32,14 @@ def vector(tensors):
 
 def apart(one, other):
     """The distance of two vectors, as a share of the length of the second; summed up in float64 where the first is."""
-    one, other = one.double(), other.to(one.device).double()
+    one = one.double()
+    other = other.to(one.device).double()
     return ((one - other).norm() / other.norm()).item()
 
 
 def cosine(one, other):
-    one, other = one.double(), other.to(one.device).double()
+    one = one.double()
+    other = other.to(one.device).double()
     return (one @ other / (one.norm() * other.norm())).item()
 
 

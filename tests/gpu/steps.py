@@ -61,9 +61,11 @@ def batch(number=8, *, seed=0, side=SIDE, boxes=False):
         pictures.append(np.kron(small, np.ones((side // cells, side // cells, 1))))
     images = torch.from_numpy(np.uint8(np.stack(pictures)))
     rectangles = torch.tensor([[4, 6, 10, 12]] if boxes else [[0, 0, 0, 0]]).repeat(number, 1)
-    targets, indices = torch.arange(number) % CLASSES, torch.arange(number)
+    targets = torch.arange(number) % CLASSES
+    indices = torch.arange(number)
     if torch.cuda.is_available():
-        images, targets = images.pin_memory(), targets.pin_memory()
+        images = images.pin_memory()
+        targets = targets.pin_memory()
     return Batch(images, targets, rectangles, indices, [])
 
 

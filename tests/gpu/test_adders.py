@@ -36,14 +36,16 @@ def random(device, *shape, seed):
 
 
 def assert_near(actual, expected):
-    actual, expected = actual.detach().double().cpu(), expected.cpu()
+    actual = actual.detach().double().cpu()
+    expected = expected.cpu()
     torch.testing.assert_close(actual, expected, rtol=TOLERANCE, atol=TOLERANCE * expected.abs().max().item())
 
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("windows", "length", "filters"), MATRICES)
 def test_the_two_sums_are_their_formulas(device, windows, length, filters):
-    rows, weight = random(device, windows, length, seed=0), random(device, filters, length, seed=1)
+    rows = random(device, windows, length, seed=0)
+    weight = random(device, filters, length, seed=1)
     grads = random(device, windows, filters, seed=2)
     differences = weight.double()[None] - rows.double()[:, None]  # (windows, filters, length)
     assert_near(distances(rows, weight), -differences.abs().sum(2))

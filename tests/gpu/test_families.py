@@ -38,7 +38,8 @@ class Outcome:
 def step_of(state, recipe):
     before, network = floats(state.model), state.model
     result = good_step(state, recipe)
-    family, named = family_of(network), list(network.named_parameters())
+    family = family_of(network)
+    named = list(network.named_parameters())
     return Outcome(
         result.losses.item(),
         vector(parameter.grad for _, parameter in named),

@@ -36,7 +36,8 @@ def target_out_of_range(place, device):
 def test_after_an_error_of_the_device_the_checkpoint_before_is_good(device, make_config, make_runs, place):
     needs_cuda(device, "tests/run/faults has the rest")
     changes = dict(epochs=2, accumulate_steps=1, save_steps=1)
-    config, runs = make_config(**changes), make_runs(**changes)
+    config = make_config(**changes)
+    runs = make_runs(**changes)
     job = runs.begin_here(fault=partial(target_out_of_range, place, device.type))
     assert job.end() == [1], job.said()
     folder = runs.newest()

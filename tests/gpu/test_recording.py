@@ -20,7 +20,9 @@ class Reading(nn.Module):
 
     def __init__(self, *, reads):
         super().__init__()
-        self.reads, self.norm, self.drop = reads, nn.BatchNorm2d(3), nn.Dropout(0.5)
+        self.reads = reads
+        self.norm = nn.BatchNorm2d(3)
+        self.drop = nn.Dropout(0.5)
         self.head = nn.Linear(3 * SIDE * SIDE, CLASSES)
 
     def forward(self, images):

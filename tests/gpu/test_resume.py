@@ -47,7 +47,8 @@ def test_recorded_steps_resume_bit_for_bit(device, make_config, monkeypatch):
     needs_cuda(device, "nothing is recorded")
     changes = dict(model_prefix="regnetx", model_suffix="200mf", epochs=4, batch_size=4, accumulate_steps=1)
     config = make_config(**changes, use_benchmark=False)
-    whole, part = train.run(config), stopped_after(config, 7, monkeypatch)
+    whole = train.run(config)
+    part = stopped_after(config, 7, monkeypatch)
     assert load_checkpoint(part / "last.pth")["epoch"] == 1
     resumed(config, part)
     assert_same_run(whole, part)
@@ -62,7 +63,8 @@ def test_a_signal_stops_the_command_which_resumes_to_nearly_the_same_end(make_co
     """With the shipped settings, under which operations may add up in another order each time."""
     changes = dict(model_prefix="regnetx", model_suffix="200mf")  # which blows no rounding up
     changes |= dict(epochs=3)
-    config, runs = make_config(**changes), make_runs(**changes)
+    config = make_config(**changes)
+    runs = make_runs(**changes)
     whole = train.run(config)
     job = runs.begin_here(fault=partial(asked_to_stop_in_step, 3))
     assert job.end() == [128 + signal.SIGTERM], job.said()

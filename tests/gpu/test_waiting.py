@@ -90,7 +90,8 @@ def test_an_evaluation_waits_for_nothing_until_its_end(device, image_folder):
     root = image_folder({"train": {"ant": 1, "bee": 1}, "val": {"ant": 11, "bee": 10}}, size=(80, 70))
     config = settings(*NETWORK, "bfloat16", batch_size=4)
     state, recipe = begin(config, device)
-    steps, images = Preprocess.from_config(config), scan(root / "val")
+    steps = Preprocess.from_config(config)
+    images = scan(root / "val")
     loader = val_loader(config, images, steps, rank=0, world_size=1, workers=2, pin=device.type == "cuda")
     models = [state.model, state.ema.model]
     meters = [(MeanLoss(device), Confusion(CLASSES, device)) for _ in models]

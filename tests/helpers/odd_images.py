@@ -98,7 +98,8 @@ def grey_png(depth, byte, value):
 
 CMYK = encoded(Image.new("CMYK", (16, 16), (0, 200, 100, 0)), "JPEG", quality=100)
 COMPLEMENT = encoded(Image.new("CMYK", (16, 16), (255, 55, 155, 255)), "JPEG", quality=100)
-JPEG, PNG = encoded(Image.fromarray(NOISE), "JPEG"), encoded(Image.fromarray(NOISE), "PNG")
+JPEG = encoded(Image.fromarray(NOISE), "JPEG")
+PNG = encoded(Image.fromarray(NOISE), "PNG")
 DAMAGED = bytearray(PNG)
 DAMAGED[len(PNG) // 2] ^= 255
 

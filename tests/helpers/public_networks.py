@@ -129,14 +129,16 @@ def meta_convnext_tiny() -> nn.Module:
 def meta_resmlp_12() -> nn.Module:
     def affine() -> nn.Module:
         module = nn.Module()
-        module.alpha, module.beta = nn.Parameter(torch.ones(384)), nn.Parameter(torch.zeros(384))
+        module.alpha = nn.Parameter(torch.ones(384))
+        module.beta = nn.Parameter(torch.zeros(384))
         return module
 
     blocks = nn.ModuleList()
     for _ in range(12):
         mlp = named(fc1=nn.Linear(384, 1536), fc2=nn.Linear(1536, 384))
         blocks.append(named(norm1=affine(), attn=nn.Linear(196, 196), norm2=affine(), mlp=mlp))
-        blocks[-1].gamma_1, blocks[-1].gamma_2 = nn.Parameter(torch.zeros(384)), nn.Parameter(torch.zeros(384))
+        blocks[-1].gamma_1 = nn.Parameter(torch.zeros(384))
+        blocks[-1].gamma_2 = nn.Parameter(torch.zeros(384))
     patches = named(proj=conv(3, 384, 16, bias=True))
     return named(patch_embed=patches, blocks=blocks, norm=affine(), head=nn.Linear(384, 1000))
 

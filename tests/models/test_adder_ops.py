@@ -40,7 +40,8 @@ def check_layer(layer, *, memory_format=torch.contiguous_format, transposed_grad
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(images, channels, height, width, generator=generator).to(memory_format=memory_format)
     weight = torch.randn(filters, channels, kernel, kernel, generator=generator)
-    x, weight = x.requires_grad_(), weight.requires_grad_()
+    x = x.requires_grad_()
+    weight = weight.requires_grad_()
     out = adder2d(x, weight, stride, padding)
     grad = torch.randn(out.shape, generator=generator)
     if transposed_grad:
@@ -65,14 +66,17 @@ def test_two_compilations_serve_all_layers_and_are_right():
 
 @pytest.mark.usefixtures("always_compiled")
 def test_compiled_sums_repeat_bit_for_bit():
-    rows, filters, grads = torch.randn(50, 40), torch.randn(36, 40), torch.randn(50, 36)
+    rows = torch.randn(50, 40)
+    filters = torch.randn(36, 40)
+    grads = torch.randn(50, 36)
     assert torch.equal(distances(rows, filters), distances(rows, filters))
     assert torch.equal(clipped_gradient(rows, filters, grads), clipped_gradient(rows, filters, grads))
 
 
 @pytest.mark.usefixtures("always_compiled")
 def test_a_compiled_sum_keeps_what_is_not_a_number():
-    rows, filters = torch.zeros(8, 40), torch.randn(36, 40)
+    rows = torch.zeros(8, 40)
+    filters = torch.randn(36, 40)
     rows[3, 5] = torch.nan
     assert distances(rows, filters).isnan().all(1).nonzero().tolist() == [[3]]
     assert clipped_gradient(rows, filters, torch.ones(8, 36)).isnan().nonzero().tolist() == [[3, 5]]
@@ -92,7 +96,8 @@ def test_without_a_compiler_says_so_once_and_goes_on_in_parts(formula, monkeypat
         raise OSError("No working C++ compiler found\nand more")
 
     monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", 2 * 3 * 40 * 16)  # two tiles a part
-    fused, tensors = Fused(formula), operands(formula)
+    fused = Fused(formula)
+    tensors = operands(formula)
     monkeypatch.setattr(fused, "compiled", broken, raising=False)
     with pytest.warns(
         UserWarning, match=r"AdderNet runs .* slower: .*OSError: No working C\+\+ compiler found\)"
@@ -139,7 +144,8 @@ def test_small_layers_are_compiled_in_training_alone(monkeypatch, trains):
 
     monkeypatch.setattr(Fused, "usable", True)
     monkeypatch.setattr(Fused, "_at_once", at_once)
-    x, weight = torch.randn(2, 64, 16, 16, requires_grad=trains), torch.randn(64, 64, 1, 1, requires_grad=trains)
+    x = torch.randn(2, 64, 16, 16, requires_grad=trains)
+    weight = torch.randn(64, 64, 1, 1, requires_grad=trains)
     out = adder2d(x, weight)
     if trains:
         out.sum().backward()

@@ -85,7 +85,8 @@ def largest_allocation(x, weight):
 
 
 def test_the_largest_temporary_is_bounded(monkeypatch):
-    x, weight = torch.randn(16, 16, 8, 8, requires_grad=True), torch.randn(32, 16, 3, 3, requires_grad=True)
+    x = torch.randn(16, 16, 8, 8, requires_grad=True)
+    weight = torch.randn(32, 16, 3, 3, requires_grad=True)
     answer, row_unfolded = 4 * 16 * 32 * 8 * 8, 4 * 16 * 8 * 8 * 16 * 3
     row_differences = row_unfolded * 32 // adder_ops.TILE
     monkeypatch.setattr(adder_ops, "OFTEN", 2**62)  # not compiled
@@ -98,7 +99,8 @@ def test_the_largest_temporary_is_bounded(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_computes_in_float32(dtype):
-    x, weight = torch.randn(2, 64, 6, 6, requires_grad=True), torch.randn(8, 64, 3, 3, requires_grad=True)
+    x = torch.randn(2, 64, 6, 6, requires_grad=True)
+    weight = torch.randn(8, 64, 3, 3, requires_grad=True)
     plain = adder2d(x, weight, 1, 1)
     plain.sum().backward()
     grads, x.grad, weight.grad = (x.grad, weight.grad), None, None
@@ -123,7 +125,8 @@ def test_autocast_takes_half_precision_from_the_layer_before():
 
 
 def test_a_network_of_half_precision_keeps_its_precision_outside_the_layer():
-    x, weight = torch.randn(2, 4, 6, 6).bfloat16(), torch.randn(8, 4, 3, 3).bfloat16().requires_grad_()
+    x = torch.randn(2, 4, 6, 6).bfloat16()
+    weight = torch.randn(8, 4, 3, 3).bfloat16().requires_grad_()
     out = adder2d(x, weight, 1, 1)
     out.sum().backward()
     assert out.dtype == weight.grad.dtype == torch.bfloat16

@@ -49,7 +49,8 @@ def test_multiply_adds_are_those_of_the_flop_counter_of_torch(names):
 
 @pytest.mark.parametrize(("prefix", "suffix"), [("vit", "base-patch32"), ("swint", "tiny-224"), ("squeezenet", "1.1")])
 def test_layers_are_those_of_the_real_network(prefix, suffix):
-    cost, network = count(prefix, suffix, 10, (64, 96)), create_model(prefix, suffix, 10, img_size=(64, 96))
+    cost = count(prefix, suffix, 10, (64, 96))
+    network = create_model(prefix, suffix, 10, img_size=(64, 96))
     own = {name: sum(p.numel() for p in module.parameters(recurse=False)) for name, module in network.named_modules()}
     assert {layer.name: layer.parameters for layer in cost.layers if layer.parameters} == {
         name: number for name, number in own.items() if number

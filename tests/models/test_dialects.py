@@ -76,7 +76,8 @@ def largest_difference(model: nn.Module, other: nn.Module, side: int) -> float:
     """Of logits, in units of the largest."""
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        logits, others = model.eval()(images), other.eval()(images)
+        logits = model.eval()(images)
+        others = other.eval()(images)
     return ((logits - others).abs().max() / others.abs().max().clamp(min=1)).item()
 
 
@@ -98,7 +99,8 @@ def test_every_layout_that_can_be_written_is_tested():
 def test_translated_weights_give_the_same_logits_both_ways(prefix, suffix, layout):
     side = 224 if prefix in ("vit", "swint") else 64
     with SkipRandomFill():
-        theirs, ours = OTHERS[prefix, suffix, layout](), create_model(prefix, suffix)
+        theirs = OTHERS[prefix, suffix, layout]()
+        ours = create_model(prefix, suffix)
     randomise(theirs, seed=0)
     own_eps = next((m.eps for m in ours.modules() if isinstance(m, nn.BatchNorm2d)), None)
 

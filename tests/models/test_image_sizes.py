@@ -42,7 +42,8 @@ def test_every_size_that_it_is_built_for_works(prefix, size):
 
 @pytest.mark.parametrize("prefix", ["vit", "resmlp-mixer"])
 def test_an_image_is_filled_up_with_zeros_to_whole_patches(prefix):
-    network, filled_up = small(prefix, img_size=(40, 50)), small(prefix, img_size=(48, 64))
+    network = small(prefix, img_size=(40, 50))
+    filled_up = small(prefix, img_size=(48, 64))
     images = torch.randn(2, 3, 40, 50)
     filled_up.load_state_dict(network.state_dict())
     torch.testing.assert_close(network(images), filled_up(functional.pad(images, (0, 14, 0, 8))))
@@ -69,7 +70,8 @@ def swin_of_timm(img_size, **arguments):
 
 @pytest.mark.parametrize("size", [(32, 32), (96, 96), (160, 224), (224, 96), (256, 256)])
 def test_swin_built_for_a_size_is_timms_built_for_it(size):
-    network, reference = small("swint", img_size=size), swin_of_timm(size)
+    network = small("swint", img_size=size)
+    reference = swin_of_timm(size)
     reference.load_state_dict(network.state_dict())
     images = torch.randn(2, 3, *size)
     torch.testing.assert_close(network(images), reference(images), rtol=1e-4, atol=1e-4)
@@ -77,7 +79,8 @@ def test_swin_built_for_a_size_is_timms_built_for_it(size):
 
 @pytest.mark.parametrize("size", [(32, 32), (160, 96), (448, 256)])
 def test_swin_at_another_size_is_timms_at_that_size(size):
-    network, reference = small("swint"), swin_of_timm(224, strict_img_size=False)
+    network = small("swint")
+    reference = swin_of_timm(224, strict_img_size=False)
     reference.load_state_dict(network.state_dict())
     images = torch.randn(2, 3, *size)
     torch.testing.assert_close(network(images), reference(images), rtol=1e-4, atol=1e-4)
@@ -100,7 +103,8 @@ def test_a_state_that_fits_passes_untouched(prefix):
 @pytest.mark.parametrize("prefix", SMALL)
 @pytest.mark.parametrize(("old", "new"), [((224, 224), (96, 160)), ((64, 64), (224, 224)), ((128, 128), (97, 50))])
 def test_a_state_from_another_size_loads_and_the_change_is_reported(prefix, old, new):
-    source, network = small(prefix, img_size=old), small(prefix, img_size=new)
+    source = small(prefix, img_size=old)
+    network = small(prefix, img_size=new)
     state = source.state_dict()
     before = {key: value.clone() for key, value in state.items()}
     fitted, changes = network.fit_to_size(state)
@@ -124,21 +128,24 @@ def test_a_state_without_those_tensors_is_no_matter(prefix):
 
 @pytest.mark.parametrize("prefix", SMALL)
 def test_a_grid_that_is_not_square_is_refused(prefix):
-    source, network = small(prefix, img_size=(96, 64)), small(prefix, img_size=(224, 224))
+    source = small(prefix, img_size=(96, 64))
+    network = small(prefix, img_size=(224, 224))
     with pytest.raises(ValueError, match="no square grid"):
         network.fit_to_size(source.state_dict())
 
 
 @pytest.mark.parametrize(("prefix", "narrow"), [("vit", dict(dim=24)), ("swint", dict(heads=(1, 2, 4, 8)))])
 def test_tensors_of_another_variant_are_refused(prefix, narrow):
-    source, network = small(prefix, img_size=(64, 64), **narrow), small(prefix, img_size=(224, 224))
+    source = small(prefix, img_size=(64, 64), **narrow)
+    network = small(prefix, img_size=(224, 224))
     with pytest.raises(ValueError, match=r"no (position )?table"):
         network.fit_to_size(source.state_dict())
 
 
 @pytest.mark.parametrize("prefix", SMALL)
 def test_half_precision_stays_half_precision(prefix):
-    source, network = small(prefix, img_size=(64, 64)), small(prefix, img_size=(96, 96))
+    source = small(prefix, img_size=(64, 64))
+    network = small(prefix, img_size=(96, 96))
     fitted, _ = network.fit_to_size({key: value.bfloat16() for key, value in source.state_dict().items()})
     assert {value.dtype for value in fitted.values()} == {torch.bfloat16}
 
@@ -148,7 +155,8 @@ def test_half_precision_stays_half_precision(prefix):
 
 @pytest.mark.parametrize("size", [(384, 384), (96, 160), (97, 50)])
 def test_vit_resizes_its_position_table_as_timm(size):
-    source, network = small("vit"), small("vit", img_size=size)
+    source = small("vit")
+    network = small("vit", img_size=size)
     fitted, changes = network.fit_to_size(source.state_dict())
     expected = resample_abs_pos_embed(source.pos_embed, new_size=list(network.grid), old_size=[14, 14])
     assert torch.equal(fitted["pos_embed"], expected)
@@ -167,7 +175,8 @@ def test_swin_resizes_its_tables_as_microsoft():
 
 
 def test_swin_tells_each_kind_of_window_once():
-    source, network = small("swint"), small("swint", img_size=(96, 160))  # maps 24x40, 12x20, 6x10 and 3x5
+    source = small("swint")
+    network = small("swint", img_size=(96, 160))  # maps 24x40, 12x20, 6x10 and 3x5
     _, changes = network.fit_to_size(source.state_dict())
     assert changes == [
         "2 relative position bias tables resized from windows of 7x7 to 6x7 (bicubic)",
@@ -220,7 +229,8 @@ def test_resmlp_keeps_what_a_smooth_mixing_does_to_a_smooth_map():
         return torch.softmax(-distance / (2 * 0.15**2), dim=1)
 
     def wave(rows, columns):
-        y, x = (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns
+        y = (torch.arange(rows) + 0.5) / rows
+        x = (torch.arange(columns) + 0.5) / columns
         return torch.sin(5 * y)[:, None] + torch.cos(4 * x)
 
     source = small("resmlp-mixer")

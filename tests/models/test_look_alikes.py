@@ -43,7 +43,8 @@ LOOK_ALIKES = [  # network asked for, network in the file, path of the file, par
 
 @pytest.mark.parametrize(("names", "build", "source", "message"), LOOK_ALIKES, ids=range(len(LOOK_ALIKES)))
 def test_look_alikes_are_refused(names, build, source, message):
-    state, expected = on_meta(build), expected_of(*names)
+    state = on_meta(build)
+    expected = expected_of(*names)
     with pytest.raises(ValueError, match=f"not weights of {names[0]} {names[1]}, but of .*{message}"):
         translate(*names, state, expected, source=source)
     assert any("not weights of" in note for note in translate(*names, state, expected, source=source, force=True).notes)

@@ -34,7 +34,8 @@ SMALLEST_COMPARABLE = [
 def randomised_pair(prefix: str, suffix: str) -> tuple[nn.Module, nn.Module]:
     """Our network and the reference with the same random weights and statistics."""
     with SkipRandomFill():
-        model, reference = create_model(prefix, suffix), REFERENCES[prefix, suffix]()
+        model = create_model(prefix, suffix)
+        reference = REFERENCES[prefix, suffix]()
     randomise(reference, seed=0)
     model.load_state_dict(reference.state_dict())
     return model, reference
@@ -137,11 +138,13 @@ def test_initial_weights_are_distributed_as_those_of_the_public_network(prefix, 
     torch.manual_seed(0)
     initial = create_model(prefix, suffix).state_dict()
     for key, tensor in REFERENCES[prefix, suffix]().state_dict().items():
-        ours, theirs = sample(initial[key]), sample(tensor)
+        ours = sample(initial[key])
+        theirs = sample(tensor)
         if theirs.min() == theirs.max():
             assert torch.equal(ours, theirs), f"{key}: always {theirs[0]} in the public network"
             continue
-        spread, slack = theirs.std(), 8 / len(theirs) ** 0.5  # 8 standard errors or more, so no chance failures
+        spread = theirs.std()
+        slack = 8 / len(theirs) ** 0.5  # 8 standard errors or more, so no chance failures
         assert_near(ours.mean(), theirs.mean(), spread * slack, f"mean of {key}")
         assert_near(ours.std(), spread, spread * slack, f"standard deviation of {key}")
         assert_near(ours.abs().mean(), theirs.abs().mean(), spread * slack, f"mean size of {key}")

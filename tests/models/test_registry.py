@@ -209,7 +209,8 @@ def test_a_family_is_created_listed_checked_staged_and_explained(registered):
 
 def test_weights_of_a_new_family_are_read_and_recognised(registered, tmp_path):
     registered()
-    source, target = create_model("tiny", "4", 5), create_model("tiny", "4", 3)
+    source = create_model("tiny", "4", 5)
+    target = create_model("tiny", "4", 3)
     torch.save({"net": {f"module.{name}": tensor for name, tensor in source.state_dict().items()}}, tmp_path / "a.pth")
     report = load_weights(target, tmp_path / "a.pth")
     assert report.missing == ["fc.weight", "fc.bias"]

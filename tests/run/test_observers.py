@@ -32,5 +32,6 @@ def test_an_observer_is_given_every_nth_step_and_every_epoch(make_config):
 
 def test_an_observer_changes_nothing(make_config):
     config = make_config(epochs=2)
-    one, other = train.run(config), train.run(config, observers=[Recorder()])
+    one = train.run(config)
+    other = train.run(config, observers=[Recorder()])
     assert (one / "results.txt").read_bytes() == (other / "results.txt").read_bytes()

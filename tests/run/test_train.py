@@ -28,7 +28,8 @@ FILES = """train_config.py environment.json class_indices.json results.txt resul
 
 def test_a_run_leaves_every_file_and_counts_up(make_config):
     config = make_config(epochs=2)
-    first, second = train.run(config), train.run(config)
+    first = train.run(config)
+    second = train.run(config)
     assert (first.name, second.name) == ("exp0", "exp1")
     assert first.parent.name == "shufflenetv2_0.5"
     assert set(FILES.split()) <= {path.name for path in first.iterdir()}
@@ -81,7 +82,8 @@ def test_best_pth_holds_the_weights_that_scored_and_nothing_for_a_resume(make_co
         lambda self, epoch: Best(epoch, 1.0 + (averaged == (self.weights == "net_ema")), 0.0, self.weights),
     )
     folder = train.run(make_config(epochs=1, warmup_epochs=0))
-    best, last = load_checkpoint(folder / "best.pth"), load_checkpoint(folder / "last.pth")
+    best = load_checkpoint(folder / "best.pth")
+    last = load_checkpoint(folder / "last.pth")
     assert best["weights_of"] == ("averaged" if averaged else "raw")
     scored = last["net_ema" if averaged else "net"]
     assert all(torch.equal(value, scored[name]) for name, value in best["net"].items())
@@ -207,7 +209,8 @@ def test_only_val_gives_the_figures_of_training(make_config):
     validated = train.run(replace(config, only_val=True, load_from=str(folder / "best.pth")))
     best = load_checkpoint(folder / "best.pth")
     prefix = {"raw": "", "averaged": "ema_"}[best["weights_of"]]
-    trained, again = results(folder)[best["epoch"] - 1], results(validated)[0]
+    trained = results(folder)[best["epoch"] - 1]
+    again = results(validated)[0]
     for name in ("val_loss", "accuracy", "precision", "recall", "f1"):
         assert trained[prefix + name] == again[name], name
     for name in ("per_class.csv", "confusion_matrix.csv", "most_confused.csv"):

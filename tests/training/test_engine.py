@@ -34,7 +34,8 @@ from tests.helpers.steps import (
 
 
 def test_a_step_is_one_of_the_optimizer_on_the_mean_loss():
-    state, given = make_state(linear()), batch()
+    state = make_state(linear())
+    given = batch()
     model = copy.deepcopy(state.model)
     loss = nn.functional.cross_entropy(model(normalise(given.images, HALF, HALF)), given.targets)
     loss.backward()
@@ -45,7 +46,9 @@ def test_a_step_is_one_of_the_optimizer_on_the_mean_loss():
 
 
 def test_uneven_batches_accumulate_to_the_gradient_of_all_their_images():
-    whole, together, apart = batch(4), make_state(linear()), make_state(linear())
+    whole = batch(4)
+    together = make_state(linear())
+    apart = make_state(linear())
     train_step(together, together.model, [whole], recipe(), None)
     result = train_step(apart, apart.model, [part(whole, 0, 3), part(whole, 3, 4)], recipe(), None)
     assert torch.allclose(weight(apart), weight(together), atol=1e-6)
@@ -54,7 +57,9 @@ def test_uneven_batches_accumulate_to_the_gradient_of_all_their_images():
 
 
 def test_boxes_are_erased_before_the_network_sees_them():
-    state, given, seen = make_state(linear()), batch(2), []
+    state = make_state(linear())
+    given = batch(2)
+    seen = []
     state.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
     given.boxes[1] = torch.tensor([1, 2, 3, 4])
     train_step(state, state.model, [given], recipe(), None)
@@ -66,7 +71,9 @@ def test_boxes_are_erased_before_the_network_sees_them():
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("mixed", [False, True])
 def test_label_smoothing_is_torchs_for_hard_and_soft_targets(smoothing, mixed):
-    state, given, mixer = make_state(linear()), batch(), None
+    state = make_state(linear())
+    given = batch()
+    mixer = None
     images, targets = normalise(given.images, HALF, HALF), given.targets
     if mixed:
         mixer = Mixer(CLASSES, mixup_prob=1.0, cutmix_prob=0.0, seed=0)
@@ -144,7 +151,8 @@ def test_the_norm_is_clipped_after_the_scale_is_taken_out(scale):
 
 
 def test_a_norm_below_the_limit_is_left_as_it_is():
-    free, limited = make_state(linear()), make_state(linear())
+    free = make_state(linear())
+    limited = make_state(linear())
     train_step(free, free.model, [batch()], recipe(), None)
     train_step(limited, limited.model, [batch()], recipe(clip_norm=1e6), None)
     assert torch.equal(weight(free), weight(limited))
@@ -174,7 +182,9 @@ def test_the_network_computes_in_the_precision_asked_for():
 
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_the_network_sees_the_memory_format_asked_for(channels_last):
-    state, given, seen = make_state(linear()), batch(), []
+    state = make_state(linear())
+    given = batch()
+    seen = []
     given.boxes[0] = torch.tensor([1, 1, 2, 2])
     state.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     mixer = Mixer(CLASSES, mixup_prob=1.0, cutmix_prob=0.0, seed=0)

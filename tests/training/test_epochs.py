@@ -49,7 +49,8 @@ def loader_of(data, *, workers=0, **values):
 
 
 def test_an_epoch_gives_the_mean_loss_of_its_images_and_one_step_a_group(data):
-    state, loader = make_state(linear(), lr=0.0), loader_of(data, batch_size=3)
+    state = make_state(linear(), lr=0.0)
+    loader = loader_of(data, batch_size=3)
     model, calls = copy.deepcopy(state.model), []
 
     class Noting(StepHooks):
@@ -69,7 +70,8 @@ def test_an_epoch_gives_the_mean_loss_of_its_images_and_one_step_a_group(data):
 
 
 def test_five_bad_losses_in_a_row_stop_the_run_and_name_the_files(data):
-    state, loader = make_state(Faulty(range(100))), loader_of(data)
+    state = make_state(Faulty(range(100)))
+    loader = loader_of(data)
     before = frozen(state)
     fifth = list(read(loader))[4].indices.tolist()
     with pytest.raises(DivergedError) as caught:
@@ -80,7 +82,8 @@ def test_five_bad_losses_in_a_row_stop_the_run_and_name_the_files(data):
 
 
 def test_an_epoch_that_ends_early_ends_its_workers(data):
-    state, others = make_state(Faulty(range(100))), multiprocessing.active_children()
+    state = make_state(Faulty(range(100)))
+    others = multiprocessing.active_children()
     with pytest.raises(DivergedError) as caught:
         train_one_epoch(state, state.model, loader_of(data, workers=1), recipe(), None, Progress())
     assert set(multiprocessing.active_children()) <= set(others), "though the error is still held"
@@ -107,7 +110,8 @@ def test_bad_losses_are_counted_across_epochs(data):
 def test_unreadable_images_are_left_out_of_an_epoch_and_listed(data):
     for name in ("ant/00.png", "cow/03.png"):
         (data / "train" / name).write_bytes(b"no image")
-    state, loader = make_state(linear()), loader_of(data, on_bad_image="skip")
+    state = make_state(linear())
+    loader = loader_of(data, on_bad_image="skip")
     progress = train_one_epoch(state, state.model, loader, recipe(), None, Progress())
     assert progress.images == 18
     assert sorted(index for index, _ in progress.bad) == [0, 19]

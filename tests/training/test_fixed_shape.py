@@ -17,7 +17,8 @@ from torch import nn
 import train
 from tests.helpers.steps import batch, linear, make_state, recipe, same
 
-FULL, LAST = torch.zeros(4, 3, 6, 6), torch.zeros(2, 3, 6, 6)
+FULL = torch.zeros(4, 3, 6, 6)
+LAST = torch.zeros(2, 3, 6, 6)
 
 
 def noting(network, calls):
@@ -59,7 +60,8 @@ def test_steps_through_it_are_the_same_steps():
 
 
 def test_on_a_cpu_a_network_stays_as_it_is_unless_it_is_compiled():
-    config, network = TrainConfig(batch_size=4, img_size=(6, 6)), linear()
+    config = TrainConfig(batch_size=4, img_size=(6, 6))
+    network = linear()
     assert for_training(network, config, recipe()) is network
     assert for_evaluation(network, config) is network
     compiled = replace(config, compile="reduce-overhead")
@@ -123,8 +125,10 @@ def random_network():
 
 
 def test_a_recording_leaves_no_trace_in_network_and_generator(monkeypatch):
-    gpu, network = Gpu(monkeypatch), random_network()
-    before, numbers = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    gpu = Gpu(monkeypatch)
+    network = random_network()
+    before = copy.deepcopy(network.state_dict())
+    numbers = torch.get_rng_state()
     fast = recorded(network, (4, 3, 6, 6), recipe())
     assert torch.equal(fast(FULL), network(FULL))
     assert gpu.replayed == []  # of an evaluation, in which a graph of training would be wrong
@@ -144,7 +148,8 @@ def test_steps_that_leave_too_little_memory_are_not_recorded(monkeypatch, memory
 
 
 def test_a_recording_that_breaks_off_is_reported_and_what_it_leaves_is_put_right(monkeypatch):
-    gpu, network = Gpu(monkeypatch, fails=True), random_network()
+    gpu = Gpu(monkeypatch, fails=True)
+    network = random_network()
     before = copy.deepcopy(network.state_dict())
     with pytest.warns(UserWarning, match="not recorded as CUDA graphs, which are faster: operation not permitted"):
         assert recorded(network, (4, 3, 6, 6), recipe()) is None

@@ -84,9 +84,11 @@ def test_figures_that_need_every_probability(loader):
 
 
 def test_each_model_has_meters_of_its_own(loader):
-    one, other = linear(), linear()
+    one = linear()
+    other = linear()
     nn.init.normal_(other[-1].weight)
-    first, second = Table(), Table()
+    first = Table()
+    second = Table()
     evaluate([one, other], loader, recipe(), [[first], [second]])
     alone = Table()
     evaluate([other], loader, recipe(), [[alone]])

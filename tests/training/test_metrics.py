@@ -72,6 +72,7 @@ def test_no_images_give_zeros():
 def test_shards_of_counts_add_up_to_the_whole():
     true, predicted, classes = CASES["random"]
     shards = [counts(true[r::3], predicted[r::3], classes) for r in range(3)]
-    whole, summed = figures(true, predicted, classes), metrics_from(sum(shards).numpy())
+    whole = figures(true, predicted, classes)
+    summed = metrics_from(sum(shards).numpy())
     assert whole.summary(0.5) == summed.summary(0.5)
     assert list(whole.summary(0.5)) == ["val_loss", "accuracy", "precision", "recall", "f1"]

@@ -49,7 +49,9 @@ def test_class_weights_with_smoothing_mixing_and_accumulation(mixed, smoothing):
     """Batches of other weights accumulate to the gradient of all their images at once."""
     objective = ClassWeights(torch.tensor([0.1, 1.0, 5.0]), smoothing)
     mixer = Mixer(CLASSES, mixup_prob=1.0, cutmix_prob=0.0, seed=0) if mixed else None
-    state, parts, seen = make_state(linear()), [batch(seed=1), batch(seed=2)], []
+    state = make_state(linear())
+    parts = [batch(seed=1), batch(seed=2)]
+    seen = []
 
     def noted(images, logits, targets):
         seen.append((images.clone(), targets.clone()))
@@ -82,7 +84,8 @@ class Distillation:
 
 
 def test_a_frozen_teacher_is_approached_and_left_as_it_is():
-    teacher, state = linear(), make_state(linear(), lr=0.5)
+    teacher = linear()
+    state = make_state(linear(), lr=0.5)
     nn.init.normal_(teacher[-1].weight)
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     objective = Distillation(teacher)

@@ -17,7 +17,8 @@ from torch import nn
 
 from tests.helpers.checkpoints import new_state, whole_checkpoint
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+CPU = torch.device("cpu")
+CUDA = torch.device("cuda", 0)
 
 
 def network():

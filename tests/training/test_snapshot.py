@@ -5,7 +5,8 @@ from utils.training.snapshot import Group, Snapshot, groups_of
 import pytest
 import torch
 
-HOLDS, HOLDS_NOT = torch.tensor(True), torch.tensor(False)
+HOLDS = torch.tensor(True)
+HOLDS_NOT = torch.tensor(False)
 
 
 def tensors():

@@ -20,7 +20,8 @@ def test_the_greater_value_is_better_then_the_lower_loss_then_the_earlier_epoch(
 
 
 def test_a_smaller_value_is_better_where_the_mode_says_so():
-    one, other = best(0.4, metric="val_loss", mode="min"), best(0.5, metric="val_loss", mode="min")
+    one = best(0.4, metric="val_loss", mode="min")
+    other = best(0.5, metric="val_loss", mode="min")
     assert one.beats(other)
     assert not other.beats(one)
 

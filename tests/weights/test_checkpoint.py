@@ -158,7 +158,9 @@ def test_a_file_of_someone_else_is_no_checkpoint(tmp_path, payload):
 def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(tmp_path):
     path = tmp_path / "last.pth"
     save_checkpoint(path, PAYLOAD)
-    whole, wanted, refused = path.read_bytes(), load_checkpoint(path), 0
+    whole = path.read_bytes()
+    wanted = load_checkpoint(path)
+    refused = 0
     for place in range(len(whole)):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8

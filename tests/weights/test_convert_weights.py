@@ -72,7 +72,8 @@ def test_there_and_back_the_weights_are_the_same(prefix, suffix, layout, weights
         reported = convert(request(source, there, layout, prefix, suffix, img_size=size))
         assert any(line.startswith(f"verified: {layout}'s ") for line in reported)
         convert(request(there, back, "ours", prefix, suffix, img_size=size))
-    before, after = read_state_dict(source), read_state_dict(back)
+    before = read_state_dict(source)
+    after = read_state_dict(back)
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=1e-5, atol=0)  # weights of BatchNorm move with its eps
@@ -119,7 +120,8 @@ def test_safetensors_are_written_and_read(weights, tmp_path):
     source, middle, target = weights(), tmp_path / "out.safetensors", tmp_path / "out.pth"
     convert(request(source, middle, "torchvision", img_size=(32, 32)))
     convert(request(middle, target, "ours", img_size=(32, 32)))
-    before, after = read_state_dict(source), read_state_dict(target)
+    before = read_state_dict(source)
+    after = read_state_dict(target)
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     load_weights(create_model("shufflenetv2", "0.5", 7), middle)
 

@@ -34,7 +34,8 @@ def same(model, state):
 
 
 def test_a_bare_state_dict_is_loaded_whole(save):
-    model, state = network(), network(seed=1).state_dict()
+    model = network()
+    state = network(seed=1).state_dict()
     report = load_weights(model, save(state))
     assert same(model, state)
     assert report.loaded == list(state)
@@ -45,7 +46,8 @@ def test_a_bare_state_dict_is_loaded_whole(save):
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 def test_containers_and_wrappers_are_looked_through(save, container, prefix):
-    model, state = network(), network(seed=1).state_dict()
+    model = network()
+    state = network(seed=1).state_dict()
     wrapped = {prefix + name: value for name, value in state.items()}
     report = load_weights(model, save({"epoch": 3, "optimizer": {"state": {}}, container: wrapped}))
     assert same(model, state)
@@ -53,7 +55,9 @@ def test_containers_and_wrappers_are_looked_through(save, container, prefix):
 
 
 def test_the_trained_weights_are_taken_before_averaged_ones(save):
-    model, net, average = network(), network(seed=1).state_dict(), network(seed=2).state_dict()
+    model = network()
+    net = network(seed=1).state_dict()
+    average = network(seed=2).state_dict()
     load_weights(model, save({"state_dict_ema": average, "model_ema": average, "net_ema": average, "net": net}))
     assert same(model, net)
 
@@ -71,7 +75,8 @@ def test_a_wrapper_in_the_middle_of_a_name_is_part_of_it(save):
 
 def test_safetensors_are_read(tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
-    model, state = network(), network(seed=1).state_dict()
+    model = network()
+    state = network(seed=1).state_dict()
     safetensors.save_file(state, tmp_path / "x.safetensors")
     load_weights(model, tmp_path / "x.safetensors")
     assert same(model, state)
@@ -87,7 +92,8 @@ def test_damaged_safetensors_are_named(tmp_path):
 
 
 def test_a_head_of_another_size_stays_as_it_was_and_is_reported(save):
-    model, other = network(5), network(3, seed=1).state_dict()
+    model = network(5)
+    other = network(3, seed=1).state_dict()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     report = load_weights(model, save(other))
     head = ["3.weight", "3.bias"]
@@ -115,7 +121,8 @@ def test_counters_that_older_files_lack_are_not_missed(save):
 
 
 def test_weights_of_half_precision_are_taken_in_the_networks_own(save):
-    model, state = network(), network(seed=1).half().state_dict()
+    model = network()
+    state = network(seed=1).half().state_dict()
     load_weights(model, save(state))
     assert model[0].weight.dtype == torch.float32
     assert torch.equal(model[0].weight, state["0.weight"].float())
@@ -123,7 +130,8 @@ def test_weights_of_half_precision_are_taken_in_the_networks_own(save):
 
 def test_less_than_half_is_an_error_that_leaves_the_network_alone_unless_forced(save):
     state = {name: value for name, value in network(seed=1).state_dict().items() if name.startswith("0.")}
-    path, model = save({**state, "other.weight": torch.zeros(1)}), network()
+    path = save({**state, "other.weight": torch.zeros(1)})
+    model = network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with pytest.raises(WeightsError, match=r"weights\.pth: only 2 of the network's 9"):
         load_weights(model, path)

@@ -62,7 +62,8 @@ def of_an_epoch(weight):
 
 def test_a_best_that_is_pending_is_kept_as_it_was(tmp_path, monkeypatch):
     """The weights of the network move on until there is room."""
-    saver, weights = Saver(NoTables(tmp_path)), torch.zeros(3)
+    saver = Saver(NoTables(tmp_path))
+    weights = torch.zeros(3)
     with monkeypatch.context() as full:
         full.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         saver.best(of_an_epoch(weights), None, None)
