@@ -14,7 +14,7 @@ from utils.config import ConfigError, TrainConfig, load_train_config, parse_over
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
 from utils.run import elastic
-from utils.run.begin import assemble, begin
+from utils.run.begin import assemble, begin, report_stages
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder
@@ -69,6 +69,7 @@ def train(
         run_log.write_to(folder.path)
         folder.begin(config, splits, environment(device, config.num_threads), parts.steps_per_epoch)
         report_start(config, parts.state.model, device, run_state, folder)
+        report_stages(parts)
         Trainer(parts, run_state, folder, observers).loop()
     elastic.forget(config)
     report_end(run_state, folder)

@@ -43,6 +43,14 @@ mixup_prob = 0.0  # chance that a batch is blended with itself
 cutmix_prob = 0.0  # chance that a batch swaps boxes; both > 0: one of them is drawn
 mix_off_epochs = 0  # the last epochs train without mixing
 
+# Fine-tuning
+freeze = ''  # what is never trained: '', 'body' (all but the head), 'stages:N' or a regular expression of names
+freeze_epochs = 0  # the first epochs train the head alone
+layer_decay = 1.0  # learning rate of a stage, as a share of the stage behind it
+head_lr_mult = 1.0  # learning rate of the head, in multiples of init_lr
+drop_path = 'auto'  # chance that a residual branch is left out in training; auto: the network's own
+dropout = 'auto'  # chance that a value before the head is left out in training; auto: the network's own
+
 # Optimisation
 epochs = 10  # passes over train
 optimizer_type = 'adamw'  # 'sgd', 'adam', 'adamw', 'rmsprop': how gradients move weights

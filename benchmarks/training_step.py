@@ -19,8 +19,9 @@ from utils.config import TrainConfig
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.batches import Batch
 from utils.data.preprocess import Preprocess
-from utils.training.build import make_model, make_recipe, make_state
+from utils.training.build import make_freezing, make_model, make_recipe, make_state
 from utils.training.engine import train_step
+from utils.training.freezing import train_mode
 
 import torch
 from torch import nn
@@ -32,12 +33,14 @@ NETWORKS = ["resnet:18", "resnet:50", "mobilenetv2:1.0", "convnext:tiny", "swint
 DROP_PATH = {"convnext": 0.1, "swint": 0.2}  # of our variants; torchvision's networks have none
 
 
-def ours(names: tuple[str, str], batch_size: int) -> Callable[[], object]:
+def ours(names: tuple[str, str], batch_size: int, freeze: str = "") -> Callable[[], object]:
     keep_freed_memory()
     device = torch.device("cpu")
     settings = dict(model_prefix=names[0], model_suffix=names[1], optimizer_type="sgd", init_lr=1e-3)
-    config = TrainConfig(**settings, batch_size=batch_size, img_size=(224, 224))
-    model = make_model(config, device, 1000).train()
+    config = TrainConfig(**settings, batch_size=batch_size, img_size=(224, 224), freeze=freeze)
+    model = make_model(config, device, 1000)
+    make_freezing(config, model)
+    train_mode(model)
     recipe = make_recipe(config, model, device, Preprocess.from_config(config))
     state = make_state(config, model, recipe, steps_per_epoch=1000)
     images, targets = data(batch_size)

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.peers.networks import PARAMETERS
-from models import create_model, list_models
+from models import create_model
+from tests.helpers.networks import PREFIXES, SMALLEST
 
-PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
-SMALLEST = {prefix: min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES}
-SMALLEST["vgg"] = ("vgg", "bn11")  # learns sooner
+LEARNS_SOONER = {"vgg": ("vgg", "bn11")}
 SLIM = {"vit": dict(depth=3), "swint": dict(depths=(1, 1, 2, 1)), "convnext": dict(depths=(1, 1, 2, 1))}
 SLIM |= {"resnext": dict(depths=(1, 1, 1, 1)), "resmlp-mixer": dict(depth=4)}
 SLIM |= {"addernet": dict(depths=(1, 1, 1, 1))}
@@ -52,7 +50,9 @@ def taught(prefix: str) -> nn.Module:
     """The smallest network of a family, in eval mode, that has learnt which patch is which."""
     torch.manual_seed(0)
     size = [side * scale(prefix) for side in SIZE]
-    model = create_model(*SMALLEST[prefix], len(COLOURS), img_size=size, **SLIM.get(prefix, {})).train()
+    model = create_model(
+        *LEARNS_SOONER.get(prefix, SMALLEST[prefix]), len(COLOURS), img_size=size, **SLIM.get(prefix, {})
+    ).train()
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.peers.networks import PARAMETERS
 from models import create_model, list_models, native_img_size
 from tests.helpers.initialisation import SkipRandomFill, randomise
+from tests.helpers.networks import SMALLEST
 
 STRIDES = {"vgg": 16, "vit": 16, "resmlp-mixer": 16}  # pixels to a position; 32 in the others
 STRIDES |= {("vit", "base-patch32"): 32, ("vit", "large-patch32"): 32, ("vit", "huge-patch14"): 14}
 STRIDES |= {("resmlp-mixer", "B24"): 8}
-SMALLEST = {names[0]: names for names in sorted(list_models(), key=PARAMETERS.get, reverse=True)}  # of each family
 
 
 def built(prefix, suffix, size, **overrides):

@@ -7,6 +7,12 @@ from utils.weights.spec import NetworkSpec
 import torch
 from torch import nn
 
+from benchmarks.peers.networks import PARAMETERS
+from models import list_models
+
+PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
+# prefix -> the two words of its smallest variant
+SMALLEST = {prefix: min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES}
 CPU = torch.device("cpu")
 STEPS = Preprocess((8, 6), (10, 8), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
 

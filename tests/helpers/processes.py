@@ -1,7 +1,37 @@
-"""Processes that a test has started, seen from outside."""
+"""Processes that a test has started, seen from outside; runs of two processes."""
 
+import os
+import signal
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+
+
+def launch(*arguments):
+    return outcome_of([*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments])
+
+
+def outcome_of(line, seconds=200):
+    """What a command returned and said. If it hangs, the failure shows where each of its processes is."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, **streams, env=ENVIRONMENT) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            for pid in reversed([process.pid, *descendants(process.pid)]):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGABRT)  # upon which the fault handler prints the stacks
+            stdout, stderr = process.communicate()
+            pytest.fail(f"hangs: {' '.join(line)}\n{stdout}\n{stderr}")
+    return subprocess.CompletedProcess(line, process.returncode, stdout, stderr)
 
 
 def descendants(pid):

@@ -1,5 +1,6 @@
-"""Runs that are asked to stop at an exact place."""
+"""Runs that are asked to stop at an exact place, and go on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from utils.run.trainer import Trainer
@@ -22,3 +23,7 @@ def stopped_after(config, step, monkeypatch):
         with pytest.raises(Stopped):
             train.run(config)
     return max(Path(config.log_root).glob("*/exp*"), key=lambda path: int(path.name[3:]))
+
+
+def resumed(config, folder, **changes):
+    return train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), **changes))

@@ -17,12 +17,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import train
-from benchmarks.peers.networks import PARAMETERS
-from models import create_model, list_models
+from models import create_model
 from tests.helpers.initialisation import SkipRandomFill, damp, randomise
+from tests.helpers.networks import SMALLEST
 
-PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
-SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]
 QUICK_TO_TRAIN = {"squeezenet", "regnetx"}
 QUICK_TO_COMPILE = {"squeezenet"}
 QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
@@ -31,7 +29,7 @@ QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
 def smallest(*, quick: set[str]) -> list:
     return [
         pytest.param(prefix, suffix, id=prefix, marks=() if prefix in quick else pytest.mark.slow)
-        for prefix, suffix in SMALLEST
+        for prefix, suffix in SMALLEST.values()
     ]
 
 

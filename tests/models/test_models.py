@@ -14,9 +14,8 @@ from models import create_model, family_of, list_models, native_img_size
 from models.registry import register
 from tests.helpers import ROOT
 from tests.helpers.initialisation import SkipRandomFill, randomise
+from tests.helpers.networks import PREFIXES, SMALLEST
 
-PREFIXES = list(dict.fromkeys(prefix for prefix, _ in list_models()))
-SMALLEST = [min((m for m in list_models() if m[0] == prefix), key=PARAMETERS.get) for prefix in PREFIXES]
 HUGE = 100_000_000  # parameters: such networks come one at a time, and not in CI
 COMPARABLE = [
     pytest.param(*names, marks=[pytest.mark.xdist_group("huge"), pytest.mark.huge] if PARAMETERS[names] > HUGE else ())
@@ -26,7 +25,7 @@ COMPARABLE = [
 HEAVY = 20_000_000  # parameters: two such networks in full are not for every run
 SMALLEST_COMPARABLE = [
     pytest.param(*names, marks=pytest.mark.slow if PARAMETERS[names] > HEAVY else ())
-    for names in SMALLEST
+    for names in SMALLEST.values()
     if names in REFERENCES
 ]
 
@@ -150,7 +149,7 @@ def test_initial_weights_are_distributed_as_those_of_the_public_network(prefix, 
         assert_near(ours.abs().mean(), theirs.abs().mean(), spread * slack, f"mean size of {key}")
 
 
-@pytest.fixture(scope="module", params=SMALLEST, ids="-".join)
+@pytest.fixture(scope="module", params=SMALLEST.values(), ids="-".join)
 def toy(request):
     """(prefix, suffix, network of 7 classes) with the smallest variant of each family, built for 32x32 if that fits."""
     prefix, suffix = request.param

@@ -20,8 +20,7 @@ from models import create_model, family_of, list_models, native_img_size, regist
 from models.catalogue import cells, entry
 from models.registry import is_registered, register
 from tests.helpers import ROOT
-
-from .test_models import PREFIXES, SMALLEST
+from tests.helpers.networks import PREFIXES, SMALLEST
 
 
 def on_meta(prefix, suffix, **options):
@@ -60,7 +59,7 @@ class FirstUse(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST)
+@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST.values())
 @torch.no_grad()
 def test_stages_are_in_the_order_of_the_forward_pass(prefix, suffix):
     network = on_meta(prefix, suffix, img_size=64)
@@ -101,7 +100,7 @@ def test_blocks_that_are_counted_through_are_divided_as_in_the_papers(prefix, su
 # --- the layer to explain, precision, sizes
 
 
-@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST)
+@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST.values())
 @torch.no_grad()
 def test_the_layer_to_explain_gives_a_map(prefix, suffix):
     size = (64, 96)
@@ -113,7 +112,7 @@ def test_the_layer_to_explain_gives_a_map(prefix, suffix):
     assert min(layer.grid) >= 4
 
 
-@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST)
+@pytest.mark.parametrize(("prefix", "suffix"), SMALLEST.values())
 def test_all_but_addernet_take_float16(prefix, suffix):
     expected = None if prefix == "addernet" else torch.float16
     assert amp_dtype(torch.device("cpu"), on_meta(prefix, suffix), use_apex=True, name="float16") == expected

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 
 from utils.errors import WeightsError
@@ -18,32 +17,8 @@ import pytest
 
 import train
 from tests.helpers import ROOT
-from tests.helpers.processes import alive, descendants, ranks
+from tests.helpers.processes import ENVIRONMENT, LAUNCH, alive, descendants, launch, outcome_of, ranks
 from tests.helpers.runs import assert_same_run, results, wait_for
-
-LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
-
-
-def launch(*arguments):
-    return outcome_of([*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments])
-
-
-def outcome_of(line, seconds=200):
-    """What a command returned and said. If it hangs, the failure shows where each of its processes is."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(line, **streams, env=ENVIRONMENT) as process:
-        try:
-            stdout, stderr = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            for pid in reversed([process.pid, *descendants(process.pid)]):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGABRT)  # upon which the fault handler prints the stacks
-            stdout, stderr = process.communicate()
-            pytest.fail(f"hangs: {' '.join(line)}\n{stdout}\n{stderr}")
-    return subprocess.CompletedProcess(line, process.returncode, stdout, stderr)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Runs that are stopped and resumed end as those that were not; what a resume refuses."""
 
 import signal
-from dataclasses import replace
 
 from utils.errors import WeightsError
 from utils.run.trainer import Trainer
@@ -12,11 +11,7 @@ import pytest
 
 import train
 from tests.helpers.runs import assert_same_run, results
-from tests.helpers.stopping import stopped_after
-
-
-def resumed(config, folder, **changes):
-    return train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), **changes))
+from tests.helpers.stopping import resumed, stopped_after
 
 
 def stop_at(monkeypatch, epoch):

@@ -9,7 +9,8 @@ from utils.run.resume import restore
 from utils.torch_private import InMemoryOrder
 from utils.training.amp import amp_dtype, make_scaler
 from utils.training.ema import ModelEma
-from utils.training.optim import load_optimizer, make_optimizer, parameter_groups
+from utils.training.groups import parameter_groups
+from utils.training.optim import load_optimizer, make_optimizer
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def names_of(model, group):
 
 def test_matrices_and_kernels_decay_and_vectors_do_not():
     model = network()
-    decayed, plain = parameter_groups(model, 0.05)
+    decayed, plain = parameter_groups(model, 0.1, 0.05)
     assert names_of(model, decayed) == {"0.weight", "3.weight"}
     assert names_of(model, plain) == {"0.bias", "1.weight", "1.bias", "3.bias"}
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.05, 0.0)
@@ -41,7 +42,7 @@ def test_frozen_parameters_are_in_no_group_and_empty_groups_do_not_exist():
     model = network()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name == "3.weight")
-    [group] = parameter_groups(model, 0.05)
+    [group] = parameter_groups(model, 0.1, 0.05)
     assert names_of(model, group) == {"3.weight"}
 
 
@@ -89,7 +90,7 @@ def test_kernels_in_channels_last_take_the_same_steps_and_are_not_copied(optimiz
     config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, weight_decay=0.02)
     ours = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
     theirs = copy.deepcopy(ours)
-    groups = parameter_groups(theirs, config.weight_decay)
+    groups = parameter_groups(theirs, config.init_lr, config.weight_decay)
     optimizers = make_optimizer(ours, config), plain(groups, 0.01, betas=config.betas, eps=config.eps)
     for _ in range(3):
         for one, other in zip(ours.parameters(), theirs.parameters()):

@@ -17,6 +17,7 @@ PAIR = sequence(integer(1), length=2)
 THREE = sequence(number(0, 1), length=3)
 
 
+DROP = "chance that {} is left out in training; auto: the network's own"
 THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
 
 
@@ -71,6 +72,18 @@ class TrainConfig:
     mixup_prob: float = key(0.0, number(0, 1), "chance that a batch is blended with itself")
     cutmix_prob: float = key(0.0, number(0, 1), "chance that a batch swaps boxes; both > 0: one of them is drawn")
     mix_off_epochs: int = key(0, integer(0), "the last epochs train without mixing")
+
+    freeze: str = key(
+        "",
+        text(),
+        "what is never trained: '', 'body' (all but the head), 'stages:N' or a regular expression of names",
+        group="Fine-tuning",
+    )
+    freeze_epochs: int = key(0, integer(0), "the first epochs train the head alone")
+    layer_decay: float = key(1.0, number(0.01, 1), "learning rate of a stage, as a share of the stage behind it")
+    head_lr_mult: float = key(1.0, number(above=0), "learning rate of the head, in multiples of init_lr")
+    drop_path: float | Literal["auto"] = key("auto", auto_or(number(0, 0.99)), DROP.format("a residual branch"))
+    dropout: float | Literal["auto"] = key("auto", auto_or(number(0, 0.99)), DROP.format("a value before the head"))
 
     epochs: int = key(100, integer(1), "passes over train", group="Optimisation")
     optimizer_type: str = key("sgd", choice(*OPTIMIZERS), "how gradients move weights")

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
-from models import family_of, list_models, native_img_size
+from models import create_model, family_of, list_models, native_img_size
 from models.layers import check_img_size
 
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import nearest, one_line, shown
+from ..training.freezing import names_to_freeze
 
 MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
 LARGEST_SIDE = 2**14  # pixels of what a network is shown
@@ -171,6 +172,26 @@ def nesterov_with_momentum(c: SimpleNamespace) -> str | None:
 @rule("betas")
 def betas_below_one(c: SimpleNamespace) -> str | None:
     return f"betas: must be below 1, got {list(c.betas)}" if max(c.betas) >= 1 else None
+
+
+@rule("epochs", "freeze_epochs")
+def thaws_within_epochs(c: SimpleNamespace) -> str | None:
+    if c.freeze_epochs > c.epochs:
+        return f"freeze_epochs: {c.freeze_epochs} exceeds epochs = {c.epochs}"
+    return None
+
+
+@rule("freeze", "img_size", "model_prefix", "model_suffix")
+def known_parts(c: SimpleNamespace) -> str | None:
+    if not c.freeze or large_enough_images(c) or max(c.img_size) > LARGEST_SIDE or known_network(c):
+        return None  # another rule reports it
+    with torch.device("meta"):  # names without memory
+        network = create_model(c.model_prefix, c.model_suffix, img_size=c.img_size)
+    try:
+        names_to_freeze(network, c.freeze)
+    except ValueError as error:
+        return f"freeze: {error}"
+    return None
 
 
 @rule("epochs", "mix_off_epochs")

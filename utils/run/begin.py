@@ -12,8 +12,11 @@ from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
 from ..log import log
-from ..training.build import make_model, make_recipe, make_state
+from ..text import aligned
+from ..training.build import make_freezing, make_model, make_recipe, make_state, missing_drop_rates
 from ..training.engine import steps_of
+from ..training.freezing import Freezing
+from ..training.groups import stage_rows
 from ..training.state import Recipe, TrainState
 from ..weights.load import load_weights
 from .folder import RunFolder, open_run_folder
@@ -28,6 +31,7 @@ class Parts:
     splits: Splits
     preprocess: Preprocess
     recipe: Recipe
+    freezing: Freezing
     state: TrainState
     train_loader: ImageLoader
     val_loader: ImageLoader
@@ -48,13 +52,32 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, *, load:
         log.info(str(load_weights(model, config.load_from)))
     if config.sync_bn and distributed.world_size() > 1:
         model = synchronised(model, device)
+    freezing = make_freezing(config, model)
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
-    return Parts(config, splits, preprocess, recipe, state, *loaders)
+    return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
 
 
 def begin(config: TrainConfig) -> tuple[RunState, RunFolder]:
     """Of a new run."""
     return RunState(), open_run_folder(config)
+
+
+def report_stages(parts: Parts) -> None:
+    """A table of stages in the log where they are not all trained alike, and what the network does not have."""
+    config = parts.config
+    for name in missing_drop_rates(config):
+        log.warning(f"{name}: {config.model_prefix} has none; left out")
+    if not config.freeze and not config.freeze_epochs and config.layer_decay == config.head_lr_mult == 1:
+        return
+    lines = [("stage", "tensors", "learning rate", "weight decay", "trained")]
+    for row in stage_rows(parts.state.model, config, parts.freezing):
+        trained = "never" if not row.trained else "all" if row.trained == row.tensors else f"{row.trained} of them"
+        when = f"{trained}, from epoch {row.from_epoch}" if row.from_epoch > 1 else trained
+        decay = f"{config.weight_decay:g} on {row.decayed}" if row.decayed and config.weight_decay else "none"
+        rate = f"{row.lr:.3g}" if row.trained else "-"
+        lines.append((row.stage, str(row.tensors), rate, decay, when))
+    for line in aligned(lines):
+        log.info(line)
 
 
 def synchronised(model: nn.Module, device: torch.device) -> nn.Module:

@@ -11,6 +11,7 @@ from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import log
 from ..torch_private import remember_rates
+from ..training.groups import in_order_of
 from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate
 from ..training.state import Progress, TrainState
@@ -20,7 +21,9 @@ from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
 from .state import RunState
 
-FIXED = ("model_prefix", "model_suffix", "use_ema", "optimizer_type", "classes")  # the state would not fit
+NETWORK = ("model_prefix", "model_suffix", "classes")
+GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
+FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
 ORDER = ("seed", "train images")  # which image comes when
 PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
 
@@ -135,6 +138,8 @@ def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> RunSta
     Rates and options of the optimizer stay those of `state`, which the config of now has decided.
     Raises WeightsError if it does not fit.
     """
+    optimizer = in_order_of(state.model, checkpoint["optimizer"], state.optimizer)
+    checkpoint = {**checkpoint, "optimizer": optimizer}
     check_state(checkpoint, state, path)
     options = [{k: v for k, v in group.items() if k != "params"} for group in state.optimizer.param_groups]
     rates = state.scheduler.base_lrs

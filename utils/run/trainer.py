@@ -15,11 +15,12 @@ from ..log import log
 from ..signals import Stopped, StopRequest
 from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
-from ..training.fixed_shape import for_evaluation, for_training
+from ..training.fixed_shape import for_evaluation
 from ..training.schedulers import learning_rate
 from ..training.state import Progress, summed
 from .begin import Parts
 from .folder import RunFolder
+from .networks import Networks
 from .observers import Epoch, Lines, Observer, RunTables
 from .saver import Saver
 from .scoring import Scored, score
@@ -33,8 +34,7 @@ class Trainer(StepHooks):
         """observers: beside the tables and the log, which every run has."""
         self.parts, self.config, self.state = parts, parts.config, parts.state
         self.run_state, self.folder = run_state, folder
-        network = distributed.parallel(self.state.model, parts.recipe.device)
-        self.network = for_training(network, self.config, parts.recipe)
+        self.networks = Networks(self.state.model, parts.freezing, self.config, parts.recipe, run_state.epoch)
         self.scored: dict[str, nn.Module] = {"net": for_evaluation(self.state.model, self.config)}
         if self.state.ema is not None:
             self.scored["net_ema"] = for_evaluation(self.state.ema.model, self.config)
@@ -59,7 +59,7 @@ class Trainer(StepHooks):
         mixer = make_mixer(config, len(parts.splits.classes), epoch)
         progress = train_one_epoch(
             self.state,
-            self.network,
+            self.networks.of(epoch),
             parts.train_loader,
             parts.recipe,
             mixer,

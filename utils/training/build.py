@@ -1,11 +1,12 @@
 """Network, recipe, optimizer and mixer from a config, of which only keys are read: config/ imports this folder."""
 
+import inspect
 from typing import Any
 
 import torch
 from torch import nn
 
-from models import create_model
+from models import create_model, family_of
 
 from .. import distributed
 from ..cpu.small_maps import speed_up_small_maps
@@ -14,6 +15,7 @@ from ..data.preprocess import Preprocess
 from ..rng import seed_network
 from .amp import amp_dtype, make_scaler
 from .ema import ModelEma
+from .freezing import Freezing, freeze
 from .objective import LOSSES
 from .optim import make_optimizer
 from .schedulers import make_scheduler
@@ -40,10 +42,32 @@ def make_recipe(config: Any, model: nn.Module, device: torch.device, preprocess:
 def make_model(config: Any, device: torch.device, num_classes: int) -> nn.Module:
     """The config's network on `device`, initialised from the config's seed."""
     seed_network(torch.device("cpu"), "init", config.seed)
-    model = create_model(config.model_prefix, config.model_suffix, num_classes, img_size=config.img_size)
+    names = config.model_prefix, config.model_suffix
+    model = create_model(*names, num_classes, img_size=config.img_size, **drop_rates(config))
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
     return speed_up_small_maps(model.to(device))
+
+
+def drop_rates(config: Any) -> dict[str, Any]:
+    """The config's drop_path and dropout where they are numbers, as far as its network takes them."""
+    asked = {"drop_path": config.drop_path, "dropout": config.dropout}
+    accepted = inspect.signature(family_of(config.model_prefix).network).parameters
+    return {name: rate for name, rate in asked.items() if rate != "auto" and name in accepted}
+
+
+def missing_drop_rates(config: Any) -> list[str]:
+    """Those of drop_path and dropout that the config sets and its network does not have."""
+    asked = {"drop_path": config.drop_path, "dropout": config.dropout}
+    taken = drop_rates(config)
+    return [name for name, rate in asked.items() if rate not in ("auto", 0) and name not in taken]
+
+
+def make_freezing(config: Any, model: nn.Module) -> Freezing:
+    """What of `model` is trained when. What never is takes no gradient from here on."""
+    freezing = Freezing.of(model, config.freeze, config.freeze_epochs)
+    freeze(model, freezing.always)
+    return freezing
 
 
 def make_state(config: Any, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> TrainState:

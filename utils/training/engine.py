@@ -14,6 +14,7 @@ from ..errors import DataError, UnreadableError
 from ..rng import seed_network
 from .account import Account
 from .bars import progress_bar
+from .freezing import train_mode
 from .optim import clipped_norm, scale_gradients, step_unless
 from .snapshot import Snapshot
 from .state import Progress, Recipe, StepResult, TrainState, exchange_every, summed
@@ -160,7 +161,7 @@ def train_one_epoch(
 
     Raises DivergedError after several non-finite losses in a row, naming the files of the last.
     """
-    network.train()
+    train_mode(network)
     account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=hooks.warn)
     watch, before = Stopwatch(), (progress.seconds, progress.waited)
     with contextlib.closing(read(loader)) as stream:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import distributed
+from .freezing import train_mode
 from .snapshot import Snapshot, groups_of
 from .state import Recipe
 
@@ -37,17 +38,17 @@ class FixedShape(nn.Module):
         return getattr(self.network, "no_sync", None)
 
 
-def for_training(network: nn.Module, config: Any, recipe: Recipe) -> nn.Module:
+def for_training(network: nn.Module, config: Any, recipe: Recipe, *, record: bool = True) -> nn.Module:
     """`network`, bare or in DDP, as the config's compile and cuda_graphs make it fast.
 
-    To be called before batches are loaded: a recording breaks off if another thread, such as the one that page-locks
-    batches, asks something of the GPU meanwhile.
+    record: whether steps may be recorded; to be called before batches are loaded then, as a recording breaks off if
+    another thread, such as the one that page-locks batches, asks something of the GPU meanwhile.
     """
     shape = shape_of(config)
     if config.compile:
         return FixedShape(network, shape, compiled(network, config.compile))
     alone = distributed.world_size() == 1 and recipe.accumulate == 1  # gradients lie in the graph: none adds to them
-    if config.cuda_graphs == "auto" and recipe.device.type == "cuda" and alone:
+    if record and config.cuda_graphs == "auto" and recipe.device.type == "cuda" and alone:
         fast = recorded(network, shape, recipe)
         return network if fast is None else FixedShape(network, shape, fast)
     return network
@@ -85,7 +86,9 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     images = torch.zeros(shape, device=recipe.device).to(memory_format=order)
     buffers = Snapshot(groups_of(network.buffers()))
     numbers = torch.cuda.get_rng_state(recipe.device)
-    training, call = network.training, _Call(network.train())
+    training = network.training
+    train_mode(network)
+    call = _Call(network)
     try:
         with recording(recipe.device), torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False):
             if not _fits(network, images):

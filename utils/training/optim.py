@@ -1,4 +1,4 @@
-"""Optimizers, their parameter groups, and the norm of gradients."""
+"""Optimizers, and the norm of gradients."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,21 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from ..torch_private import in_memory_order, step_with_found_inf, takes_found_inf
-
-Groups = list[dict[str, Any]]  # as torch.optim takes them
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
-    """Decay for weight matrices and kernels, none for vectors: biases, norm weights, layer scales.
-
-    Reference: "Bag of Tricks for Image Classification", https://arxiv.org/abs/1812.01187, Section 3.1.
-    """
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+from .groups import Groups, parameter_groups, rate_shares
 
 
 # fused: one pass over memory takes SGD on a CPU two thirds of the time, AdamW a sixth
@@ -56,8 +42,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": _sgd, "adam": _adam, "
 
 
 def make_optimizer(model: nn.Module, config: Any) -> Optimizer:
-    """The optimizer that the config (a TrainConfig) names, over the model's parameter groups."""
-    groups = parameter_groups(model, config.weight_decay)
+    """The optimizer that the config (a TrainConfig) names, over the parameters that take a gradient by now."""
+    shares = rate_shares(model, config.layer_decay, config.head_lr_mult)
+    groups = parameter_groups(model, config.init_lr, config.weight_decay, shares=shares)
     return OPTIMIZERS[config.optimizer_type](groups, config, device=next(model.parameters()).device)
 
 
