@@ -25,6 +25,7 @@ def run(config: PredictConfig) -> list[Prediction]:
     single = os.path.isfile(config.predict_img_path)
     paths = find_images(config.predict_img_path)
     device = distributed.pick_device(config.device)
+    distributed.use(device)
     compute_with(config.num_threads)
     if device.type == "cpu":
         keep_freed_memory()

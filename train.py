@@ -39,6 +39,7 @@ def run(config: TrainConfig, *, force: bool = False, observers: Sequence[Observe
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
+    distributed.use(device)
     compute_with(config.num_threads)
     with RunLog() as run_log:
         if device.type == "cpu":

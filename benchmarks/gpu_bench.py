@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from utils.timing import synchronize
+from utils.torch_private import give_back_cublas_memory
 
 import torch
 import torchvision
@@ -29,7 +30,8 @@ class Bench:
     """Holds one network at a time. Results travel to another process, so they are plain numbers, lists and dicts."""
 
     def __init__(self, side: str, device: str) -> None:
-        self.device = torch.device(device)
+        # by its number, as a run has it: tensors say so, and "cuda" is not equal to it
+        self.device = torch.device(device, 0) if device == "cuda" else torch.device(device)
         self.on_gpu = torch.device(device).type == "cuda"
         self.steps: Iterator[None] | None = None
         self.compiled, self.begun = False, False
@@ -114,6 +116,9 @@ class Bench:
         if self.compiled:
             torch.compiler.reset()
         self.steps, self.compiled, self.begun = None, False, False
+        gc.collect()
+        if self.on_gpu:
+            give_back_cublas_memory()  # of the row before, on all sides
         self.give_back()
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats(self.device)

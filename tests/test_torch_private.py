@@ -3,7 +3,13 @@
 import ast
 
 from utils import torch_private
-from utils.torch_private import end_workers, in_memory_order, remember_rates
+from utils.torch_private import (
+    end_broken_recording,
+    end_workers,
+    give_back_cublas_memory,
+    in_memory_order,
+    remember_rates,
+)
 
 import pytest
 import torch
@@ -62,10 +68,39 @@ def test_a_loader_without_the_private_names_is_left_to_end_by_itself():
     end_workers(Other(), Other())
 
 
+@pytest.mark.parametrize("ended_by_torch", [False, True])
+@pytest.mark.parametrize("name", ["_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool"])
+def test_a_pool_is_released_once_whether_or_not_torch_ended_it(monkeypatch, name, ended_by_torch):
+    called = []
+
+    def end(device, pool):
+        called.append((device, pool))
+        if ended_by_torch:
+            raise RuntimeError("no such recording")
+
+    for other in ("_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool", "_cuda_releasePool"):
+        monkeypatch.delattr(torch._C, other, raising=False)
+    end_broken_recording(torch.device("cuda", 1), "pool")  # a torch without the names
+    monkeypatch.setattr(torch._C, name, end, raising=False)
+    monkeypatch.setattr(torch._C, "_cuda_releasePool", lambda *given: called.append("released"), raising=False)
+    end_broken_recording(torch.device("cuda", 1), "pool")
+    assert called == [(1, "pool"), *([] if ended_by_torch else ["released"])]
+
+
+def test_memory_of_cublas_is_given_back_where_torch_can(monkeypatch):
+    called = []
+    monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", lambda: called.append(1), raising=False)
+    give_back_cublas_memory()
+    monkeypatch.delattr(torch._C, "_cuda_clearCublasWorkspaces")
+    give_back_cublas_memory()
+    assert called == [1]
+
+
 def test_they_are_used_in_one_place():
     """Names with an underscore that belong to torch's modules or objects: all in utils/torch_private.py."""
     names = {"_shutdown_workers", "_iterator", "_init_group", "_last_lr", "_metadata", "_dynamo"}
     names |= {"_reorder_convolution_weight", "_convolution_pointwise"}
+    names |= {"_cuda_clearCublasWorkspaces", "_cuda_endAllocateToPool", "_cuda_releasePool"}
     for folder in ("utils", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             used = {

@@ -49,11 +49,16 @@ def pick_device(name: str, gpu_ids: tuple[int, ...] | Literal["auto"] = "auto") 
     return torch.device("cuda", local_rank() if gpu_ids == "auto" else gpu_ids[local_rank() % len(gpu_ids)])
 
 
+def use(device: torch.device) -> None:
+    """Make a GPU the one that torch takes where none is named: for events, page-locked memory and contexts."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 @contextmanager
 def process_group(device: torch.device, *, backend: str = "auto", url: str = "env://") -> Iterator[None]:
     """Join the other processes for the duration; auto: nccl on CUDA, gloo elsewhere."""
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    use(device)
     backend = ("nccl" if device.type == "cuda" else "gloo") if backend == "auto" else backend
     env = os.environ
     dist.init_process_group(backend, init_method=url, rank=int(env["RANK"]), world_size=int(env["WORLD_SIZE"]))

@@ -107,3 +107,29 @@ def with_version(state: dict[str, Tensor], version: int) -> dict[str, Tensor]:
 # The decoder of JPEG files in torchvision, which its 0.29 announces to go; until then, and where it was built with one,
 # it is faster than Pillow's. None: Pillow decodes, to the same pixels up to rounding.
 DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)
+
+
+def give_back_cublas_memory() -> None:
+    """Let cuBLAS take new memory to work in. It keeps 32 MiB for every stream that it was called on, else for good.
+
+    Not while there is a graph whose passes were recorded: it goes on with the memory of its recording.
+    """
+    if hasattr(torch._C, "_cuda_clearCublasWorkspaces"):
+        torch._C._cuda_clearCublasWorkspaces()
+
+
+def end_broken_recording(device: torch.device, pool: Any) -> None:
+    """Tell the allocator that a recording into `pool` has broken off, which torch < 2.13 does not.
+
+    It would keep the memory of that recording, and give back nothing that another stream has used, ever after:
+    https://github.com/pytorch/pytorch/pull/180395.
+    """
+    names = "_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool"  # the second before torch 2.8
+    end = next((getattr(torch._C, name) for name in names if hasattr(torch._C, name)), None)
+    if end is None or not hasattr(torch._C, "_cuda_releasePool"):
+        return
+    try:
+        end(device.index or 0, pool)
+    except RuntimeError:
+        return  # torch has ended it by itself
+    torch._C._cuda_releasePool(device.index or 0, pool)

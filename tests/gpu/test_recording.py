@@ -62,6 +62,20 @@ def test_steps_go_on_whether_or_not_the_network_can_be_recorded(device, reads):
     assert torch.rand(8, device=device).unique().numel() == 8
 
 
+def test_after_a_recording_that_broke_off_the_memory_of_batches_is_used_again(device):
+    needs_cuda(device, "nothing is recorded")
+    state, recipe = state_of(device, reads=True)
+    with pytest.warns(UserWarning, match="not recorded"):
+        recorded(state.model, (8, 3, SIDE, SIDE), recipe)
+    given = batch(256)
+    reserved = []
+    for _ in range(20):
+        recipe.to_device(given)[0].sum().item()
+        reserved.append(torch.cuda.memory_reserved(device))
+    torch.cuda.empty_cache()
+    assert reserved[-1] == reserved[3]
+
+
 def test_a_run_is_recorded_beside_loading_processes_and_page_locked_batches(device, make_config, monkeypatch):
     """The thread that page-locks batches asks things of the GPU, at any moment, which would break a recording off."""
     needs_cuda(device, "nothing is recorded")

@@ -9,6 +9,7 @@ from utils.training import engine
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
+import torch
 
 import train
 from tests.gpu.runs import apart, moved, needs_cuda
@@ -43,8 +44,12 @@ def test_deterministic_operations_resume_bit_for_bit(device, make_config, monkey
 
 @pytest.mark.usefixtures("deterministic")
 def test_recorded_steps_resume_bit_for_bit(device, make_config, monkeypatch):
-    """Recorded are steps of one full batch, after the first three, and after three again in the run that goes on."""
+    """Recorded before the first batch, and again before the first of the run that goes on."""
     needs_cuda(device, "nothing is recorded")
+    made, record = [], torch.cuda.make_graphed_callables
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda *given, **more: made.append(record(*given, **more))
+    )
     changes = dict(model_prefix="regnetx", model_suffix="200mf", epochs=4, batch_size=4, accumulate_steps=1)
     config = make_config(**changes, use_benchmark=False)
     whole = train.run(config)
@@ -52,6 +57,7 @@ def test_recorded_steps_resume_bit_for_bit(device, make_config, monkeypatch):
     assert load_checkpoint(part / "last.pth")["epoch"] == 1
     resumed(config, part)
     assert_same_run(whole, part)
+    assert len(made) == 3
 
 
 def asked_to_stop_in_step(step):

@@ -58,7 +58,6 @@ def test_a_step_waits_for_nothing(device, optimizer, precision, accumulate):
     assert progress.non_finite == len(warnings) <= steps // 2  # of float16, whose scale is being found
     assert state.step == steps
     assert isinstance(network, FixedShape) == (accumulate == 1)
-    assert accumulate == 2 or network.fast[0] is not None
 
 
 def test_an_epoch_from_loading_processes_waits_for_nothing(device, image_folder):

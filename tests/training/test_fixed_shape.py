@@ -82,7 +82,7 @@ def test_a_run_compiles_training_evaluation_and_average_for_full_batches(make_co
         return call
 
     monkeypatch.setattr(fixed_shape.torch, "compile", compiled)
-    train.run(make_config(compile=chosen, epochs=1, warmup_epochs=0, mix_off_epochs=0))
+    train.run(make_config(compile=chosen, epochs=1, warmup_epochs=0, mix_off_epochs=0, accumulate_steps=1))
     assert {size for _, _, size in calls} == {4}  # of 21 and 9 images, the last batches are smaller
     assert len({(network, training) for network, training, _ in calls}) == 3
     assert sum(training for _, training, _ in calls) == 4  # the fifth gives an image to the last, which had one
@@ -104,6 +104,8 @@ class Gpu:
             current_stream=lambda device: "stream",
             set_stream=self.streams.append,
             make_graphed_callables=self.record,
+            graph_pool_handle=lambda: "pool",
+            synchronize=lambda device: None,
             default_generators=[SimpleNamespace(graphsafe_set_state=self.generators.append)],
         )
         for name, function in functions.items():
@@ -111,7 +113,7 @@ class Gpu:
         fresh = SimpleNamespace(graphsafe_get_state=lambda: "fresh")  # which the generator of a CPU has not
         monkeypatch.setattr(torch, "Generator", lambda device: fresh)
 
-    def record(self, call, images, *, allow_unused_input):
+    def record(self, call, images, *, allow_unused_input, pool):
         for _ in range(3):
             torch.autograd.grad(call(*images).sum(), list(call.parameters()))
         call.forward = lambda images: self.replayed.append(len(images)) or call.network(images)

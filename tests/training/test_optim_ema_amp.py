@@ -7,6 +7,7 @@ from pathlib import Path
 from utils.config import TrainConfig
 from utils.run.resume import restore
 from utils.torch_private import InMemoryOrder
+from utils.training import ema as ema_module
 from utils.training.amp import amp_dtype, make_scaler
 from utils.training.ema import ModelEma
 from utils.training.groups import parameter_groups
@@ -257,3 +258,11 @@ def test_only_float16_gradients_are_scaled(dtype, enabled):
     scaler = make_scaler(CPU, dtype)
     assert scaler.is_enabled() == enabled
     assert (scaler.scale(torch.ones(1)).item() == 1) != enabled
+
+
+def test_an_average_on_a_gpu_moves_in_parts_of_bounded_memory(monkeypatch):
+    """A part ends where its tensors reach the bound, and the parts are all of them, once."""
+    monkeypatch.setattr(ema_module, "PART", 100)
+    sizes = [5, 40, 1, 30, 2]  # floats of 4 bytes
+    parts = list(ema_module._parts([torch.zeros(size) for size in sizes]))
+    assert [(part.start, part.stop) for part in parts] == [(0, 2), (2, 4), (4, 5)]

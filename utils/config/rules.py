@@ -174,6 +174,16 @@ def betas_below_one(c: SimpleNamespace) -> str | None:
     return f"betas: must be below 1, got {list(c.betas)}" if max(c.betas) >= 1 else None
 
 
+@rule("accumulate_steps", "compile")
+def graphs_of_single_batches(c: SimpleNamespace) -> str | None:
+    if c.compile == "reduce-overhead" and c.accumulate_steps > 1:
+        return (
+            "compile: 'reduce-overhead' keeps gradients in memory that the next batch writes over, so it does not go "
+            f"with accumulate_steps = {c.accumulate_steps}; 'default' does"
+        )
+    return None
+
+
 @rule("epochs", "freeze_epochs")
 def thaws_within_epochs(c: SimpleNamespace) -> str | None:
     if c.freeze_epochs > c.epochs:

@@ -24,7 +24,7 @@ class OnItsWay:
             self.numbers = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
             self.numbers.copy_(numbers, non_blocking=True)
             self.arrived = torch.cuda.Event()
-            self.arrived.record()
+            self.arrived.record(torch.cuda.current_stream(numbers.device))  # not that of another GPU, the current one
 
     def read(self) -> list[float]:
         """The numbers; waits for what the device had to do before them, and for nothing that came later."""

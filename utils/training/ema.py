@@ -1,6 +1,7 @@
 """An exponential moving average of a network's weights, under the network's own keys."""
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from .snapshot import Group, by_dtype
 
 Pair = tuple[list[Tensor], list[Tensor]]  # of the average, of the network: floating, all of one dtype
 Counters = tuple[Group, Group]
+PART = 2**24  # bytes
 
 
 class ModelEma:
@@ -57,6 +59,17 @@ def _move(average: list[Tensor], source: list[Tensor], share: Tensor) -> None:
     if share.device.type == "cpu":
         torch._foreach_lerp_(average, source, [share] * len(average))
         return
-    way = torch._foreach_sub(source, average)  # lerp would launch a kernel for each tensor
-    torch._foreach_mul_(way, share)
-    torch._foreach_add_(average, way)
+    for part in _parts(average):
+        way = torch._foreach_sub(source[part], average[part])  # lerp would launch a kernel for each tensor
+        torch._foreach_mul_(way, share)
+        torch._foreach_add_(average[part], way)
+
+
+def _parts(tensors: list[Tensor]) -> Iterator[slice]:
+    """Consecutive ones of together about PART bytes, as a difference of all of them would take a network's memory."""
+    first = size = 0
+    for i, tensor in enumerate(tensors):
+        size += tensor.nbytes
+        if size >= PART or i == len(tensors) - 1:
+            yield slice(first, i + 1)
+            first, size = i + 1, 0

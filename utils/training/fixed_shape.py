@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import distributed
+from ..torch_private import end_broken_recording, give_back_cublas_memory
 from .freezing import train_mode
 from .snapshot import Snapshot, groups_of
 from .state import Recipe
@@ -86,14 +87,17 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     images = torch.zeros(shape, device=recipe.device).to(memory_format=order)
     buffers = Snapshot(groups_of(network.buffers()))
     numbers = torch.cuda.get_rng_state(recipe.device)
-    training = network.training
+    training, pool = network.training, torch.cuda.graph_pool_handle()
     train_mode(network)
     call = _Call(network)
     try:
-        with recording(recipe.device), torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False):
+        with (
+            recording(recipe.device, pool),
+            torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False),
+        ):
             if not _fits(network, images):
                 return None
-            torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True)
+            torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True, pool=pool)
     except Exception as error:  # of many kinds, by what the network does
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         warnings.warn(f"steps are not recorded as CUDA graphs, which are faster: {reason}", stacklevel=1)
@@ -107,18 +111,21 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
 
 def _fits(network: nn.Module, images: Tensor) -> bool:
     """Whether what a forward and a backward pass take is free a second time, and a small part of the GPU's memory."""
-    torch.cuda.reset_peak_memory_stats(images.device)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    torch.autograd.grad(network(images).float().sum(), trained, allow_unused=True)
+    for _ in range(2):  # the first chooses among algorithms, in memory that the second does without
+        torch.cuda.reset_peak_memory_stats(images.device)
+        torch.autograd.grad(network(images).float().sum(), trained, allow_unused=True)
     taken = torch.cuda.max_memory_allocated(images.device)
+    give_back_cublas_memory()
     torch.cuda.empty_cache()  # a recording has memory of its own
     free, total = torch.cuda.mem_get_info(images.device)
     return taken <= free and taken <= SHARE * total
 
 
 @contextmanager
-def recording(device: torch.device) -> Iterator[None]:
-    """On `device`; a recording that breaks off would leave its stream current and the generator counting for it."""
+def recording(device: torch.device, pool: Any) -> Iterator[None]:
+    """On `device` into `pool`; a recording that breaks off would leave its stream current, the generator counting for
+    it, and the allocator waiting for its end."""
     stream, generator = torch.cuda.current_stream(device), torch.cuda.default_generators[device.index or 0]
     try:
         with torch.cuda.device(device):
@@ -126,6 +133,8 @@ def recording(device: torch.device) -> Iterator[None]:
     except Exception:
         torch.cuda.set_stream(stream)
         generator.graphsafe_set_state(torch.Generator(device).graphsafe_get_state())
+        torch.cuda.synchronize(device)  # of the stream that it began on, before anything is put right
+        end_broken_recording(device, pool)
         torch.cuda.empty_cache()
         raise
     # gradients come from the graph's stream and are added up on the step's, which autograd would warn of

@@ -72,4 +72,6 @@ def pick_device(name: str) -> torch.device:
     """The device of --device. Raises ConfigError where there is none such."""
     if problem := device_problem(name):
         raise ConfigError("command line", [f"--{problem}"])
-    return distributed.pick_device(name)
+    device = distributed.pick_device(name)
+    distributed.use(device)
+    return device
