@@ -130,6 +130,6 @@ def end_broken_recording(device: torch.device, pool: Any) -> None:
         return
     try:
         end(device.index or 0, pool)
-    except RuntimeError:
-        return  # torch has ended it by itself
+    except (RuntimeError, TypeError):
+        return  # torch has ended it by itself, or takes other arguments by now
     torch._C._cuda_releasePool(device.index or 0, pool)

@@ -110,6 +110,8 @@ class Gpu:
         )
         for name, function in functions.items():
             monkeypatch.setattr(torch.cuda, name, function)
+        self.ended: list[str] = []
+        monkeypatch.setattr(fixed_shape, "end_broken_recording", lambda device, pool: self.ended.append(pool))
         fresh = SimpleNamespace(graphsafe_get_state=lambda: "fresh")  # which the generator of a CPU has not
         monkeypatch.setattr(torch, "Generator", lambda device: fresh)
 
@@ -157,4 +159,5 @@ def test_a_recording_that_breaks_off_is_reported_and_what_it_leaves_is_put_right
         assert recorded(network, (4, 3, 6, 6), recipe()) is None
     assert gpu.streams == ["stream"]
     assert gpu.generators == ["fresh"]
+    assert gpu.ended == ["pool"]
     assert same(network.state_dict(), before)
