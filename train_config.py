@@ -36,8 +36,15 @@ persistent_workers = True  # keep the workers between epochs
 pin_memory = True  # page-locked batches for faster copies; CUDA only
 
 # Augmentation
-augment = 'simple'  # 'simple', 'ra', 'tawide', 'imagenet', 'cifar10', 'svhn': policy after crop and flip: none, RandAugment, TrivialAugmentWide, or AutoAugment of that set
+augment = 'simple'  # 'simple', 'ra', 'tawide', 'imagenet', 'cifar10', 'svhn', 'augmix', '3augment': policy after crop and flip: none, RandAugment, TrivialAugmentWide, AutoAugment of that set, AugMix, 3-Augment
 horizontal_flip = 0.0  # chance that an image is mirrored
+vertical_flip = 0.0  # chance that an image is turned upside down
+crop_scale = [0.08, 1.0]  # least and greatest share of the area in a crop
+crop_ratio = [0.75, 1.3333333333333333]  # least and greatest width of a crop, in heights
+rotate = 0.0  # degrees that an image is turned by at most, either way
+color_jitter = 0.0  # greatest change of brightness, contrast and saturation, as a share
+grayscale_prob = 0.0  # chance that an image loses its colours
+blur_prob = 0.0  # chance that an image is blurred
 random_erase_prob = 0.0  # chance that a rectangle of an image is blanked
 mixup_prob = 0.0  # chance that a batch is blended with itself
 cutmix_prob = 0.0  # chance that a batch swaps boxes; both > 0: one of them is drawn

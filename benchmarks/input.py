@@ -17,7 +17,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.data.augment import TrainTransform
+from utils.data.augment import Augmentation, TrainTransform
 from utils.data.crops import random_crop
 from utils.data.dataset import ImageDataset
 from utils.data.images import open_image, read_image
@@ -78,7 +78,7 @@ class Ours:
 
     def __init__(self, folder: Path, augment: str) -> None:
         chances = {"horizontal_flip": 0.5, "random_erase_prob": ERASE}
-        transform = TrainTransform((SIDE, SIDE), augment=augment, seed=0, **chances)
+        transform = TrainTransform(Augmentation(img_size=(SIDE, SIDE), augment=augment, **chances), seed=0)
         self.images, self.epoch = ImageDataset(scan(folder), transform), 0
         self.recipe = Recipe(torch.device("cpu"), MEAN, STD, channels_last=True)
 

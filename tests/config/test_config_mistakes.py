@@ -86,6 +86,8 @@ CONTRADICTIONS = [
     ("nesterov", dict(nesterov=True, optimizer_type="adamw")),
     ("betas", dict(optimizer_type="adam", betas=[0.9, 1.0])),
     ("mix_off_epochs", dict(mix_off_epochs=101)),
+    ("crop_scale", dict(crop_scale=[0.9, 0.3])),
+    ("crop_ratio", dict(crop_ratio=[2, 1])),
     ("compile", dict(compile="reduce-overhead", accumulate_steps=2)),
     ("val_resize", dict(val_resize=[256, 200])),
     ("load_from", dict(resume=True)),

@@ -26,7 +26,7 @@ WARMUPS["none"] = lambda done: 1.0
 LOSSES["Smooth"] = lambda config: CrossEntropy(0.25)
 
 from utils.config import TrainConfig, train_config_from
-from utils.data.augment import TrainTransform
+from utils.data.augment import Augmentation, TrainTransform
 from utils.training.build import make_model, make_recipe, make_state
 from utils.data.preprocess import Preprocess
 from PIL import Image
@@ -37,8 +37,8 @@ cpu = torch.device("cpu")
 model = make_model(config, cpu, 3)
 recipe = make_recipe(config, model, cpu, Preprocess.from_config(config))
 state = make_state(config, model, recipe, 10)
-options = dict(augment=config.augment, horizontal_flip=0.0, random_erase_prob=0.0, seed=0)
-pixels, _ = TrainTransform(config.img_size, **options)(Image.new("RGB", (40, 40), (255, 255, 255)), 0, 0)
+transform = TrainTransform(Augmentation.from_config(config), seed=0)
+pixels, _ = transform(Image.new("RGB", (40, 40), (255, 255, 255)), 0, 0)
 print(type(state.optimizer).__name__, recipe.objective.smoothing, int(pixels.max()))
 print(learning_rate(config, 0, 10) == config.init_lr, learning_rate(config, 999, 10) == config.init_lr / 2)
 """

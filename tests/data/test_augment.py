@@ -1,21 +1,26 @@
 """Augmentation depends on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
-from utils.data.augment import TrainTransform
+import hashlib
+from random import Random
+
+from utils.data.augment import Augmentation, TrainTransform
 from utils.data.mixing import Mixer, _inside, erase
+from utils.data.pixels import to_tensor
+from utils.data.policies import blur, grey, solarize
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torchvision.transforms import v2
 
-POLICIES = ["simple", "ra", "tawide", "imagenet", "cifar10", "svhn"]
+POLICIES = ["simple", "ra", "tawide", "imagenet", "cifar10", "svhn", "augmix", "3augment"]
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
 
 
-def transform(augment="tawide", *, seed=0, horizontal_flip=0.5, random_erase_prob=0.5, img_size=(24, 32)):
-    chances = dict(horizontal_flip=horizontal_flip, random_erase_prob=random_erase_prob)
-    return TrainTransform(img_size, augment=augment, seed=seed, **chances)
+def transform(augment="tawide", *, seed=0, img_size=(24, 32), **values):
+    values = {"horizontal_flip": 0.5, "random_erase_prob": 0.5, **values}
+    return TrainTransform(Augmentation(img_size=img_size, augment=augment, **values), seed=seed)
 
 
 def draws(augment, *, epochs=(0,), indices=(0,), seed=0):
@@ -64,6 +69,65 @@ def test_chances_of_flip_and_erasing_are_kept():
     even.paste("white", (0, 0, 20, 40))
     pixels = transform("simple", horizontal_flip=1.0, random_erase_prob=0.0, img_size=(40, 40))(even, 0, 1)[0]
     assert pixels[:, 0].float().mean() <= pixels[:, -1].float().mean()
+
+
+EXTRAS = dict(vertical_flip=1.0, rotate=30.0, color_jitter=0.4, grayscale_prob=1.0, blur_prob=1.0)
+ALONE = dict(horizontal_flip=0.0, random_erase_prob=0.0)
+
+
+def test_what_is_switched_off_draws_nothing():
+    """Digest of what a run drew before there were these keys."""
+    digest = hashlib.sha256()
+    for augment in ("simple", "tawide", "ra"):
+        for index in range(10):
+            for part in transform(augment)(PICTURE, 1, index):
+                digest.update(part.numpy().tobytes())
+    assert digest.hexdigest()[:16] == "01d8817bcc4b04d7"
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_each_extra_changes_the_pixels_and_repeats(name):
+    plain = transform("simple", **ALONE)
+    extra = transform("simple", **ALONE, **{name: EXTRAS[name]})
+    for index in range(5):
+        before = plain(PICTURE, 0, index)[0]
+        after = extra(PICTURE, 0, index)[0]
+        assert (after.shape, after.dtype) == (before.shape, before.dtype)
+        assert not torch.equal(before, after)
+        assert torch.equal(after, extra(PICTURE, 0, index)[0])
+
+
+@pytest.mark.parametrize("name", ["vertical_flip", "grayscale_prob", "blur_prob"])
+def test_chances_are_kept(name):
+    plain, half = transform("simple", **ALONE), transform("simple", **ALONE, **{name: 0.5})
+    changed = sum(not torch.equal(plain(PICTURE, 0, i)[0], half(PICTURE, 0, i)[0]) for i in range(200))
+    assert 70 <= changed <= 130
+
+
+def test_extras_are_what_torchvision_and_pillow_make():
+    pixels = torch.from_numpy(np.asarray(PICTURE).copy())
+    picture, random = PICTURE, Random(3)
+    greys = to_tensor(v2.functional.rgb_to_grayscale(picture, 3)).int()
+    assert (grey(pixels, random).int() - greys).abs().max() <= 1  # Pillow rounds, torchvision's tensors round down
+    assert torch.equal(solarize(pixels, random), to_tensor(v2.functional.solarize(picture, 128)))
+    radius = Random(3).uniform(0.1, 2.0)
+    assert torch.equal(blur(pixels, random), to_tensor(picture.filter(ImageFilter.GaussianBlur(radius))))
+    whole = dict(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), img_size=(40, 60))
+    kept, turned = transform("simple", **ALONE, **whole), transform("simple", **ALONE, **whole, vertical_flip=1.0)
+    assert torch.equal(kept(PICTURE, 0, 0)[0], pixels)
+    assert torch.equal(turned(PICTURE, 0, 0)[0], pixels.flip(0))
+
+
+def test_turning_stays_within_its_degrees_and_jitter_within_its_strength():
+    white = Image.new("RGB", (40, 40), "white")
+    whole = dict(ALONE, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), img_size=(40, 40))
+    for degrees, most in ((5.0, 0.05), (45.0, 0.3)):
+        black = [(transform("simple", **whole, rotate=degrees)(white, 0, i)[0] == 0).float().mean() for i in range(40)]
+        assert 0 < max(black) < most
+    gray = Image.new("RGB", (40, 40), (100, 100, 100))
+    levels = [transform("simple", **whole, color_jitter=0.2)(gray, 0, i)[0].float().mean() for i in range(60)]
+    assert 79 <= min(levels) <= 90
+    assert 110 <= max(levels) <= 121
 
 
 def test_boxes_to_erase_lie_within_the_image_and_within_the_papers_areas():

@@ -50,14 +50,15 @@ def crop_distance(path, whole):
     return np.mean([distance(ours, theirs) for ours, theirs in pairs])
 
 
+@pytest.mark.parametrize("ranges", [{}, dict(scale=(0.35, 0.9), ratio=(0.5, 1.0))], ids=["usual", "others"])
 @pytest.mark.parametrize("size", [(375, 500), (30, 40), (20, 300), (300, 20), (1, 1)])
-def test_boxes_are_spread_as_torchvisions(size):
+def test_boxes_are_spread_as_torchvisions(size, ranges):
     torch.manual_seed(0)
     image = torch.empty(3, *size)
     random = Random(0)
-    transform = v2.RandomResizedCrop(8)
+    transform = v2.RandomResizedCrop(8, **ranges)
     theirs = torch.tensor([list(transform.make_params([image]).values()) for _ in range(3000)]).double()
-    ours = torch.tensor([random_box(size, random) for _ in range(3000)]).double()
+    ours = torch.tensor([random_box(size, random, **ranges) for _ in range(3000)]).double()
     assert (ours[:, :2] >= 0).all()
     assert (ours[:, 0] + ours[:, 2] <= size[0]).all()
     assert (ours[:, 1] + ours[:, 3] <= size[1]).all()
@@ -84,8 +85,8 @@ def test_the_crop_is_the_asked_part_whatever_the_kind(tmp_path, mode):
 def test_large_jpegs_are_decoded_small_and_no_smaller_than_the_crop_asks(tmp_path, monkeypatch):
     path, boxes, reductions = jpeg(tmp_path / "x.jpg"), [], []
 
-    def keep_box(size, random):
-        boxes.append(random_box(size, random))
+    def keep_box(*given):
+        boxes.append(random_box(*given))
         return boxes[-1]
 
     def keep_reduction(picture, reduction=1):

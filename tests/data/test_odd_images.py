@@ -5,7 +5,7 @@ from pathlib import Path
 
 from utils.checking.fingerprint import fingerprint
 from utils.checking.inspect import UNREADABLE, Limits, inspect
-from utils.data.augment import TrainTransform
+from utils.data.augment import Augmentation, TrainTransform
 from utils.data.cache import ImageCache
 from utils.data.dataset import EvalTransform, ImageDataset
 from utils.data.images import image_size, read_image
@@ -85,7 +85,9 @@ def test_an_odd_file_gives_its_pixels_or_the_reason(odd, read):
 
 def test_an_odd_file_trains_or_is_left_out(odd):
     case, path = odd
-    transform = TrainTransform((8, 8), augment="tawide", horizontal_flip=0.5, random_erase_prob=0.5, seed=0)
+    transform = TrainTransform(
+        Augmentation(img_size=(8, 8), augment="tawide", horizontal_flip=0.5, random_erase_prob=0.5), seed=0
+    )
     batch = ImageDataset(image_list(path), transform, skip_bad=True)[0, 0]
     assert len(batch.bad) == isinstance(case.expected, str)
     assert batch.images.shape == ((0,) if batch.bad else (1, 8, 8, 3))

@@ -7,6 +7,7 @@ of a file are reported together, before anything is written.
 from dataclasses import dataclass
 from typing import Literal
 
+from ..data.crops import AREA, ASPECT
 from ..data.policies import POLICIES
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
@@ -64,10 +65,19 @@ class TrainConfig:
     augment: str = key(
         "tawide",
         choice(*POLICIES),
-        "policy after crop and flip: none, RandAugment, TrivialAugmentWide, or AutoAugment of that set",
+        "policy after crop and flip: none, RandAugment, TrivialAugmentWide, AutoAugment of that set, AugMix, 3-Augment",
         group="Augmentation",
     )
     horizontal_flip: float = key(0.5, number(0, 1), "chance that an image is mirrored")
+    vertical_flip: float = key(0.0, number(0, 1), "chance that an image is turned upside down")
+    crop_scale: tuple = key(AREA, sequence(number(0.01, 1), length=2), "least and greatest share of the area in a crop")
+    crop_ratio: tuple = key(
+        ASPECT, sequence(number(0.01, 100), length=2), "least and greatest width of a crop, in heights"
+    )
+    rotate: float = key(0.0, number(0, 180), "degrees that an image is turned by at most, either way")
+    color_jitter: float = key(0.0, number(0, 1), "greatest change of brightness, contrast and saturation, as a share")
+    grayscale_prob: float = key(0.0, number(0, 1), "chance that an image loses its colours")
+    blur_prob: float = key(0.0, number(0, 1), "chance that an image is blurred")
     random_erase_prob: float = key(0.0, number(0, 1), "chance that a rectangle of an image is blanked")
     mixup_prob: float = key(0.0, number(0, 1), "chance that a batch is blended with itself")
     cutmix_prob: float = key(0.0, number(0, 1), "chance that a batch swaps boxes; both > 0: one of them is drawn")

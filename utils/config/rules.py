@@ -204,6 +204,15 @@ def known_parts(c: SimpleNamespace) -> str | None:
     return None
 
 
+def least_before_greatest(c: SimpleNamespace, name: str) -> str | None:
+    least, greatest = getattr(c, name)
+    return f"{name}: expected the least first, got {[least, greatest]}" if least > greatest else None
+
+
+for _name in ("crop_scale", "crop_ratio"):
+    rule(_name)(partial(least_before_greatest, name=_name))
+
+
 @rule("epochs", "mix_off_epochs")
 def mixing_within_epochs(c: SimpleNamespace) -> str | None:
     if c.mix_off_epochs > c.epochs:

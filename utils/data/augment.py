@@ -5,45 +5,84 @@ workers nor a resume changes what is drawn.
 """
 
 import math
+from dataclasses import dataclass, fields
 from random import Random
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ..rng import derive_seed
-from .crops import TRIES, random_crop
-from .policies import POLICIES
+from .crops import AREA, ASPECT, TRIES, Range, random_crop
+from .policies import POLICIES, Policy, blur, grey, jitter, rotation
 
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
 NO_BOX = torch.zeros(4, dtype=torch.int64)
 
 
-class TrainTransform:
-    """Crop, flip and policy of one picture, and the box to erase later: all drawn from (seed, epoch, index)."""
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """What is drawn for an image, by the names of the config's keys. What is 0 draws nothing."""
 
-    def __init__(
-        self, img_size: tuple[int, int], *, augment: str, horizontal_flip: float, random_erase_prob: float, seed: int
-    ) -> None:
-        self.img_size, self.horizontal_flip, self.random_erase_prob = img_size, horizontal_flip, random_erase_prob
-        self.augment, self.seed = POLICIES[augment](), seed
+    img_size: tuple[int, int]
+    augment: str
+    horizontal_flip: float = 0.0  # chances, all of them
+    vertical_flip: float = 0.0
+    random_erase_prob: float = 0.0
+    grayscale_prob: float = 0.0
+    blur_prob: float = 0.0
+    rotate: float = 0.0  # degrees, either way
+    color_jitter: float = 0.0  # strength, 0..1
+    crop_scale: Range = AREA
+    crop_ratio: Range = ASPECT
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Augmentation":
+        return cls(**{field.name: getattr(config, field.name) for field in fields(cls)})
+
+    def steps(self) -> list[tuple[float, Policy]]:
+        """(chance, what is done) to the pixels of a crop that is flipped already, one after the other."""
+        policy = POLICIES[self.augment]()
+        steps = [
+            (float(self.rotate > 0), rotation(self.rotate)),
+            (float(policy is not None), policy),
+            (float(self.color_jitter > 0), jitter(self.color_jitter)),
+            (self.grayscale_prob, grey),
+            (self.blur_prob, blur),
+        ]
+        return [(chance, step) for chance, step in steps if chance and step is not None]
+
+
+class TrainTransform:
+    """Crop, flips and policy of one picture, and the box to erase later: all drawn from (seed, epoch, index)."""
+
+    def __init__(self, augmentation: Augmentation, *, seed: int) -> None:
+        self.augmentation, self.seed = augmentation, seed
+        self.flips = [
+            (chance, axis)
+            for chance, axis in ((augmentation.horizontal_flip, 1), (augmentation.vertical_flip, 0))
+            if chance or axis == 1  # a draw that every run has made from the first
+        ]
+        self.steps = augmentation.steps()
 
     def __call__(self, picture: Image.Image, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         """A picture, opened or decoded, -> (H, W, 3) uint8 and an erase box (top, left, height, width), int64, zeros
         for none. Raises ImageError where it cannot be decoded."""
-        seed = derive_seed("augment", self.seed, epoch, index)
-        random = Random(seed)
-        pixels = random_crop(picture, self.img_size, random)
-        if random.random() < self.horizontal_flip:
-            pixels = pixels.flip(1)
-        if self.augment is not None:
-            pixels = self.augment(pixels, random)
+        given, random = self.augmentation, Random(derive_seed("augment", self.seed, epoch, index))
+        pixels = random_crop(picture, given.img_size, random, given.crop_scale, given.crop_ratio)
+        for chance, axis in self.flips:
+            if random.random() < chance:
+                pixels = pixels.flip(axis)
+        for chance, step in self.steps:
+            if chance == 1 or random.random() < chance:
+                pixels = step(pixels, random)
         return pixels, self._erase_box(random)
 
     def _erase_box(self, random: Random) -> Tensor:
         """As torchvision's RandomErasing draws it: no box where ten tries find none that fits."""
-        if random.random() < self.random_erase_prob:
-            height, width = self.img_size
+        if random.random() < self.augmentation.random_erase_prob:
+            height, width = self.augmentation.img_size
             for _ in range(TRIES):
                 area = height * width * random.uniform(*ERASE_SCALE)
                 aspect = math.exp(random.uniform(math.log(ERASE_RATIO[0]), math.log(ERASE_RATIO[1])))

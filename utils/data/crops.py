@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from .images import decoded_pixels, reduction_to, upright_size
 
+Range = tuple[float, float]
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)  # of "Going deeper with convolutions", https://arxiv.org/abs/1409.4842
 TRIES = 10
 
@@ -34,34 +35,40 @@ class Box(NamedTuple):
         return self if step == 1 else Box(*(value // step * step for value in self))
 
 
-def random_box(size: Sequence[int], random: Random) -> Box:
-    """A part of a picture of (height, width) `size` that torchvision's RandomResizedCrop could draw as likely."""
+def random_box(size: Sequence[int], random: Random, scale: Range = AREA, ratio: Range = ASPECT) -> Box:
+    """A part of a picture of (height, width) `size` that torchvision's RandomResizedCrop could draw as likely.
+
+    scale: the least and the greatest share of the area.  ratio: of width to height.
+    """
     height, width = size
     for _ in range(TRIES):
-        area = height * width * random.uniform(*AREA)
-        aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        area = height * width * random.uniform(*scale)
+        aspect = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
         rows = round(math.sqrt(area / aspect))
         columns = round(math.sqrt(area * aspect))
         if 0 < rows <= height and 0 < columns <= width:
             return Box(random.randint(0, height - rows), random.randint(0, width - columns), rows, columns)
-    aspect = min(max(width / height, ASPECT[0]), ASPECT[1])  # the largest part in the middle that is no narrower
+    aspect = min(max(width / height, ratio[0]), ratio[1])  # the largest part in the middle that is no narrower
     rows = min(height, round(width / aspect))
     columns = min(width, round(height * aspect))
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns)
 
 
-def random_crop(picture: Image.Image | Tensor, size: tuple[int, int], random: Random) -> Tensor:
+def random_crop(
+    picture: Image.Image | Tensor, size: tuple[int, int], random: Random, scale: Range = AREA, ratio: Range = ASPECT
+) -> Tensor:
     """A random part of a picture, resized to (height, width) `size`: (*size, 3) uint8.
 
+    scale, ratio: as `random_box` has them.
     picture: opened, decoded, or (H, W, 3) uint8. Raises ImageError where it cannot be decoded.
     """
     if isinstance(picture, Image.Image) and picture.format != "JPEG":
         picture = decoded_pixels(picture)  # nothing to save, and a PNG may tell behind its pixels that it is turned
     if isinstance(picture, Tensor):
-        box = random_box(picture.shape[:2], random)
+        box = random_box(picture.shape[:2], random, scale, ratio)
         return resized(cut(picture, box.on_grid(reduction_to(box[2:], size))), size)
     upright = upright_size(picture)
-    box = random_box(upright, random)
+    box = random_box(upright, random, scale, ratio)
     reduction = reduction_to(box[2:], size)
     pixels = decoded_pixels(picture, reduction)
     is_reduced = tuple(pixels.shape[:2]) != upright

@@ -12,7 +12,7 @@ import torch
 from .. import distributed
 from ..signals import leave_signals_to_parent
 from ..threads import available_cores, home_cores, run_on
-from .augment import TrainTransform
+from .augment import Augmentation, TrainTransform
 from .batches import BatchDataset, ImageLoader
 from .cache import ImageCache, cache_budget
 from .dataset import EvalTransform, ImageDataset
@@ -73,13 +73,7 @@ def train_loader(
     pin: bool,
     cache: ImageCache | None = None,
 ) -> ImageLoader:
-    transform = TrainTransform(
-        config.img_size,
-        augment=config.augment,
-        horizontal_flip=config.horizontal_flip,
-        random_erase_prob=config.random_erase_prob,
-        seed=config.seed,
-    )
+    transform = TrainTransform(Augmentation.from_config(config), seed=config.seed)
     dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
     batches = TrainBatches(shuffled(len(images)), config.batch_size, seed=config.seed, rank=rank, world_size=world_size)
     return make_loader(dataset, batches, config, workers=workers, pin=pin)

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from random import Random
 
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2 import functional
 
 from .pixels import to_tensor
 from .trivial_augment import trivial_augment
 
 BILINEAR = InterpolationMode.BILINEAR
+BLUR_RADIUS = (0.1, 2.0)  # pixels
 Policy = Callable[[Tensor, Random], Tensor]  # (H, W, 3) uint8 and a source of chance -> the same shape
 
 
@@ -31,6 +33,38 @@ def _auto_augment(name: str) -> Policy:
     return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=BILINEAR))
 
 
+def rotation(degrees: float) -> Policy:
+    """By up to so many degrees either way; corners that come in are black."""
+    return OnPicture(v2.RandomRotation(degrees, interpolation=BILINEAR))
+
+
+def jitter(strength: float) -> Policy:
+    """Brightness, contrast and saturation, each times 1 - strength .. 1 + strength."""
+    return OnPicture(v2.ColorJitter(strength, strength, strength))
+
+
+def grey(pixels: Tensor, random: Random) -> Tensor:
+    """Three equal channels of brightness."""
+    return functional.rgb_to_grayscale(pixels.permute(2, 0, 1), num_output_channels=3).permute(1, 2, 0)
+
+
+def solarize(pixels: Tensor, random: Random) -> Tensor:
+    """Bright values, 128 and more, inverted."""
+    return torch.where(pixels < 128, pixels, 255 - pixels)
+
+
+def blur(pixels: Tensor, random: Random) -> Tensor:
+    """By a Gaussian of a standard deviation of 0.1 to 2 pixels, as in SimCLR, https://arxiv.org/abs/2002.05709."""
+    radius = random.uniform(*BLUR_RADIUS)
+    return to_tensor(Image.fromarray(pixels.numpy()).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _three_augment() -> Policy:
+    """One of grey, solarized and blurred, then jitter: "DeiT III", https://arxiv.org/abs/2204.07118, Section 3.3."""
+    colours = jitter(0.3)
+    return lambda pixels, random: colours(random.choice((grey, solarize, blur))(pixels, random), random)
+
+
 # `augment` -> builder of what is done to the pixels of a crop; None: nothing. An entry is all that a new policy needs.
 POLICIES: dict[str, Callable[[], Policy | None]] = {
     "simple": lambda: None,
@@ -39,4 +73,6 @@ POLICIES: dict[str, Callable[[], Policy | None]] = {
     "imagenet": lambda: _auto_augment("imagenet"),
     "cifar10": lambda: _auto_augment("cifar10"),
     "svhn": lambda: _auto_augment("svhn"),
+    "augmix": lambda: OnPicture(v2.AugMix(interpolation=BILINEAR)),  # https://arxiv.org/abs/1912.02781
+    "3augment": _three_augment,
 }
