@@ -68,11 +68,11 @@ def check_free(target: Path) -> None:
 class atomic_file:
     """`with atomic_file(path) as file`: bytes go to a file beside `path`, are flushed to disk, then take its name.
 
-    keep: a path in the same folder, which the previous file at `path` gets.
+    keep: a path in the same folder, which the previous file at `path` gets.  private: for nobody but this user.
     """
 
-    def __init__(self, path: str | Path, *, keep: str | Path | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, *, keep: str | Path | None = None, private: bool = False) -> None:
+        self.path, self.private = Path(path), private
         self.keep = keep and Path(keep)
 
     def __enter__(self) -> Any:
@@ -87,7 +87,8 @@ class atomic_file:
                     self.file.flush()
                     os.fsync(self.file.fileno())
             if kind is None:
-                os.chmod(self.draft, 0o666 & ~_umask())  # mkstemp makes files private
+                if not self.private:  # as mkstemp makes them
+                    os.chmod(self.draft, 0o666 & ~_umask())
                 if self.keep and self.path.exists():
                     _second_name(self.path, self.keep)
                 os.replace(self.draft, self.path)

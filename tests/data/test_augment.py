@@ -99,7 +99,8 @@ def test_each_extra_changes_the_pixels_and_repeats(name):
 
 @pytest.mark.parametrize("name", ["vertical_flip", "grayscale_prob", "blur_prob"])
 def test_chances_are_kept(name):
-    plain, half = transform("simple", **ALONE), transform("simple", **ALONE, **{name: 0.5})
+    plain = transform("simple", **ALONE)
+    half = transform("simple", **ALONE, **{name: 0.5})
     changed = sum(not torch.equal(plain(PICTURE, 0, i)[0], half(PICTURE, 0, i)[0]) for i in range(200))
     assert 70 <= changed <= 130
 
@@ -113,7 +114,8 @@ def test_extras_are_what_torchvision_and_pillow_make():
     radius = Random(3).uniform(0.1, 2.0)
     assert torch.equal(blur(pixels, random), to_tensor(picture.filter(ImageFilter.GaussianBlur(radius))))
     whole = dict(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), img_size=(40, 60))
-    kept, turned = transform("simple", **ALONE, **whole), transform("simple", **ALONE, **whole, vertical_flip=1.0)
+    kept = transform("simple", **ALONE, **whole)
+    turned = transform("simple", **ALONE, **whole, vertical_flip=1.0)
     assert torch.equal(kept(PICTURE, 0, 0)[0], pixels)
     assert torch.equal(turned(PICTURE, 0, 0)[0], pixels.flip(0))
 

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import threading
+import zlib
 
 from utils.data import list_index
 from utils.data.list_index import cache_folder, index_path, read_index, remembered, write_index
@@ -19,7 +21,21 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(list_index.sys, "platform", "linux")
     monkeypatch.setattr(list_index, "WORTHWHILE", 1)
+    monkeypatch.setattr(list_index, "SETTLED", -(10**12))  # whose folders are some milliseconds old
     return tmp_path / "cache"
+
+
+def listed(root):
+    """`scan` by the index, which is written by the time that this returns."""
+    images = scan(root, listing=remembered)
+    written()
+    return images
+
+
+def written():
+    for thread in threading.enumerate():
+        if thread.name == list_index.WRITER:
+            thread.join()
 
 
 @pytest.fixture
@@ -56,7 +72,7 @@ def listed_again(monkeypatch):
 
 def test_the_second_listing_is_the_first_and_reads_no_folder(cache, root, monkeypatch):
     calls = listed_again(monkeypatch)
-    first = scan(root, listing=remembered)
+    first = listed(root)
     second = scan(root, listing=remembered)
     plain = scan(root)
     assert calls == [root]
@@ -79,41 +95,42 @@ def test_the_second_listing_is_the_first_and_reads_no_folder(cache, root, monkey
     ids="added nested removed renamed class moved filled".split(),
 )
 def test_whatever_changes_is_seen(cache, root, change):
-    scan(root, listing=remembered)
+    listed(root)
     change(root)
-    assert names(scan(root, listing=remembered)) == names(scan(root))
+    assert names(listed(root)) == names(scan(root))
     age(root, LONG_AGO + 5)
-    assert names(scan(root, listing=remembered)) == names(scan(root))
+    assert names(listed(root)) == names(scan(root))
 
 
 def test_a_folder_that_another_has_replaced_is_seen_though_its_time_is_the_same(cache, root):
-    scan(root, listing=remembered)
+    listed(root)
     os.rename(f"{root}/dog", f"{root}/../other")
     os.mkdir(f"{root}/dog")
     open(f"{root}/dog/9.png", "w").close()
     age(root)
-    assert f"{root}/dog/9.png" in names(scan(root, listing=remembered))
+    assert f"{root}/dog/9.png" in names(listed(root))
 
 
 def test_a_folder_that_has_just_changed_is_not_remembered(cache, root, monkeypatch):
     calls = listed_again(monkeypatch)
     os.utime(f"{root}/cat")
+    monkeypatch.setattr(list_index, "SETTLED", 2 * 10**9)
     for _ in range(2):
-        scan(root, listing=remembered)
+        listed(root)
     assert calls == [root, root]
 
 
 def test_small_sets_and_folders_that_cannot_be_written_are_listed_each_time(cache, root, monkeypatch):
     monkeypatch.setattr(list_index, "WORTHWHILE", 4)
-    remembered(root)
+    listed(root)
     assert not cache.exists()
     monkeypatch.setattr(list_index, "WORTHWHILE", 1)
     cache.write_text("a file where the folder would be")
-    assert names(scan(root, listing=remembered)) == names(scan(root))
+    assert names(listed(root)) == names(scan(root))
 
 
 def test_an_index_is_written_whole_or_not_at_all(cache, root, monkeypatch):
-    remembered(root)
+    listed(root)
     whole = index_path(root).read_bytes()
 
     def full(*_):
@@ -130,7 +147,7 @@ def test_names_of_any_bytes_are_remembered(cache, root):
     with open(os.fsencode(root) + b"/cat/\xff\n.png", "w"):
         pass
     age(root)
-    scan(root, listing=remembered)
+    listed(root)
     assert read_index(index_path(root), root) == list_folder(root)
 
 
@@ -139,18 +156,19 @@ def forged(folder, **changes):
     path = index_path(folder)
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    paths = changes.pop("paths", content[8 + length :])
+    header = json.loads(content[12 : 12 + length])
+    paths = changes.pop("paths", content[12 + length :])
     encoded = json.dumps({**header, **changes}).encode()
-    path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + paths)
+    checksum = zlib.crc32(encoded + paths).to_bytes(4, "little")
+    path.write_bytes(len(encoded).to_bytes(8, "little") + checksum + encoded + paths)
     return read_index(path, folder)
 
 
 FORGERIES = {
     "another folder's": dict(root="/elsewhere"),
-    "another format": dict(format="image-classification-list/2"),
+    "another format": dict(format="image-classification-list/1"),
     "no folders": dict(folders=[]),
-    "not of the root": dict(folders=[["cat", 10**18, 1]]),
+    "not of the root": dict(folders=[["cat", 10**18, 1, 1, 1]]),
     "a path out of the class": dict(classes=[["cat", 20]], paths=b"cat/../../secret.pn\0"),
     "a path of another class": dict(classes=[["cat", 10]], paths=b"dog/1.png\0"),
     "an absolute path": dict(classes=[["cat", 20]], paths=b"cat/1.png\0/etc/1.png\0"[:20]),
@@ -160,20 +178,22 @@ FORGERIES = {
     "more paths than sizes": dict(classes=[]),
     "notes that are no text": dict(hidden=[1]),
     "counts that are no numbers": dict(others={".txt": "many"}),
+    "a drive of Windows": dict(classes=[["C:", 9]], paths=b"C:/1.png\0"),
+    "other endings": dict(endings=[".png"]),
     "a header that is a list": dict(classes="cat"),
 }
 
 
 @pytest.mark.parametrize("changes", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_index_is_not_believed(cache, root, changes):
-    remembered(root)
+    listed(root)
     assert forged(root) == list_folder(root)
     assert forged(root, **changes) is None
-    assert names(scan(root, listing=remembered)) == names(scan(root))
+    assert names(listed(root)) == names(scan(root))
 
 
-def test_a_damaged_index_leads_nowhere_else(cache, root):
-    remembered(root)
+def test_a_damaged_index_is_not_believed(cache, root):
+    listed(root)
     path = index_path(root)
     draw = random.Random(0)
     whole = path.read_bytes()
@@ -182,9 +202,92 @@ def test_a_damaged_index_leads_nowhere_else(cache, root):
         if damaged:
             damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
         path.write_bytes(damaged)
-        listing = read_index(path, root)
-        for paths in listing.packed.values() if listing else ():
-            assert all(b".." not in part for name in paths.split(b"\0") for part in name.split(b"/"))
+        assert read_index(path, root) is None
+
+
+LINKS = {  # what makes a link, and what changes where it leads
+    "a file that comes": ("cat/link.png", "there.png", lambda target: open(target, "w").close()),
+    "a file in a folder of links that comes": (
+        "cat/old/link.png",
+        "there.png",
+        lambda target: open(target, "w").close(),
+    ),
+    "a class that comes": ("bee", "bees", lambda target: os.mkdir(target) or open(f"{target}/1.png", "w").close()),
+}
+
+
+@pytest.mark.parametrize(("link", "target", "change"), LINKS.values(), ids=LINKS)
+def test_links_that_led_nowhere_are_seen_when_they_lead_somewhere(cache, root, link, target, change):
+    os.symlink(f"{root}/../{target}", f"{root}/{link}")
+    before = names(listed(root))
+    change(f"{root}/../{target}")
+    assert names(listed(root)) == names(scan(root)) != before
+
+
+def test_links_to_files_are_not_remembered_and_links_to_folders_are(cache, root, monkeypatch):
+    os.mkdir(f"{root}/../real")
+    open(f"{root}/../real/1.png", "w").close()
+    os.symlink(f"{root}/../real", f"{root}/ant")
+    calls = listed_again(monkeypatch)
+    for _ in range(2):
+        assert "ant" in listed(root).classes
+    assert calls == [root]
+    open(f"{root}/../real/2.png", "w").close()
+    assert len(listed(root)) == 5
+    os.symlink(f"{root}/../real/1.png", f"{root}/dog/link.png")
+    os.remove(f"{root}/../real/1.png")
+    assert names(listed(root)) == names(scan(root))
+
+
+def test_a_time_that_was_put_back_does_not_hide_a_change(cache, root):
+    """As tar does, which gives a folder the time that it has in the archive."""
+    listed(root)
+    open(f"{root}/cat/5.png", "w").close()
+    age(root)
+    assert f"{root}/cat/5.png" in names(listed(root))
+
+
+def test_without_a_home_everything_is_listed(cache, root, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # which its specification says to ignore
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(list_index.Path, "home", homeless)
+    assert names(listed(root)) == names(scan(root))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    listed(root)
+    assert list(cache.rglob("*.list"))
+
+
+def test_an_index_is_for_nobody_else_and_of_nobody_else(cache, root, monkeypatch):
+    listed(root)
+    path = index_path(root)
+    if os.name == "posix":
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        me = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: me + 1)
+        assert read_index(path, root) is None
+        path.unlink()
+        os.mkfifo(path)  # to read which would wait for a writer
+        assert read_index(path, root) is None
+
+
+def test_what_was_of_no_use_for_long_goes_and_what_is_read_stays(cache, root, tmp_path):
+    listed(root)
+    folder = index_path(root).parent
+    for name in ("old.list", ".old.list-abcdefgh"):
+        (folder / name).touch()
+        os.utime(folder / name, (LONG_AGO, LONG_AGO))
+    os.utime(index_path(root), (LONG_AGO, LONG_AGO))
+    listed(root)
+    (tmp_path / "another" / "cat").mkdir(parents=True)
+    (tmp_path / "another" / "cat" / "1.png").touch()
+    listed(str(tmp_path / "another"))
+    assert {path.name for path in folder.iterdir()} == {
+        index_path(root).name,
+        index_path(str(tmp_path / "another")).name,
+    }
 
 
 def test_caches_are_where_each_system_has_them(monkeypatch):

@@ -1,16 +1,20 @@
 """Listings of large folders, remembered in the user's cache folder until one of their folders changes.
 
 To list a million files takes seconds, to see that none of a thousand folders has changed some milliseconds. An index is
-one file: the length of a header, the header in JSON, then the paths. It is written whole or not at all, and read as
-data from a stranger: what does not fit together is listed anew, and no path leads out of the folder.
+one file: the length of a header, a checksum, the header in JSON, then the paths. It is written whole or not at all, and
+read as data from a stranger: what does not fit together is listed anew, and no path leads out of the folder.
 """
 
 import contextlib
 import hashlib
 import json
+import ntpath
 import os
+import stat
 import sys
+import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,44 +23,55 @@ from typing import Any
 from .. import distributed
 from ..files import atomic_file
 from .listing import Listing, list_folder
-from .traversal import stamp_of
+from .traversal import EXTENSIONS, stamp_of
 
-FORMAT = "image-classification-list/1"
+FORMAT = "image-classification-list/2"
 WORTHWHILE = 20_000  # files; fewer are listed in a tenth of a second
 SETTLED = 2 * 10**9  # ns: folders changed later than this before they were read may change again unseen
+KEPT = 90 * 24 * 3600  # seconds since an index was last of use, after which the next one to be written removes it
+WRITER = "list index"  # name of the thread
 
 
 def remembered(root: str) -> Listing:
     """`list_folder`, from the index where it is valid. Raises DataError."""
     path = index_path(root)
+    if path is None:
+        return list_folder(root)
     if (known := read_index(path, root)) is not None:
         return known
     begun = time.time_ns()
     listing = list_folder(root)
     count = sum(packed.count(0) for packed in listing.packed.values())
-    settled = all(changed < begun - SETTLED for changed, _ in listing.stamps.values())
-    if count >= WORTHWHILE and settled and distributed.is_main():
-        with contextlib.suppress(OSError):  # a full disk, a home that is not to be written to: it is listed again
-            write_index(path, root, listing)
+    settled = all(max(stamp[:2]) < begun - SETTLED for stamp in listing.stamps.values())
+    if count >= WORTHWHILE and settled and distributed.local_rank() == 0:
+        threading.Thread(target=_write_if_possible, args=(path, root, listing), name=WRITER).start()
     return listing
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where the system keeps what programs of this user can make again."""
-    home = Path.home()
-    if platform == "win32":
-        base = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "image-classification" / "lists"
+    """Where the system keeps what programs of this user can make again. Raises RuntimeError where there is no home."""
+    base = environ.get("LOCALAPPDATA" if platform == "win32" else "XDG_CACHE_HOME", "")
+    if platform == "darwin" or not os.path.isabs(base):
+        home = Path.home()
+        base = str(home / {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(platform, ".cache"))
+    return Path(base) / "image-classification" / "lists"
 
 
-def index_path(root: str) -> Path:
-    """Of the index of a folder: by what its path leads to."""
+def index_path(root: str) -> Path | None:
+    """Of the index of a folder, by what its path leads to; None for a user without a home."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return cache_folder() / f"{name}.list"
+    try:
+        return cache_folder() / f"{name}.list"
+    except RuntimeError:
+        return None
+
+
+def _write_if_possible(path: Path, root: str, listing: Listing) -> None:
+    """What a thread does, so that the run need not wait. On a full disk, or in a home that is not to be written to,
+    there is no index, and the folder is listed again."""
+    with contextlib.suppress(OSError):
+        write_index(path, root, listing)
+        _remove_forgotten(path.parent)
 
 
 def write_index(path: Path, root: str, listing: Listing) -> None:
@@ -64,32 +79,56 @@ def write_index(path: Path, root: str, listing: Listing) -> None:
     header = {
         "format": FORMAT,
         "root": os.path.realpath(root),
+        "endings": EXTENSIONS,
         "hidden": listing.hidden,
         "others": listing.others,
         "classes": [(name, len(packed)) for name, packed in listing.packed.items()],
         "folders": [(os.path.relpath(folder, root), *stamp) for folder, stamp in listing.stamps.items()],
     }
     encoded = json.dumps(header).encode("ascii")  # halves of characters, from names that are no text, as escapes
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as file:
-        file.write(len(encoded).to_bytes(8, "little"))
-        file.write(encoded)
-        file.writelines(listing.packed.values())
+    content = b"".join((encoded, *listing.packed.values()))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with atomic_file(path, private=True) as file:
+        # in one piece, which no buffer keeps a part of: loading processes may be forked meanwhile
+        file.write(b"".join((len(encoded).to_bytes(8, "little"), zlib.crc32(content).to_bytes(4, "little"), content)))
+
+
+def _remove_forgotten(folder: Path) -> None:
+    """Indexes and drafts that were of no use for long. Raises OSError."""
+    for path in folder.iterdir():
+        if path.stat().st_mtime < time.time() - KEPT:
+            path.unlink()
 
 
 def read_index(path: Path, root: str) -> Listing | None:
     """None where there is none, where it does not hold together, or where a folder is not as it was."""
     try:
-        content = path.read_bytes()
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
+        content = _own_file(path)
+        length, checksum = (int.from_bytes(part, "little") for part in (content[:8], content[8:12]))
+        header = json.loads(content[12 : 12 + length])
+        if zlib.crc32(memoryview(content)[12:]) != checksum or tuple(header["endings"]) != EXTENSIONS:
+            return None
         folders = [(os.path.normpath(os.path.join(root, name)), tuple(stamp)) for name, *stamp in header["folders"]]
-        packed = _paths(header["classes"], memoryview(content)[8 + length :])
+        packed = _paths(header["classes"], memoryview(content)[12 + length :])
         listing = Listing(list(header["hidden"]), packed, Counter(header["others"]), dict(folders))
         holds = header["format"] == FORMAT and header["root"] == os.path.realpath(root)
-        return listing if holds and _consistent(listing) and _unchanged(listing, root) else None
+        if not (holds and _consistent(listing) and _unchanged(listing, root)):
+            return None
+        with contextlib.suppress(OSError):  # where the cache is not to be written to
+            os.utime(path)
+        return listing
     except Exception:  # of any kind: a file that anybody may have written
         return None
+
+
+def _own_file(path: Path) -> bytes:
+    """Raises OSError if there is no file, ValueError if it is none of this user's, or a pipe or a device."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+            raise ValueError(path)
+        return file.read()
 
 
 def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
@@ -97,7 +136,7 @@ def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
     packed, start = {}, 0
     for name, size in classes:
         paths, start = bytes(content[start : start + size]), start + size
-        if size < 0 or len(paths) != size or name in ("", ".", "..") or set(name) & set("/\\\0") or name in packed:
+        if size < 0 or len(paths) != size or not _is_plain(name) or name in packed:
             raise ValueError(name)
         beginning = os.fsencode(os.path.join(name, ""))
         within = not paths or (paths.endswith(b"\0") and paths.startswith(beginning))
@@ -107,6 +146,11 @@ def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
     if start != len(content):
         raise ValueError("more than the header says")
     return packed
+
+
+def _is_plain(name: str) -> bool:
+    """Whether this names a folder right below another, whatever the system; "C:" does not on Windows."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0") and not ntpath.splitdrive(name)[0]
 
 
 def leads_out(paths: bytes) -> bool:

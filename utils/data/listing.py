@@ -1,6 +1,5 @@
 """Which images there are: class folders become a class list and a packed list of paths. Nothing is decoded here."""
 
-import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 from ..errors import DataError
 from ..text import listed, nearest
 from .source import ImageList, PackedPaths, pack_paths
-from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, _folders, images_below, matches, stamp_of
+from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, class_folders, images_below, matches
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,7 @@ class Listing:
 def list_folder(root: str) -> Listing:
     """Raises DataError if `root` is missing or a folder below it cannot be read."""
     stamps: Stamps = {}
-    with contextlib.suppress(OSError):  # reported by _folders
-        stamps[root] = stamp_of(root)
-    names, hidden = _folders(root)
+    names, hidden = class_folders(root, stamps)
     others: Counter[str] = Counter()
     packed = {name: pack_paths(images_below(os.path.join(root, name), others, stamps), below=name) for name in names}
     return Listing(hidden, packed, others, stamps)

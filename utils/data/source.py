@@ -1,6 +1,7 @@
 """Labelled images, wherever they are kept: what readers make, and loaders, the cache and reports read."""
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,9 @@ class PackedPaths(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    def checksum(self) -> int:
+        return zlib.crc32(self._bytes.data)
 
     def __getitem__(self, index: int) -> str:  # type: ignore[override]  # nobody takes a slice
         index = range(len(self))[index]
@@ -89,6 +93,11 @@ class ImageList:
 
     def counts(self) -> np.ndarray:
         return np.bincount(self.targets, minlength=len(self.classes))
+
+    def fingerprint(self) -> tuple[int, int, int]:
+        """Differs, most likely, from that of other names, classes or targets."""
+        classes = "/".join(self.classes).encode("utf-8", "surrogateescape")
+        return self.paths.checksum(), zlib.crc32(self.targets.data), zlib.crc32(classes)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Going through folders that others filled: hidden ones are left out, links followed without going in circles."""
 
+import contextlib
 import glob
 import os
 from bisect import bisect_left
@@ -15,7 +16,9 @@ AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
 
 
-Stamps = dict[str, tuple[int, int]]  # folder -> its time of change in ns, and its inode, from before it was read
+Stamp = tuple[int, int, int, int]  # times of change of content and of anything in ns, inode, device
+Stamps = dict[str, Stamp]  # folder -> its stamp from before it was read
+OPEN = (2**63 - 1, 0, 0, 0)  # instead, of a folder whose links to files may lead elsewhere without a trace in it
 
 
 def images_below(folder: str, others: Counter, stamps: Stamps | None = None) -> Iterable[str]:
@@ -28,10 +31,18 @@ def images_below(folder: str, others: Counter, stamps: Stamps | None = None) -> 
     return _images_among(_below(folder, others, stamps), others) if names is None else names
 
 
-def stamp_of(folder: str) -> tuple[int, int]:
+def stamp_of(folder: str) -> Stamp:
     """What changes when a file comes into the folder, leaves it or gets another name. Raises OSError."""
-    status = os.stat(folder)
-    return status.st_mtime_ns, status.st_ino
+    return _stamp(os.stat(folder))
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+
+
+def _is_open(entries: Iterable[os.DirEntry]) -> bool:
+    """Whether there is a link to a file, or to nothing, among the entries of a folder."""
+    return any(entry.is_symlink() and not holds(entry.is_dir) for entry in entries)
 
 
 def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> Iterator[str]:
@@ -56,7 +67,10 @@ def _only_images(folder: str, stamps: Stamps) -> list[str] | None:
         stamps[folder] = stamp_of(folder)
         with os.scandir(folder) as entries:
             found = list(entries)
-            names = sorted([entry.name for entry in found if entry.is_file()])
+            names = sorted([entry.name for entry in found if entry.is_file(follow_symlinks=False)])
+            if len(names) < len(found):
+                names = sorted([entry.name for entry in found if entry.is_file()])
+                stamps[folder] = OPEN if _is_open(found) else stamps[folder]
     except OSError:  # reported by whoever looks at each
         return None
     first_hidden = bisect_left(names, ".")
@@ -141,24 +155,40 @@ def _below(folder: str, others: Counter, stamps: Stamps) -> Iterator[tuple[str, 
 def _enter(folder: str, prefix: str, stamps: Stamps) -> _Level:
     try:
         status = os.stat(folder)
-        stamps[folder] = status.st_mtime_ns, status.st_ino
         with os.scandir(folder) as entries:
-            return _Level(prefix, (status.st_dev, status.st_ino), iter(sorted(entries, key=lambda entry: entry.name)))
+            found = sorted(entries, key=lambda entry: entry.name)
+        stamps[folder] = OPEN if _is_open(found) else _stamp(status)
+        return _Level(prefix, (status.st_dev, status.st_ino), iter(found))
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None
 
 
 def list_classes(root: str | Path) -> list[str]:
     """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
-    names, _ = _folders(root)
-    return [name for name in names if any(images_below(os.path.join(root, name), Counter()))]
+    names, _ = class_folders(root, {})
+    return [name for name in names if _holds_image(os.path.join(root, name))]
 
 
-def _folders(root: str | Path) -> tuple[list[str], list[str]]:
-    """(folders that may be classes, folders left out), each sorted."""
+def _holds_image(folder: str) -> bool:
+    """Whether there is an image somewhere below; of a large folder that begins with one, the rest is not read."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        if any(os.path.splitext(entry.name)[1].lower() in EXTENSIONS and _is_image(entry) for entry in entries):
+            return True
+    return any(images_below(folder, Counter()))
+
+
+def _is_image(entry: os.DirEntry) -> bool:
+    return not left_out(entry.name) and holds(entry.is_file)
+
+
+def class_folders(root: str | Path, stamps: Stamps) -> tuple[list[str], list[str]]:
+    """(folders that may be classes, folders left out), each sorted; `stamps` takes in `root`."""
     try:
+        status = os.stat(root)
         with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if holds(entry.is_dir))
+            found = list(entries)
+        stamps[str(root)] = OPEN if _is_open(found) else _stamp(status)
+        names = sorted(entry.name for entry in found if holds(entry.is_dir))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
     except PermissionError:

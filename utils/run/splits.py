@@ -10,7 +10,7 @@ from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
 from ..data.list_index import remembered
 from ..data.listing import list_folder, scan
-from ..data.source import Splits
+from ..data.source import ImageList, Splits
 from ..errors import ConfigError, DataError
 from ..log import log
 
@@ -34,8 +34,21 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
     val = scan(root / "val", train.classes if train is not None else classes, listing=listing)
     if not len(val):
         raise DataError(f"{root / 'val'}: no images found; expected a folder with images in it for each class")
+    _check_ranks([images for images in (train, val) if images is not None])
     _report_and_check(config, Splits(train, val))
     return Splits(train, val)
+
+
+def _check_ranks(lists: Sequence[ImageList]) -> None:
+    """Raises DataError, on every rank, where they see other images: they would wait for each other without end."""
+    for images in lists:
+        found = distributed.gather((len(images), images.fingerprint())) if distributed.world_size() > 1 else []
+        if len(set(found)) > 1:
+            counts = ", ".join(str(count) for count, _ in found)
+            raise DataError(
+                f"{images.root}: not the same on all processes, which find {counts} images; they must all read the "
+                "same files (list_cache = 'none' lists them anew)"
+            )
 
 
 def _report_and_check(config: TrainConfig, splits: Splits) -> None:
