@@ -6,8 +6,9 @@ import random
 import threading
 import zlib
 
+from utils import user_cache
 from utils.data import list_index
-from utils.data.list_index import cache_folder, index_path, read_index, remembered, write_index
+from utils.data.list_index import index_path, read_index, remembered, write_index
 from utils.data.listing import list_folder, scan
 
 import pytest
@@ -19,7 +20,7 @@ LONG_AGO = 10**9  # seconds; folders that changed just now are not remembered
 def cache(tmp_path, monkeypatch):
     """The user's cache folder; every size of set is worth an index."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(list_index.sys, "platform", "linux")
+    monkeypatch.setattr(user_cache.sys, "platform", "linux")
     monkeypatch.setattr(list_index, "WORTHWHILE", 1)
     monkeypatch.setattr(list_index, "SETTLED", -(10**12))  # whose folders are some milliseconds old
     return tmp_path / "cache"
@@ -253,7 +254,7 @@ def test_without_a_home_everything_is_listed(cache, root, monkeypatch):
     def homeless():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(list_index.Path, "home", homeless)
+    monkeypatch.setattr(user_cache.Path, "home", homeless)
     assert names(listed(root)) == names(scan(root))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     listed(root)
@@ -288,12 +289,3 @@ def test_what_was_of_no_use_for_long_goes_and_what_is_read_stays(cache, root, tm
         index_path(root).name,
         index_path(str(tmp_path / "another")).name,
     }
-
-
-def test_caches_are_where_each_system_has_them(monkeypatch):
-    monkeypatch.setattr(list_index.Path, "home", lambda: list_index.Path("/home/me"))
-    last = list_index.Path("image-classification") / "lists"
-    assert cache_folder({}, "linux") == list_index.Path("/home/me/.cache") / last
-    assert cache_folder({"XDG_CACHE_HOME": "/fast"}, "linux") == list_index.Path("/fast") / last
-    assert cache_folder({}, "darwin") == list_index.Path("/home/me/Library/Caches") / last
-    assert cache_folder({"LOCALAPPDATA": "/local"}, "win32") == list_index.Path("/local") / last

@@ -10,25 +10,22 @@ import hashlib
 import json
 import ntpath
 import os
-import stat
-import sys
 import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import distributed
 from ..files import atomic_file
+from ..user_cache import cache_path, make_folder, read_own, remove_forgotten
 from .listing import Listing, list_folder
 from .traversal import EXTENSIONS, stamp_of
 
 FORMAT = "image-classification-list/2"
 WORTHWHILE = 20_000  # files; fewer are listed in a tenth of a second
 SETTLED = 2 * 10**9  # ns: folders changed later than this before they were read may change again unseen
-KEPT = 90 * 24 * 3600  # seconds since an index was last of use, after which the next one to be written removes it
 WRITER = "list index"  # name of the thread
 
 
@@ -48,22 +45,9 @@ def remembered(root: str) -> Listing:
     return listing
 
 
-def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where the system keeps what programs of this user can make again. Raises RuntimeError where there is no home."""
-    base = environ.get("LOCALAPPDATA" if platform == "win32" else "XDG_CACHE_HOME", "")
-    if platform == "darwin" or not os.path.isabs(base):
-        home = Path.home()
-        base = str(home / {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(platform, ".cache"))
-    return Path(base) / "image-classification" / "lists"
-
-
 def index_path(root: str) -> Path | None:
     """Of the index of a folder, by what its path leads to; None for a user without a home."""
-    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    try:
-        return cache_folder() / f"{name}.list"
-    except RuntimeError:
-        return None
+    return cache_path("lists", f"{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]}.list")
 
 
 def _write_if_possible(path: Path, root: str, listing: Listing) -> None:
@@ -71,7 +55,7 @@ def _write_if_possible(path: Path, root: str, listing: Listing) -> None:
     there is no index, and the folder is listed again."""
     with contextlib.suppress(OSError):
         write_index(path, root, listing)
-        _remove_forgotten(path.parent)
+        remove_forgotten(path.parent)
 
 
 def write_index(path: Path, root: str, listing: Listing) -> None:
@@ -87,23 +71,16 @@ def write_index(path: Path, root: str, listing: Listing) -> None:
     }
     encoded = json.dumps(header).encode("ascii")  # halves of characters, from names that are no text, as escapes
     content = b"".join((encoded, *listing.packed.values()))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path)
     with atomic_file(path, private=True) as file:
         # in one piece, which no buffer keeps a part of: loading processes may be forked meanwhile
         file.write(b"".join((len(encoded).to_bytes(8, "little"), zlib.crc32(content).to_bytes(4, "little"), content)))
 
 
-def _remove_forgotten(folder: Path) -> None:
-    """Indexes and drafts that were of no use for long. Raises OSError."""
-    for path in folder.iterdir():
-        if path.stat().st_mtime < time.time() - KEPT:
-            path.unlink()
-
-
 def read_index(path: Path, root: str) -> Listing | None:
     """None where there is none, where it does not hold together, or where a folder is not as it was."""
     try:
-        content = _own_file(path)
+        content = read_own(path)
         length, checksum = (int.from_bytes(part, "little") for part in (content[:8], content[8:12]))
         header = json.loads(content[12 : 12 + length])
         if zlib.crc32(memoryview(content)[12:]) != checksum or tuple(header["endings"]) != EXTENSIONS:
@@ -119,16 +96,6 @@ def read_index(path: Path, root: str) -> Listing | None:
         return listing
     except Exception:  # of any kind: a file that anybody may have written
         return None
-
-
-def _own_file(path: Path) -> bytes:
-    """Raises OSError if there is no file, ValueError if it is none of this user's, or a pipe or a device."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
-            raise ValueError(path)
-        return file.read()
 
 
 def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:

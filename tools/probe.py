@@ -1,0 +1,179 @@
+"""How good a network's frozen body is for some pictures: seconds of logistic regression, not minutes of training.
+
+probe.py photos --model-prefix mobilenetv2 --model-suffix 1.0 --load-from mobilenet_v2.pth
+probe.py photos --load-from logs/resnet_18/exp1/best.pth --folds 5
+probe.py photos --networks resnet:18=resnet18.pth mobilenetv2:1.0=mobilenet_v2.pth     several, the best first
+
+The network sees each picture of photos/train and photos/val once, without augmentation; what its head is given is kept
+in the user's cache folder and used again. On it scikit-learn fits a logistic regression; its strength is the one that
+is best on val or, with --folds, over folds of train and val together. Beside it are the nearest neighbours.
+
+The network with the fitted head becomes best.pth of a run folder, logs/<prefix>_<suffix>/probeN, with the tables of a
+validation: predict.py, only_val, grad_cam.py and export.py take it, and load_from trains on from it.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+from utils.cli import integer_in, run_command, say
+from utils.config import ConfigError, TrainConfig, train_config_from
+from utils.data.source import Splits
+from utils.errors import DataError
+from utils.log import RunLog, log
+from utils.probing.cost import seconds_of_an_epoch
+from utils.probing.features import Features, features_of
+from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, neighbours
+from utils.probing.result import write_run
+from utils.run.splits import read_data
+from utils.text import aligned
+from utils.weights.networks import LoadedNetwork, load_network
+from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.spec import NetworkOptions
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network's row of the table."""
+
+    name: str
+    size: int  # features
+    strength: float
+    accuracy: float
+    f1: float  # macro
+    nearest: float  # accuracy of the nearest neighbours
+    seconds: float
+    epoch: float  # seconds of an epoch of training the whole network, as far as computing goes
+    folder: Path
+
+    def cells(self) -> tuple[str, ...]:
+        figures = f"{self.accuracy:.4f}", f"{self.f1:.4f}", f"{self.nearest:.4f}", f"{self.strength:.3g}"
+        return self.name, str(self.size), *figures, f"{self.seconds:.1f} s", f"{self.epoch:.1f} s"
+
+
+HEADINGS = ("network", "features", "accuracy", "macro F1", "neighbours", "strength", "took", "an epoch of training")
+
+
+def probe(
+    options: NetworkOptions, config: TrainConfig, splits: Splits, given: argparse.Namespace, device: torch.device
+) -> Found:
+    """Fit, report and write one network. Raises WeightsError or DataError."""
+    start = time.perf_counter()
+    network = with_options(load_network(options, device), given)
+    log.info(network.description)
+    train, val = (labelled(network, images, config, device) for images in (splits.training, splits.val))
+    classes = len(splits.classes)
+    if len(np.unique(train.y)) < 2:
+        raise DataError(f"{splits.training.root}: one class only: nothing to tell apart")
+    if given.folds:
+        both = Labelled(np.concatenate((train.x, val.x)), np.concatenate((train.y, val.y)))
+        strength, by_folds = best_by_folds(both, classes, given.folds, config.seed)
+        [classifier] = fit_path(train, classes, [strength])
+    else:
+        classifier, by_folds = best_on(train, val, classes)[0], None
+    name = f"{network.spec}, {options.weights.name if options.weights else 'no weights'}"
+    config = replace(config, **keys_of(network))
+    folder, on_val = write_run(config, splits, network, classifier, device)
+    shown = by_folds.metrics if by_folds else on_val
+    seconds = time.perf_counter() - start
+    figures = classifier.strength, shown.accuracy, shown.f1, neighbours(train, val), seconds
+    return Found(name, train.x.shape[1], *figures, seconds_of_an_epoch(config, len(train.y), device), folder)
+
+
+def labelled(network: LoadedNetwork, images, config: TrainConfig, device: torch.device) -> Labelled:
+    start = time.perf_counter()
+    found: Features = features_of(network, images, config, device)
+    source = "from the cache" if found.kept else f"in {time.perf_counter() - start:.1f} s"
+    log.info(f"{images.root}: {len(found.indices)} x {found.values.shape[1]} features {source}")
+    for index, reason in found.bad:
+        log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")
+    return Labelled(found.values, found.targets(images))
+
+
+def with_options(network: LoadedNetwork, given: argparse.Namespace) -> LoadedNetwork:
+    """With the mean and std of the command line, where it has them."""
+    changes = {name: tuple(value) for name in ("mean", "std") if (value := getattr(given, name)) is not None}
+    return replace(network, preprocess=replace(network.preprocess, **changes))
+
+
+def keys_of(network: LoadedNetwork) -> dict[str, object]:
+    """The keys of a config that are the network's."""
+    steps = network.preprocess
+    sizes = {"img_size": steps.img_size, "val_resize": steps.val_resize, "mean": steps.mean, "std": steps.std}
+    return {"model_prefix": network.spec.prefix, "model_suffix": network.spec.suffix, **sizes}
+
+
+def networks_of(given: argparse.Namespace) -> list[NetworkOptions]:
+    """Raises ConfigError where the options name none, or two ways at once."""
+    if given.networks is None:
+        return [network_options(given)]
+    if given.model_prefix or given.model_suffix or given.weights:
+        raise ConfigError("command line", ["--networks goes without --model-prefix, --model-suffix and --load-from"])
+    return [_network_of(text, given.img_size) for text in given.networks]
+
+
+def _network_of(text: str, img_size: Sequence[int] | None) -> NetworkOptions:
+    """'PREFIX:SUFFIX=FILE', 'PREFIX:SUFFIX' or 'FILE'."""
+    names, equals, file = text.partition("=")
+    size = None if img_size is None else (img_size[0], img_size[1])
+    if Path(text).exists():
+        return NetworkOptions(weights=Path(text), img_size=size)
+    prefix, colon, suffix = names.partition(":")
+    if not colon:
+        raise ConfigError("command line", [f"--networks: expected PREFIX:SUFFIX=FILE or a file, got {text!r}"])
+    return NetworkOptions(prefix, suffix, weights=Path(file) if equals else None, img_size=size)
+
+
+def run(given: argparse.Namespace) -> list[Found]:
+    """Every network's row, the best first."""
+    device = pick_device(given.device)
+    asked = networks_of(given)
+    keys = dict(img_path=given.images, log_root=given.log_root, exp_name="probe", device=given.device, seed=given.seed)
+    keys |= dict(batch_size=given.batch_size, num_workers=given.num_workers, on_bad_image="skip", warmup_epochs=0)
+    config = train_config_from(keys, "command line")
+    with RunLog():
+        splits = read_data(config)
+        found = sorted((probe(each, config, splits, given, device) for each in asked), key=lambda row: -row.accuracy)
+    on = f"{given.folds} folds of train and val" if given.folds else f"{len(splits.val)} images of val, which chose it"
+    say(["", *aligned([HEADINGS, *(row.cells() for row in found)]), "", f"accuracy and macro F1 on {on}"])
+    say(f"{row.folder / 'best.pth'}: {row.name}" for row in found)
+    return found
+
+
+def workers(text: str) -> int | str:
+    """For argparse: 'auto' or an integer >= 0."""
+    return text if text == "auto" else integer_in(0, 1000)(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("images", metavar="FOLDER", help="with train/<class>/* and val/<class>/*")
+    add_network_options(made)
+    add = made.add_argument
+    add("--load-from", type=Path, dest="weights", metavar="FILE", help="the same as --weights")
+    add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, or a file that says what it holds")
+    add("--folds", type=integer_in(2, 100), metavar="K", help="accuracy over K folds of train and val together")
+    add("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")
+    add("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")
+    add("--batch-size", type=integer_in(1, 10**6), default=32, help="images at a time (default: 32)")
+    add("--num-workers", type=workers, default="auto", metavar="N", help="loading processes (default: auto)")
+    add("--log-root", default="./logs", help="where run folders go (default: ./logs)")
+    add("--seed", type=integer_in(0, 2**32 - 1), default=0, help="of the folds (default: 0)")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    return run_command(lambda: run(given) and None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

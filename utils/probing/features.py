@@ -1,0 +1,131 @@
+"""What the head of a network is given for each image, kept in the user's cache folder."""
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models import family_of
+
+from ..config.keys import TrainConfig
+from ..data.batches import Batch
+from ..data.loaders import val_loader, worker_count
+from ..data.source import ImageList
+from ..errors import WeightsError
+from ..files import atomic_file
+from ..training.evaluate import evaluate
+from ..training.state import Recipe
+from ..user_cache import cache_path, make_folder, read_own, remove_forgotten
+from ..weights.networks import LoadedNetwork
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of the images of a list that could be read."""
+
+    values: np.ndarray  # (N, D) float32
+    indices: np.ndarray  # (N,) int64, ascending places in the list
+    bad: list[tuple[int, str]]  # (index, reason) of the others
+    kept: bool = False  # whether they were read from the disk
+
+    def targets(self, images: ImageList) -> np.ndarray:
+        """(N,) classes."""
+        return images.targets[self.indices]
+
+
+def linear_head(network: nn.Module) -> nn.Linear:
+    """The layer that makes logits of features. Raises WeightsError where it is no linear one."""
+    family = family_of(network)
+    parts = dict(network.named_modules())
+    heads = [parts.get(name) for name in family.head.split()]
+    if len(heads) != 1 or not isinstance(heads[0], nn.Linear):
+        raise WeightsError(f"{family.prefix}: its head is no linear layer, so that none can be fitted in its place")
+    return heads[0]
+
+
+class HeadInputs:
+    """A Meter that keeps what the head is given."""
+
+    def __init__(self, head: nn.Linear) -> None:
+        self.rows: list[Tensor] = []
+        self.indices: list[Tensor] = []
+        self.head = head
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        hook = self.head.register_forward_pre_hook(lambda _, given: self.rows.append(given[0].detach().float()))
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def update(self, batch: Batch, logits: Tensor) -> None:
+        self.indices.append(batch.indices)
+
+    def reduce(self) -> None:
+        """There is one process."""
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, D) features and (N,) indices."""
+        if not self.rows:
+            return np.zeros((0, self.head.in_features), np.float32), np.zeros(0, np.int64)
+        return torch.cat(self.rows).cpu().numpy(), torch.cat(self.indices).numpy()
+
+
+def features_of(network: LoadedNetwork, images: ImageList, config: TrainConfig, device: torch.device) -> Features:
+    """From the disk where the same weights have been shown the same files, else computed and kept there.
+
+    config: of which batch_size and num_workers count. Raises WeightsError for a network without a linear head.
+    """
+    head = linear_head(network.model)
+    path = cache_path("features", f"{fingerprint(network, images, device)}.npz")
+    if path is not None and (kept := _read(path, len(images), head.in_features)) is not None:
+        return kept
+    meter, steps = HeadInputs(head), network.preprocess
+    workers = worker_count(config.num_workers, device, 1)
+    loader = val_loader(config, images, steps, rank=0, world_size=1, workers=workers, pin=device.type == "cuda")
+    recipe = Recipe(device, steps.mean, steps.std, channels_last=config.channels_last)
+    with meter.listening():
+        bad = evaluate([network.model], loader, recipe, [[meter]], name=os.path.basename(images.root))
+    found = Features(*meter.result(), bad)
+    if path is not None and not bad:
+        with contextlib.suppress(OSError):  # a full disk: they are computed again
+            make_folder(path)
+            with atomic_file(path, private=True) as file:
+                np.savez(file, values=found.values, indices=found.indices)
+            remove_forgotten(path.parent)
+    return found
+
+
+def fingerprint(network: LoadedNetwork, images: ImageList, device: torch.device) -> str:
+    """Of weights, preprocessing, files (path, size and time of change) and all else that features depend on."""
+    digest = hashlib.sha256(repr((str(network.spec), network.preprocess, device.type, torch.__version__)).encode())
+    for name, tensor in network.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    for index in range(len(images)):
+        name = images.name(index)
+        with contextlib.suppress(OSError):  # reported when it is read
+            status = os.stat(name)
+            digest.update(os.fsencode(os.path.abspath(name)) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _read(path: os.PathLike, count: int, size: int) -> Features | None:
+    """None where there are none, or not so many."""
+    try:
+        with np.load(io.BytesIO(read_own(path)), allow_pickle=False) as arrays:  # type: ignore[arg-type]
+            values, indices = arrays["values"], arrays["indices"]
+        if values.shape != (count, size) or values.dtype != np.float32 or indices.tolist() != list(range(count)):
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return Features(values, indices, [], kept=True)
+    except Exception:  # of any kind: a file that anybody may have written
+        return None

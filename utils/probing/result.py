@@ -1,0 +1,73 @@
+"""A fitted classifier as a run: a checkpoint of the network with that head, and the tables of a validation."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..config.keys import TrainConfig
+from ..config.read import to_plain
+from ..data.loaders import make_loaders
+from ..data.source import Splits
+from ..run.environment import environment
+from ..run.folder import open_run_folder
+from ..run.scoring import score
+from ..training.build import make_recipe
+from ..training.metrics import Metrics
+from ..weights.checkpoint import BEST
+from ..weights.load import fill
+from ..weights.networks import LoadedNetwork
+from .features import linear_head
+from .fit import LinearClassifier
+
+
+def with_head(network: LoadedNetwork, classifier: LinearClassifier) -> nn.Module:
+    """A copy of the network, whose head gives the classifier's logits."""
+    spec = replace(network.spec, num_classes=len(classifier.bias))
+    model = spec.build()
+    body = {name: tensor.cpu() for name, tensor in network.model.state_dict().items()}
+    fill(model, body, "features")
+    head = linear_head(model)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(classifier.weight))
+        if head.bias is not None:
+            head.bias.copy_(torch.from_numpy(classifier.bias))
+    return model
+
+
+def write_run(
+    config: TrainConfig, splits: Splits, network: LoadedNetwork, classifier: LinearClassifier, device: torch.device
+) -> tuple[Path, Metrics]:
+    """The next run folder with best.pth, tables and plots, and the figures of val, by that network itself.
+
+    config: with the network, the data and the preprocessing.
+    """
+    model = with_head(network, classifier)
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    recipe = make_recipe(config, model, device, network.preprocess)
+    _, loader = make_loaders(config, Splits(None, splits.val), network.preprocess, device)
+    [found] = score({"net": model.to(device)}, loader, recipe, len(splits.classes))
+    row = {"epoch": 1, **found.columns()}
+    folder = open_run_folder(config)
+    repeat = replace(config, only_val=True, load_from=str(folder.path / BEST))
+    folder.begin(repeat, splits, environment(device, config.num_threads), 0)
+    folder.record([row], found.metrics, splits.classes)
+    folder.record_best(found.evaluation, found.metrics, splits.classes)
+    checkpoint = {
+        "net": model.state_dict(),
+        "weights_of": "raw",
+        "epoch": 1,
+        "step": 0,
+        "best": found.best(1).to_plain(),
+        "history": [row],
+        "config": to_plain(config),
+        "classes": list(splits.classes),
+        "preprocess": network.preprocess.to_plain(),
+        "world_size": 1,
+        "train_images": len(splits.training),
+    }
+    folder.save(BEST, checkpoint)
+    folder.draw()
+    return folder.path, found.metrics
