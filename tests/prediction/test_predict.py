@@ -52,9 +52,12 @@ def as_validated(config, checkpoint):
     return found
 
 
-@pytest.mark.parametrize("precision", ["auto", "bfloat16"])
-def test_logits_are_those_of_validation(make_config, precision):
-    config = make_config(epochs=2, amp_dtype=precision)
+@pytest.mark.parametrize(
+    ("precision", "resize_mode"),
+    [("auto", "squash"), ("bfloat16", "squash"), ("auto", "shortest"), ("auto", "letterbox")],
+)
+def test_logits_are_those_of_validation(make_config, precision, resize_mode):
+    config = make_config(epochs=1, warmup_epochs=0, amp_dtype=precision, resize_mode=resize_mode)
     checkpoint = train.run(config) / "best.pth"
     classifier = load_classifier(PredictConfig(load_from=str(checkpoint), device="cpu"), CPU)
     expected = as_validated(config, checkpoint)

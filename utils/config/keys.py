@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..data.crops import AREA, ASPECT
 from ..data.policies import POLICIES
+from ..data.resizing import RESIZE_MODES
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
 from ..training.schedulers import SCHEDULES, WARMUPS
@@ -19,6 +20,7 @@ THREE = sequence(number(0, 1), length=3)
 
 
 DROP = "chance that {} is left out in training; auto: the network's own"
+RESIZE = "to val_resize whatever the shape; until it covers val_resize; or whole into img_size, between bars"
 THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
 
 
@@ -55,6 +57,8 @@ class TrainConfig:
     )
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
+    resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
+    pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")
     num_workers: int | Literal["auto"] = key(
         "auto", auto_or(integer(0)), "loading processes per training process; 0 works everywhere"
     )
@@ -174,3 +178,5 @@ class PredictConfig:
     std: tuple = key((0.229, 0.224, 0.225), sequence(number(above=0), length=3), "of images in 0..1")
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "images are resized to this, then centre-cropped to img_size")
+    resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
+    pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")

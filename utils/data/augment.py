@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ..rng import derive_seed
 from .crops import AREA, ASPECT, TRIES, Range, random_crop
+from .images import decode, reduction_to, upright_size
 from .policies import POLICIES, Policy, blur, grey, jitter, rotation
+from .resizing import fitting, letterboxed
 
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
 NO_BOX = torch.zeros(4, dtype=torch.int64)
@@ -36,6 +38,8 @@ class Augmentation:
     color_jitter: float = 0.0  # strength, 0..1
     crop_scale: Range = AREA
     crop_ratio: Range = ASPECT
+    resize_mode: str = "squash"  # 'letterbox': crops are of the picture between its bars
+    pad_value: int = 128
 
     @classmethod
     def from_config(cls, config: Any) -> "Augmentation":
@@ -54,6 +58,15 @@ class Augmentation:
         return [(chance, step) for chance, step in steps if chance and step is not None]
 
 
+def between_bars(picture: Image.Image | Tensor, size: tuple[int, int], pad_value: int) -> Image.Image:
+    """All of a picture in a box of the shape of `size` and twice its sides, from which crops are taken."""
+    box = 2 * size[0], 2 * size[1]
+    opened = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
+    whole = upright_size(opened)
+    image = decode(opened, reduction_to(whole, fitting(whole, box)))
+    return letterboxed(image, whole, box, Image.Resampling.BILINEAR, pad_value)
+
+
 class TrainTransform:
     """Crop, flips and policy of one picture, and the box to erase later: all drawn from (seed, epoch, index)."""
 
@@ -70,6 +83,8 @@ class TrainTransform:
         """A picture, opened or decoded, -> (H, W, 3) uint8 and an erase box (top, left, height, width), int64, zeros
         for none. Raises ImageError where it cannot be decoded."""
         given, random = self.augmentation, Random(derive_seed("augment", self.seed, epoch, index))
+        if given.resize_mode == "letterbox":
+            picture = between_bars(picture, given.img_size, given.pad_value)
         pixels = random_crop(picture, given.img_size, random, given.crop_scale, given.crop_ratio)
         for chance, axis in self.flips:
             if random.random() < chance:

@@ -8,13 +8,17 @@ from torch import Tensor
 
 from .images import decode, reduction_to, upright_size
 from .pixels import to_tensor
+from .resizing import covering, fitting, letterboxed, trimmed
 
 INTERPOLATION = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize to `val_resize`, centre-crop `img_size`, then (x / 255 - mean) / std. Sizes are (height, width)."""
+    """Resize to `val_resize`, centre-crop `img_size`, then (x / 255 - mean) / std. Sizes are (height, width).
+
+    resize_mode: as resizing.py has it; 'letterbox' brings the whole picture into `img_size`.
+    """
 
     img_size: tuple[int, int]
     val_resize: tuple[int, int]
@@ -22,10 +26,13 @@ class Preprocess:
     std: tuple[float, float, float]
     interpolation: str = "bilinear"  # antialiased
     dct_scaling: bool = False  # decode large JPEGs at the smallest scale that covers val_resize; older runs did not
+    resize_mode: str = "squash"
+    pad_value: int = 128  # of the bars of 'letterbox'
 
     @classmethod
     def from_config(cls, config: Any) -> "Preprocess":
-        return cls(config.img_size, config.val_resize, config.mean, config.std, dct_scaling=True)
+        modes = {"resize_mode": config.resize_mode, "pad_value": config.pad_value}
+        return cls(config.img_size, config.val_resize, config.mean, config.std, dct_scaling=True, **modes)
 
     def resized(self, img_size: tuple[int, int]) -> "Preprocess":
         """The same for images of another size: what is cropped away keeps its share."""
@@ -39,13 +46,31 @@ class Preprocess:
     def __call__(self, picture: Image.Image | Tensor) -> Tensor:
         """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged."""
         picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
-        image = decode(picture, self.reduction(upright_size(picture)))
-        (height, width), (crop_height, crop_width) = self.val_resize, self.img_size
-        image = image.resize((width, height), INTERPOLATION[self.interpolation])
-        top = round((height - crop_height) / 2)
-        left = round((width - crop_width) / 2)
-        return to_tensor(image.crop((left, top, left + crop_width, top + crop_height)))
+        size = upright_size(picture)
+        image = self._resized(decode(picture, self.reduction(size)), size)
+        height, width = self.img_size
+        top = round((image.height - height) / 2)
+        left = round((image.width - width) / 2)
+        return to_tensor(image.crop((left, top, left + width, top + height)))
+
+    def _resized(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        """size: of the picture, which may have been decoded smaller."""
+        resample = INTERPOLATION[self.interpolation]
+        if self.resize_mode == "letterbox":
+            return letterboxed(image, size, self.img_size, resample, self.pad_value)
+        if self.resize_mode == "shortest":
+            whole = image
+            image = trimmed(whole)
+            size = size if image is whole else (image.height, image.width)
+        height, width = self._target(size)
+        return image.resize((width, height), resample)
+
+    def _target(self, size: tuple[int, int]) -> tuple[int, int]:
+        """What a picture of this size is resized to, before it is cropped or given bars."""
+        if self.resize_mode == "letterbox":
+            return fitting(size, self.img_size)
+        return self.val_resize if self.resize_mode == "squash" else covering(size, self.val_resize)
 
     def reduction(self, size: tuple[int, int]) -> int:
         """By how much a picture of (height, width) `size` is reduced when it is decoded, if it can be."""
-        return reduction_to(size, self.val_resize) if self.dct_scaling else 1
+        return reduction_to(size, self._target(size)) if self.dct_scaling else 1

@@ -97,7 +97,7 @@ def in_order_of(network: nn.Module, state: dict[str, Any], optimizer: torch.opti
     then = sorted(range(len(parameters)), key=lambda i: parameters[i].ndim <= 1)  # by the place in the network
     before = [sum(p.ndim > 1 for p in parameters), sum(p.ndim <= 1 for p in parameters)]
     try:
-        found = [len(group["params"]) for group in state["param_groups"]]
+        found = [len(dict(group)["params"]) for group in state["param_groups"]]
         if len(now) != 2 or found != before or now == before or sum(now) != len(parameters):
             return state
         place = {id(p): i for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"])}
@@ -106,5 +106,5 @@ def in_order_of(network: nn.Module, state: dict[str, Any], optimizer: torch.opti
         groups[0]["params"] = list(range(now[0]))
         groups[1]["params"] = list(range(now[0], sum(now)))
         return {**state, "state": moved, "param_groups": groups}
-    except (AttributeError, IndexError, KeyError, TypeError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return state  # what it is instead is reported where it is checked

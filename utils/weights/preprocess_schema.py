@@ -5,6 +5,7 @@ from typing import Any
 from ..config.rules import LARGEST_SIDE
 from ..config.schema import choice, flag, integer, number, sequence
 from ..data.preprocess import INTERPOLATION, Preprocess
+from ..data.resizing import RESIZE_MODES
 
 SIDES = sequence(integer(1, high=LARGEST_SIDE), length=2)
 ENTRIES = {
@@ -14,12 +15,15 @@ ENTRIES = {
     "std": sequence(number(above=0), length=3),
     "interpolation": choice(*INTERPOLATION),
     "dct_scaling": flag(),
+    "resize_mode": choice(*RESIZE_MODES),
+    "pad_value": integer(0, high=255),
 }
+OLDER = {"dct_scaling": False, "resize_mode": "squash", "pad_value": 128}  # what the first runs had not
 
 
 def read_preprocess(plain: Any) -> Preprocess:
-    """The inverse of `Preprocess.to_plain`. (The first runs had no dct_scaling.) Raises ValueError naming an entry."""
-    given = {"dct_scaling": False, **plain} if isinstance(plain, dict) else {}
+    """The inverse of `Preprocess.to_plain`, of older runs too. Raises ValueError naming an entry."""
+    given = {**OLDER, **plain} if isinstance(plain, dict) else {}
     values: dict[str, Any] = {}
     for name, kind in ENTRIES.items():
         try:
