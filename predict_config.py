@@ -21,4 +21,5 @@ std = [0.229, 0.224, 0.225]  # of images in 0..1
 img_size = [224, 224]  # height and width that the network sees
 val_resize = [256, 256]  # images are resized to this, then centre-cropped to img_size
 resize_mode = 'squash'  # 'squash', 'shortest', 'letterbox': to val_resize whatever the shape; until it covers val_resize; or whole into img_size, between bars
+interpolation = 'bilinear'  # 'nearest', 'bilinear', 'bicubic': between pixels, of that; antialiased
 pad_value = 128  # grey of the bars of letterbox

@@ -31,6 +31,7 @@ std = [0.5, 0.5, 0.5]  # ImageNet weights want [0.229, 0.224, 0.225]
 img_size = [32, 32]  # height and width that the network sees
 val_resize = [32, 32]  # val is resized to this, then centre-cropped to img_size
 resize_mode = 'squash'  # 'squash', 'shortest', 'letterbox': to val_resize whatever the shape; until it covers val_resize; or whole into img_size, between bars
+interpolation = 'bilinear'  # 'nearest', 'bilinear', 'bicubic': between pixels, of that; antialiased
 pad_value = 128  # grey of the bars of letterbox
 num_workers = 'auto'  # loading processes per training process; 0 works everywhere
 batch_size = 64  # images per batch and process

@@ -107,7 +107,7 @@ def with_options(network: LoadedNetwork, given: argparse.Namespace) -> LoadedNet
 def keys_of(network: LoadedNetwork) -> dict[str, object]:
     """The keys of a config that are the network's."""
     steps = network.preprocess
-    modes = {"resize_mode": steps.resize_mode, "pad_value": steps.pad_value}
+    modes = {name: getattr(steps, name) for name in ("resize_mode", "interpolation", "pad_value")}
     sizes = {"img_size": steps.img_size, "val_resize": steps.val_resize, "mean": steps.mean, "std": steps.std}
     return {"model_prefix": network.spec.prefix, "model_suffix": network.spec.suffix, **sizes, **modes}
 

@@ -59,6 +59,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     img_size=(224, 224),
     val_resize=(256, 256),
     resize_mode="squash",
+    interpolation="bilinear",
     pad_value=128,
     num_workers="auto",
     batch_size=128,

@@ -57,15 +57,15 @@ def picture_of(size, seed=1):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8))
 
 
+@pytest.mark.parametrize("word", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("size", [(64, 64), (61, 97), (97, 61), (20, 33), (500, 375), (333, 500), (40, 600)])
-def test_the_shortest_side_is_torchvisions_and_timms_evaluation(size):
+def test_the_shortest_side_is_torchvisions_and_timms_evaluation(size, word):
     """Resize(256), CenterCrop(224), which timm writes as crop_pct = 0.875."""
     picture = picture_of(size)
-    ours = Preprocess((224, 224), (256, 256), MEAN, STD, resize_mode="shortest")(picture).numpy()
-    bilinear = InterpolationMode.BILINEAR
-    theirs = v2.Compose([v2.Resize(256, bilinear, antialias=True), v2.CenterCrop(224)])(picture)
+    ours = Preprocess((224, 224), (256, 256), MEAN, STD, word, resize_mode="shortest")(picture).numpy()
+    theirs = v2.Compose([v2.Resize(256, InterpolationMode(word), antialias=True), v2.CenterCrop(224)])(picture)
     assert np.array_equal(ours, np.asarray(theirs))
-    timms = create_transform(224, interpolation="bilinear", crop_pct=0.875, mean=(0, 0, 0), std=(1, 1, 1))(picture)
+    timms = create_transform(224, interpolation=word, crop_pct=0.875, mean=(0, 0, 0), std=(1, 1, 1))(picture)
     assert np.abs(ours - (timms.permute(1, 2, 0).numpy() * 255)).max() <= 1
 
 

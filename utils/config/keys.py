@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..data.crops import AREA, ASPECT
 from ..data.policies import POLICIES
+from ..data.preprocess import INTERPOLATION
 from ..data.resizing import RESIZE_MODES
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
@@ -58,6 +59,7 @@ class TrainConfig:
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
     resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
+    interpolation: str = key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
     pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")
     num_workers: int | Literal["auto"] = key(
         "auto", auto_or(integer(0)), "loading processes per training process; 0 works everywhere"
@@ -179,4 +181,5 @@ class PredictConfig:
     img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
     val_resize: tuple = key((256, 256), PAIR, "images are resized to this, then centre-cropped to img_size")
     resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
+    interpolation: str = key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
     pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")

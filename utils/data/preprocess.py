@@ -10,7 +10,7 @@ from .images import decode, reduction_to, upright_size
 from .pixels import to_tensor
 from .resizing import covering, fitting, letterboxed, trimmed
 
-INTERPOLATION = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
+INTERPOLATION = {word: Image.Resampling[word.upper()] for word in ("nearest", "bilinear", "bicubic")}
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Preprocess:
 
     @classmethod
     def from_config(cls, config: Any) -> "Preprocess":
-        modes = {"resize_mode": config.resize_mode, "pad_value": config.pad_value}
-        return cls(config.img_size, config.val_resize, config.mean, config.std, dct_scaling=True, **modes)
+        names = "img_size", "val_resize", "mean", "std", "interpolation", "resize_mode", "pad_value"
+        return cls(**{name: getattr(config, name) for name in names}, dct_scaling=True)
 
     def resized(self, img_size: tuple[int, int]) -> "Preprocess":
         """The same for images of another size: what is cropped away keeps its share."""

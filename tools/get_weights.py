@@ -1,0 +1,105 @@
+"""Download public weights of a network, and say how to start from them: get_weights.py resnet 18
+
+get_weights.py --print resnet 18       only say where they are
+get_weights.py --all                   of every network that has some
+
+They are those in the table of docs/networks.md. A file goes to torch hub's cache (TORCH_HOME moves it) or to --folder;
+its SHA-256 is checked before anything reads it. A download that was cut goes on where it ended. --mirror takes another
+host in place of the source's, and HF_ENDPOINT one in place of the Hugging Face hub.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+from utils.cli import run_command, say
+from utils.errors import ConfigError, WeightsError
+from utils.weights.download import DownloadError, Remote, fetch, remote_of, weights_folder
+from utils.weights.spec import native_size
+
+from models import list_models
+from models.public_weights import WEIGHTS, Weights
+
+
+def wanted(given: argparse.Namespace) -> list[tuple[str, str, Weights]]:
+    """(prefix, suffix, weights). Raises ConfigError or WeightsError where the command line names none."""
+    if given.all:
+        if given.network:
+            raise ConfigError("command line", ["--all goes without the words of a network"])
+        known = [(*names, WEIGHTS.get(names[0], {}).get(names[1])) for names in list_models()]
+        return [(prefix, suffix, weights) for prefix, suffix, weights in known if weights is not None]
+    if len(given.network) != 2:
+        raise ConfigError("command line", ["expected the two words of a network, such as resnet 18, or --all"])
+    prefix, suffix = given.network
+    native_size(prefix, suffix)  # names the nearest where there is none such
+    weights = WEIGHTS.get(prefix, {}).get(suffix)
+    if weights is None:
+        others = ", ".join(WEIGHTS.get(prefix, {})) or "none"
+        raise WeightsError(f"{prefix} {suffix}: no public weights are known; of its family: {others}")
+    return [(prefix, suffix, weights)]
+
+
+def facts(prefix: str, suffix: str, weights: Weights, remote: Remote | None) -> list[str]:
+    """What is said of weights before they come."""
+    lines = [f"{prefix} {suffix}: {weights.name}, {weights.top1:.1f} % top-1 on ImageNet-1k, {weights.licence}"]
+    if not weights.is_commercial:
+        lines.append(f"  NOT FOR COMMERCIAL USE: the licence of these weights, {weights.licence}, forbids it")
+    lines.append(f"  from {remote.address}" if remote else "  no address is known: their authors' page has them")
+    return lines
+
+
+def usage(prefix: str, suffix: str, weights: Weights, path: Path) -> str:
+    """The command that starts from them, with the preprocessing that they expect."""
+    keys = {"model_prefix": prefix, "model_suffix": suffix, "load_from": path}
+    keys |= {"img_size": [weights.size] * 2, "val_resize": [weights.resize] * 2, "resize_mode": "shortest"}
+    keys |= {"interpolation": weights.interpolation} if weights.interpolation != "bilinear" else {}
+    keys |= {"mean": list(weights.mean), "std": list(weights.std)}
+    return "python train.py " + " ".join(f"--set {name}={str(value).replace(' ', '')}" for name, value in keys.items())
+
+
+def run(given: argparse.Namespace) -> None:
+    """Raises DownloadError if some of several cannot be had, when the others are there."""
+    folder, failed = weights_folder(given.folder or ""), []
+    networks = wanted(given)
+    for prefix, suffix, weights in networks:
+        remote = remote_of_line(weights, folder, given.mirror)
+        say(facts(prefix, suffix, weights, remote))
+        if given.print:
+            continue
+        try:
+            if remote is None:
+                raise DownloadError(f"{weights.name}: no address is known; save it in {folder}")
+            path = fetch(remote, say=lambda text: say([f"  {text}"]))
+        except DownloadError as error:
+            if len(networks) == 1:
+                raise
+            failed.append(str(error))
+            continue
+        say([f"  in {path}", f"  {usage(prefix, suffix, weights, path)}"])
+    if failed:
+        raise DownloadError(f"{len(failed)} of {len(networks)} cannot be had: {'; '.join(failed)}")
+
+
+def remote_of_line(weights: Weights, folder: Path, mirror: str) -> Remote | None:
+    """Raises ConfigError for a mirror that is none."""
+    try:
+        return remote_of(weights, folder, mirror=mirror)
+    except ValueError as error:
+        raise ConfigError("command line", [f"--mirror or HF_ENDPOINT: {error}"]) from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", nargs="*", metavar="PREFIX SUFFIX", help="its two words, such as resnet 18")
+    parser.add_argument("--all", action="store_true", help="all networks that have public weights")
+    parser.add_argument("--print", action="store_true", help="say where they are, and download nothing")
+    parser.add_argument("--folder", type=Path, help="where files go (default: torch hub's cache)")
+    parser.add_argument("--mirror", default="", metavar="URL", help="scheme and host in place of the source's")
+    given = parser.parse_args(arguments)
+    return run_command(lambda: run(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
