@@ -132,13 +132,8 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_draft(small_disk):
     assert os.listdir(folder) == ["last.pth"]
 
 
-@pytest.mark.parametrize("checkpoints", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (0, 2, 3))])
-def test_a_run_on_a_small_disk(make_runs, small_disk, tmp_path, checkpoints):
-    """With room for so many checkpoints; once the disk is larger, the run resumes to the same end."""
-    runs = make_runs()
-    whole, _ = runs.whole()
-    size = (whole / "last.pth").stat().st_size
-    disk = small_disk(size * checkpoints + size // 2)
+def ended_for_want_of_room(runs, disk):
+    """The job, whose run has ended with one line about the disk; what it has written is sound."""
     job = runs.begin(disk)
     assert job.end() == [1]
     assert job.said().count("error: ") == 1
@@ -147,8 +142,43 @@ def test_a_run_on_a_small_disk(make_runs, small_disk, tmp_path, checkpoints):
     assert "Logging error" not in job.said()
     for path in disk.glob("*/*/*.pth"):
         load_checkpoint(path)
+    return job
+
+
+@pytest.mark.parametrize("checkpoints", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_a_run_on_a_small_disk(make_runs, small_disk, tmp_path, checkpoints):
+    """With room for so many states of the run; once the disk is larger, the run resumes to the same end."""
+    runs = make_runs()
+    whole, _ = runs.whole()
+    size = (whole / "last.pth").stat().st_size
+    disk = small_disk(size * checkpoints + size // 2)
+    ended_for_want_of_room(runs, disk)
     shutil.copytree(disk, tmp_path / "larger")
     assert_same_run(whole, runs.finish(tmp_path / "larger"))
+
+
+@pytest.mark.long
+def test_a_disk_with_room_for_the_best_weights_alone(make_runs, small_disk, tmp_path):
+    """A new run can start from them; there is no state to resume."""
+    runs = make_runs()
+    whole, _ = runs.whole()
+    disk = small_disk((whole / "last.pth").stat().st_size // 2)
+    ended_for_want_of_room(runs, disk)
+    [best] = disk.glob("*/*/*.pth")
+    assert best.name == "best.pth"
+    shutil.copytree(disk, tmp_path / "larger")
+    job = runs.go_on(tmp_path / "larger")
+    assert job.end() == [2]
+    assert "holds weights alone, without the state of a run" in job.said()
+
+
+@pytest.mark.long
+def test_a_disk_with_room_for_every_file_at_once_is_large_enough(make_runs, small_disk):
+    """The last state, the one before, the next one beside them, and the weights of the best epoch, a quarter of it."""
+    runs = make_runs()
+    whole, _ = runs.whole()
+    job = runs.begin(small_disk((whole / "last.pth").stat().st_size * 7 // 2))
+    assert job.end() == [0]
 
 
 def test_a_disk_without_any_room_is_one_line(make_runs, small_disk):
