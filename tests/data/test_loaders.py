@@ -131,9 +131,8 @@ def test_a_worker_ends_for_its_parent_and_for_nobody_else(images, start_method, 
     loader.multiprocessing_context = start_method
     count = len(list(read(loader)))
     [worker] = loader._iterator._workers
-    assert (
-        len(threads_that_take(signal.SIGTERM, worker.pid)) == 1
-    )  # the one that waits for it; any other would die of it
+    # the one that waits for it, unless it has yet to begin; any other would let the process die of it
+    assert len(threads_that_take(signal.SIGTERM, worker.pid)) <= 1
     for name in ("TERM", "INT"):
         subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
     assert len(list(read(loader))) == count
