@@ -57,7 +57,7 @@ def ring_and_bar(tmp_path):
 @pytest.fixture
 def whole_images(monkeypatch):
     """Training without random crops, which few steps do not get over."""
-    monkeypatch.setattr(crops, "random_box", lambda size, random: crops.Box(0, 0, *size))
+    monkeypatch.setattr(crops, "random_box", lambda size, *_: crops.Box(0, 0, *size))
 
 
 @pytest.mark.usefixtures("whole_images")
