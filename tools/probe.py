@@ -13,6 +13,7 @@ validation: predict.py, only_val, grad_cam.py and export.py take it, and load_fr
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,14 +25,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import integer_in, run_command, say
 from utils.config import ConfigError, TrainConfig, train_config_from
 from utils.data.source import Splits
-from utils.errors import DataError
+from utils.errors import DataError, UserError, WeightsError
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
 from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, neighbours
 from utils.probing.result import write_run
+from utils.rng import seed_network
 from utils.run.splits import read_data
-from utils.text import aligned
+from utils.text import aligned, shown
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
 from utils.weights.spec import NetworkOptions
@@ -67,10 +69,14 @@ def probe(
 ) -> Found:
     """Fit, report and write one network. Raises WeightsError or DataError."""
     start = time.perf_counter()
+    seed_network(torch.device("cpu"), "init", config.seed)  # of a network without weights
     network = with_options(load_network(options, device), given)
     log.info(network.description)
     train, val = (labelled(network, images, config, device) for images in (splits.training, splits.val))
     classes = len(splits.classes)
+    for images, part in ((splits.training, train), (splits.val, val)):
+        if not len(part.y):
+            raise DataError(f"{images.root}: none of its images can be read")
     if len(np.unique(train.y)) < 2:
         raise DataError(f"{splits.training.root}: one class only: nothing to tell apart")
     if given.folds:
@@ -79,12 +85,12 @@ def probe(
         [classifier] = fit_path(train, classes, [strength])
     else:
         classifier, by_folds = best_on(train, val, classes)[0], None
-    name = f"{network.spec}, {options.weights.name if options.weights else 'no weights'}"
+    name = f"{network.spec}, {Path(*options.weights.parts[-2:]) if options.weights else 'no weights'}"
     config = replace(config, **keys_of(network))
     folder, on_val = write_run(config, splits, network, classifier, device)
-    shown = by_folds.metrics if by_folds else on_val
+    figures_of = by_folds.metrics if by_folds else on_val
     seconds = time.perf_counter() - start
-    figures = classifier.strength, shown.accuracy, shown.f1, neighbours(train, val), seconds
+    figures = classifier.strength, figures_of.accuracy, figures_of.f1, neighbours(train, val), seconds
     return Found(name, train.x.shape[1], *figures, seconds_of_an_epoch(config, len(train.y), device), folder)
 
 
@@ -125,11 +131,12 @@ def _network_of(text: str, img_size: Sequence[int] | None) -> NetworkOptions:
     """'PREFIX:SUFFIX=FILE', 'PREFIX:SUFFIX' or 'FILE'."""
     names, equals, file = text.partition("=")
     size = None if img_size is None else (img_size[0], img_size[1])
-    if Path(text).exists():
+    if os.path.exists(text):
         return NetworkOptions(weights=Path(text), img_size=size)
     prefix, colon, suffix = names.partition(":")
     if not colon:
-        raise ConfigError("command line", [f"--networks: expected PREFIX:SUFFIX=FILE or a file, got {text!r}"])
+        problem = f"--networks: expected a file, PREFIX:SUFFIX or PREFIX:SUFFIX=FILE; there is no file {shown(text)}"
+        raise ConfigError("command line", [problem])
     return NetworkOptions(prefix, suffix, weights=Path(file) if equals else None, img_size=size)
 
 
@@ -138,15 +145,34 @@ def run(given: argparse.Namespace) -> list[Found]:
     device = pick_device(given.device)
     asked = networks_of(given)
     keys = dict(img_path=given.images, log_root=given.log_root, exp_name="probe", device=given.device, seed=given.seed)
+    keys |= {name: value for name in ("mean", "std") if (value := getattr(given, name)) is not None}
     keys |= dict(batch_size=given.batch_size, num_workers=given.num_workers, on_bad_image="skip", warmup_epochs=0)
     config = train_config_from(keys, "command line")
     with RunLog():
         splits = read_data(config)
-        found = sorted((probe(each, config, splits, given, device) for each in asked), key=lambda row: -row.accuracy)
-    on = f"{given.folds} folds of train and val" if given.folds else f"{len(splits.val)} images of val, which chose it"
+        check_folds(splits, given.folds)
+        found, failed = [], []
+        for each in asked:
+            try:
+                found.append(probe(each, config, splits, given, device))
+            except UserError as error:
+                if len(asked) == 1:
+                    raise
+                failed.append(str(error))
+    found.sort(key=lambda row: -row.accuracy)
+    on = f"{given.folds} folds of train and val" if given.folds else "val, which chose the strength"
     say(["", *aligned([HEADINGS, *(row.cells() for row in found)]), "", f"accuracy and macro F1 on {on}"])
     say(f"{row.folder / 'best.pth'}: {row.name}" for row in found)
+    if failed:
+        raise WeightsError(f"{len(failed)} of {len(asked)} networks: {'; '.join(failed)}")
     return found
+
+
+def check_folds(splits: Splits, folds: int | None) -> None:
+    """Raises DataError where the images do not fill so many folds."""
+    most = int((splits.training.counts() + splits.val.counts()).max())
+    if folds and folds > most:
+        raise DataError(f"--folds: {folds}, but no class has more than {most} images in train and val together")
 
 
 def workers(text: str) -> int | str:
@@ -160,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
     add_network_options(made)
     add = made.add_argument
     add("--load-from", type=Path, dest="weights", metavar="FILE", help="the same as --weights")
-    add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, or a file that says what it holds")
+    add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, PREFIX:SUFFIX, or a file")
     add("--folds", type=integer_in(2, 100), metavar="K", help="accuracy over K folds of train and val together")
     add("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")
     add("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")

@@ -67,6 +67,15 @@ def test_boxes_are_spread_as_torchvisions(size, ranges):
         assert torch.allclose(ours.quantile(share, 0), theirs.quantile(share, 0), atol=max(1.0, 0.05 * scale))
 
 
+def test_boxes_of_shapes_that_no_picture_has_are_a_pixel_wide_at_least():
+    for size in [(8, 8), (1, 1), (500, 1), (1, 500)]:
+        for ratio in [(50.0, 100.0), (0.01, 0.02), (3.0, 3.0)]:
+            box = random_box(size, Random(0), (0.5, 0.5), ratio)
+            assert min(box.height, box.width) >= 1
+            assert box.top + box.height <= size[0]
+            assert box.left + box.width <= size[1]
+
+
 @pytest.mark.parametrize("size", [(1000, 760), (997, 751), (505, 333)])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_jpeg_decoded_small_gives_nearly_the_crop_of_the_whole(tmp_path, size, orientation):

@@ -98,7 +98,10 @@ def test_features_are_kept_and_computed_again_where_something_is_another(data, w
     path.write_bytes(whole[:-40])
     assert not features_of(network, images, config, CPU).kept
     assert path.read_bytes() == whole
-    os.utime(images.name(0), (5, 5))
+    times = os.stat(images.name(0))
+    picture = Path(images.name(0)).read_bytes()
+    Path(images.name(0)).write_bytes(picture)
+    os.utime(images.name(0), ns=(times.st_atime_ns, times.st_mtime_ns))  # as before, but for the time of the change
     assert not features_of(network, images, config, CPU).kept
     with torch.no_grad():
         next(network.model.parameters()).mul_(1.01)
@@ -121,7 +124,7 @@ def test_several_networks_are_ranked_and_a_folder_each(run, weights, tmp_path):
     names = [f"shufflenetv2:0.5={weights}", f"mobilenetv2:0.25={tmp_path / 'other.pth'}", "mnasnet:0.5"]
     status, said, _ = run("--networks", *names, "--folds", "3", network=False)
     assert status == 0, said.err
-    rows = [line.split() for line in said.out.splitlines() if line.endswith(" s") and "network" not in line]
+    rows = [line.split() for line in said.out.splitlines() if line.endswith(" s") and "features" not in line]
     accuracies = [float(next(cell for cell in row if cell.startswith(("0.", "1.")) and len(cell) == 6)) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(accuracies) == 3
@@ -145,7 +148,7 @@ def test_training_goes_on_from_it(run, data, tmp_path):
     [
         (["--model-prefix", "squeezenet", "--model-suffix", "1.1"], "squeezenet: its head is no linear layer"),
         ([], "expected --weights, or --model-prefix and --model-suffix"),
-        (["--networks", "what"], "expected PREFIX:SUFFIX=FILE or a file, got 'what'"),
+        (["--networks", "what"], "or PREFIX:SUFFIX=FILE; there is no file 'what'"),
         (["--networks", "resnet:18", "--model-prefix", "resnet"], "--networks goes without"),
         (["--networks", "resnet:19"], "unknown model_suffix for resnet '19'"),
     ],
@@ -155,6 +158,45 @@ def test_what_cannot_be_done_is_an_error(run, options, message):
     assert status == 2
     assert message in said.err
     assert "Traceback" not in said.err
+
+
+def test_without_weights_it_repeats_by_its_seed_and_a_batch_may_be_one_image(run):
+    rows = []
+    for options in (["--seed", "3"], ["--seed", "3", "--batch-size", "1"], ["--seed", "4"]):
+        status, said, folder = run("--networks", "shufflenetv2:0.5", *options, network=False)
+        assert status == 0, said.err
+        rows.append(load_checkpoint(folder / "best.pth")["net"]["conv1.0.weight"])
+    assert torch.equal(rows[0], rows[1])
+    assert not torch.equal(rows[0], rows[2])
+
+
+def test_a_network_that_cannot_be_probed_leaves_the_others_in_the_table(run, weights):
+    status, said, folder = run("--networks", f"shufflenetv2:0.5={weights}", "squeezenet:1.1", network=False)
+    assert status == 2
+    assert "1 of 2 networks: squeezenet: its head is no linear layer" in said.err
+    assert str(folder / "best.pth") in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--std", "0", "0.1", "0.1"], "std: expected a list of 3 times number > 0"),
+        (["--mean", "124", "116", "104"], "mean: expected"),
+        (["--folds", "100"], "--folds: 100, but no class has more than 12 images"),
+    ],
+)
+def test_values_without_sense_are_errors_before_anything_is_computed(run, options, message):
+    status, said, folder = run(*options)
+    assert (status, folder) == (2, None)
+    assert message in said.err
+
+
+def test_images_of_which_none_can_be_read_are_named(run, data):
+    for path in data.glob("val/*/*"):
+        path.write_bytes(b"no image")
+    status, said, _ = run()
+    assert status == 2
+    assert "val: none of its images can be read" in said.err
 
 
 @pytest.mark.parametrize("prefix", [prefix for prefix in SMALLEST if prefix not in ("squeezenet", "addernet")])

@@ -61,6 +61,11 @@ def test_the_log_has_a_table_of_stages_and_says_what_the_network_lacks(make_conf
     assert "learning rate" not in (train.run(make_config(epochs=1, warmup_epochs=0)) / "train.log").read_text()
 
 
+def test_a_frozen_head_cannot_be_what_the_first_epochs_train(make_config):
+    with pytest.raises(ConfigError, match="freeze: 'fc' freezes the head, which freeze_epochs = 1 would train alone"):
+        make_config(freeze="fc", freeze_epochs=1)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

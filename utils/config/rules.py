@@ -19,7 +19,7 @@ from models.layers import check_img_size
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import nearest, one_line, shown
-from ..training.freezing import names_to_freeze
+from ..training.freezing import Freezing
 
 MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
 LARGEST_SIDE = 2**14  # pixels of what a network is shown
@@ -191,14 +191,14 @@ def thaws_within_epochs(c: SimpleNamespace) -> str | None:
     return None
 
 
-@rule("freeze", "img_size", "model_prefix", "model_suffix")
+@rule("freeze", "freeze_epochs", "img_size", "model_prefix", "model_suffix")
 def known_parts(c: SimpleNamespace) -> str | None:
     if not c.freeze or large_enough_images(c) or max(c.img_size) > LARGEST_SIDE or known_network(c):
         return None  # another rule reports it
     with torch.device("meta"):  # names without memory
         network = create_model(c.model_prefix, c.model_suffix, img_size=c.img_size)
     try:
-        names_to_freeze(network, c.freeze)
+        Freezing.of(network, c.freeze, c.freeze_epochs)
     except ValueError as error:
         return f"freeze: {error}"
     return None

@@ -49,8 +49,8 @@ def random_box(size: Sequence[int], random: Random, scale: Range = AREA, ratio: 
         if 0 < rows <= height and 0 < columns <= width:
             return Box(random.randint(0, height - rows), random.randint(0, width - columns), rows, columns)
     aspect = min(max(width / height, ratio[0]), ratio[1])  # the largest part in the middle that is no narrower
-    rows = min(height, round(width / aspect))
-    columns = min(width, round(height * aspect))
+    rows = max(1, min(height, round(width / aspect)))
+    columns = max(1, min(width, round(height * aspect)))
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns)
 
 

@@ -14,8 +14,8 @@ from ..training.freezing import train_mode
 
 
 def seconds_of_an_epoch(config: TrainConfig, images: int, device: torch.device) -> float:
-    """Of computing: by the second of two steps of up to 16 images each."""
-    number = min(config.batch_size, 16, images)
+    """Of computing: by the second of two steps of up to 16 images each, and 2 at least, as BatchNorm needs."""
+    number = max(2, min(config.batch_size, 16, images))
     model = make_model(config, device, 10)
     make_freezing(config, model)
     recipe = make_recipe(config, model, device, Preprocess.from_config(config))

@@ -104,7 +104,7 @@ def features_of(network: LoadedNetwork, images: ImageList, config: TrainConfig, 
 
 
 def fingerprint(network: LoadedNetwork, images: ImageList, device: torch.device) -> str:
-    """Of weights, preprocessing, files (path, size and time of change) and all else that features depend on."""
+    """Of weights, preprocessing, files (path, size, times of change) and all else that features depend on."""
     digest = hashlib.sha256(repr((str(network.spec), network.preprocess, device.type, torch.__version__)).encode())
     for name, tensor in network.model.state_dict().items():
         digest.update(name.encode())
@@ -113,8 +113,13 @@ def fingerprint(network: LoadedNetwork, images: ImageList, device: torch.device)
         name = images.name(index)
         with contextlib.suppress(OSError):  # reported when it is read
             status = os.stat(name)
-            digest.update(os.fsencode(os.path.abspath(name)) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(os.path.abspath(name)) + f"\0{_stamp(status)}\0".encode())
     return digest.hexdigest()[:32]
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What changes with a file's content, also where its time is put back."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _read(path: os.PathLike, count: int, size: int) -> Features | None:
@@ -123,6 +128,8 @@ def _read(path: os.PathLike, count: int, size: int) -> Features | None:
         with np.load(io.BytesIO(read_own(path)), allow_pickle=False) as arrays:  # type: ignore[arg-type]
             values, indices = arrays["values"], arrays["indices"]
         if values.shape != (count, size) or values.dtype != np.float32 or indices.tolist() != list(range(count)):
+            return None
+        if not np.isfinite(values).all():
             return None
         with contextlib.suppress(OSError):
             os.utime(path)

@@ -5,6 +5,7 @@ and no dropout. Where the first stages are frozen, nothing of their forward pass
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,15 +42,17 @@ def names_to_freeze(network: nn.Module, freeze: str) -> frozenset[str]:
 
 def _count(freeze: str, most: int) -> int:
     number = freeze.removeprefix(STAGES)
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= most):
+    if not (number.isascii() and number.isdigit() and len(number) < 10 and 1 <= int(number) <= most):
         raise ValueError(f"expected {STAGES}1 to {STAGES}{most}, got {freeze!r}; {BODY!r} is all but the head")
     return int(number)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read otherwise
+            return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
 
 
@@ -69,9 +72,15 @@ class Freezing:
 
     @classmethod
     def of(cls, network: nn.Module, freeze: str, epochs: int) -> "Freezing":
-        """freeze: as `names_to_freeze` has it.  epochs: the first ones, which train the head alone."""
+        """freeze: as `names_to_freeze` has it.  epochs: the first ones, which train the head alone.
+
+        Raises ValueError where nothing would be trained.
+        """
+        always = names_to_freeze(network, freeze)
         body = names_to_freeze(network, BODY) if epochs else frozenset()
-        return cls(names_to_freeze(network, freeze), body, epochs)
+        if epochs and always.union(body).issuperset(name for name, _ in network.named_parameters()):
+            raise ValueError(f"{freeze!r} freezes the head, which freeze_epochs = {epochs} would train alone")
+        return cls(always, body, epochs)
 
     def names(self, epoch: int) -> frozenset[str]:
         """Of the parameters that are frozen in `epoch` (0, 1, ...)."""
