@@ -1,6 +1,7 @@
 """Augmentation depends on its seed alone; erasing and mixing do what their papers and torchvision say."""
 
 import hashlib
+import pickle
 from random import Random
 
 from utils.data.augment import Augmentation, TrainTransform
@@ -36,6 +37,13 @@ def test_each_policy_gives_uint8_pixels_of_the_asked_size(augment):
         pixels, box = step(PICTURE, 0, index)
         assert (pixels.shape, pixels.dtype) == ((24, 32, 3), torch.uint8)
         assert (box.shape, box.dtype) == ((4,), torch.int64)
+
+
+@pytest.mark.parametrize("augment", POLICIES)
+def test_a_loading_process_that_is_spawned_draws_the_same(augment):
+    step = transform(augment, **EXTRAS)
+    sent = pickle.loads(pickle.dumps(step))
+    assert all(torch.equal(*pair) for i in range(4) for pair in zip(step(PICTURE, 0, i), sent(PICTURE, 0, i)))
 
 
 @pytest.mark.parametrize("augment", POLICIES)

@@ -59,10 +59,17 @@ def blur(pixels: Tensor, random: Random) -> Tensor:
     return to_tensor(Image.fromarray(pixels.numpy()).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def _three_augment() -> Policy:
-    """One of grey, solarized and blurred, then jitter: "DeiT III", https://arxiv.org/abs/2204.07118, Section 3.3."""
-    colours = jitter(0.3)
-    return lambda pixels, random: colours(random.choice((grey, solarize, blur))(pixels, random), random)
+class ThreeAugment:
+    """One of grey, solarized and blurred, then jitter: "DeiT III", https://arxiv.org/abs/2204.07118, Section 3.3.
+
+    (A class, as loading processes that are spawned get it pickled.)
+    """
+
+    def __init__(self) -> None:
+        self.colours = jitter(0.3)
+
+    def __call__(self, pixels: Tensor, random: Random) -> Tensor:
+        return self.colours(random.choice((grey, solarize, blur))(pixels, random), random)
 
 
 # `augment` -> builder of what is done to the pixels of a crop; None: nothing. An entry is all that a new policy needs.
@@ -74,5 +81,5 @@ POLICIES: dict[str, Callable[[], Policy | None]] = {
     "cifar10": lambda: _auto_augment("cifar10"),
     "svhn": lambda: _auto_augment("svhn"),
     "augmix": lambda: OnPicture(v2.AugMix(interpolation=BILINEAR)),  # https://arxiv.org/abs/1912.02781
-    "3augment": _three_augment,
+    "3augment": ThreeAugment,
 }
