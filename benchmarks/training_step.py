@@ -70,22 +70,27 @@ def data(batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, torch.randint(1000, (batch_size,), generator=generator)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=NETWORKS, metavar="PREFIX:SUFFIX")
+Side = Callable[[tuple[str, str], int], Callable[[], object]]  # two words and a batch size -> a step
+
+
+def compare_steps(description: str | None, peer: str, networks: list[str], *, theirs: Side, ours: Side) -> None:
+    """What a script that times steps of two sides does: its options, a row a network, and the mean."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=networks, metavar="PREFIX:SUFFIX")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     given, gains = parser.parse_args(), []
-    print_header(f"step, batch {given.batch_size}", "reference", threads=given.threads, rounds=given.rounds)
+    print_header(f"step, batch {given.batch_size}", peer, threads=given.threads, rounds=given.rounds)
     for network in given.networks:
-        names = tuple(network.split(":"))
-        sides = {side.__name__: partial(side, names, given.batch_size) for side in (theirs, ours)}
-        seconds = compare(sides, rounds=given.rounds, threads=given.threads)
+        prefix, suffix = network.split(":")
+        sides = {"theirs": theirs, "ours": ours}
+        made = {name: partial(side, (prefix, suffix), given.batch_size) for name, side in sides.items()}
+        seconds = compare(made, rounds=given.rounds, threads=given.threads)
         gains.append(gain(seconds).median)
-        print_row(comparison(" ".join(names), seconds))
+        print_row(comparison(f"{prefix} {suffix}", seconds))
     print_mean(gains)
 
 
 if __name__ == "__main__":
-    main()
+    compare_steps(__doc__, "reference", NETWORKS, theirs=theirs, ours=ours)

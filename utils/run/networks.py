@@ -30,7 +30,7 @@ class Networks:
             freeze(self.model, frozen)
             del self.network
             gc.collect()  # DDP leaves its hooks with the parameters until it goes
-            self.network = self.thawed or self._made(epoch, record=False)
+            self.network = self._made(epoch, record=False) if self.thawed is None else self.thawed
         return self.network
 
     def _made(self, epoch: int, *, record: bool) -> nn.Module:

@@ -75,7 +75,7 @@ def _report_counts(splits: Splits, most: int = 12) -> None:
     if len(counts) <= most:
         counted = ", ".join(f"{name} {count}" for name, count in zip(images.classes, counts))
     else:
-        (low, rare) = min(zip(counts, images.classes))
-        (high, common) = max(zip(counts, images.classes))
+        low, rare = min(zip(counts, images.classes))
+        high, common = max(zip(counts, images.classes))
         counted = f"from {low} ({rare}) to {high} ({common})"
     log.info(f"images of each class in {images.root}: {counted}")
