@@ -23,13 +23,24 @@ from utils.report.canvas import save
 from utils.run.splits import read_data
 
 SHOWN = ("augment", "horizontal_flip", "random_erase_prob", "mixup_prob", "cutmix_prob", "seed")  # keys in the title
+EXTRAS = ("crop_scale", "crop_ratio", "vertical_flip", "rotate", "color_jitter", "grayscale_prob", "blur_prob")
+USUAL = TrainConfig()
+
+
+def keys_of_title(config: TrainConfig) -> list[str]:
+    """Those that every sheet names, and the others that are not as usual."""
+    return [*SHOWN, *(key for key in EXTRAS if getattr(config, key) != getattr(USUAL, key))]
+
+
+def shown_value(value: object) -> str:
+    return " to ".join(f"{part:.3g}" for part in value) if isinstance(value, tuple) else str(value)
 
 
 def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
     """Write the sheet to `path`. Raises DataError."""
     splits = read_data(config)
     sections = preview(config, splits, images=images, epochs=epochs)
-    keys = ", ".join(f"{key} {getattr(config, key)}" for key in SHOWN)
+    keys = ", ".join(f"{key} {shown_value(getattr(config, key))}" for key in keys_of_title(config))
     title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {keys}"
     figure = contact_sheet(title, sections, splits.classes, config.img_size)
     with writing(path):

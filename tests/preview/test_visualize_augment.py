@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import train
-from tools.visualize_augment import main
+from tools.visualize_augment import keys_of_title, main
 
 
 @pytest.fixture
@@ -157,3 +157,8 @@ def test_the_tool_from_another_folder(make_config, data, tmp_path, monkeypatch, 
     with pytest.raises(SystemExit):
         main(["--images", "0"])
     assert "expected an integer in 1..64" in capsys.readouterr().err
+
+
+def test_the_title_names_what_is_not_as_usual(make_config):
+    usual = keys_of_title(make_config())
+    assert keys_of_title(make_config(rotate=20, crop_scale=[0.35, 1])) == [*usual, "crop_scale", "rotate"]
