@@ -112,7 +112,7 @@ def best_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> tu
     logits = np.zeros((len(STRENGTHS), len(data.y), num_classes))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer images than folds, which are told apart
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer images than folds
         divided = list(splitter.split(data.x, data.y))
     for fitted, held in divided:
         for row, each in zip(logits, fit_path(data.part(fitted), num_classes)):
