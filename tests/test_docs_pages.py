@@ -108,6 +108,14 @@ def test_links_lead_somewhere(name):
             assert anchor in anchors, link
 
 
+def with_imported_benchmarks(path: str) -> str:
+    """The text of a script of benchmarks/ and of those it takes its command line from."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    imported = re.findall(r"^from benchmarks\.(\w+) import", text, re.MULTILINE)
+    modules = [path for name in imported if (path := ROOT / f"benchmarks/{name}.py").exists()]
+    return text + "".join(module.read_text(encoding="utf-8") for module in modules)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_files_and_tests_that_are_named_exist(name):
     for code in re.findall(r"`([^`]+)`", without_blocks(name)):
@@ -117,7 +125,7 @@ def test_files_and_tests_that_are_named_exist(name):
         for test in re.findall(r"(?<!:)\b(test_\w+)(?![\w.])", code):
             assert any(f"def {test}(" in text for text in TESTS.values()), code
         if code.startswith("python benchmarks/"):
-            script = (ROOT / code.split()[1]).read_text(encoding="utf-8")
+            script = with_imported_benchmarks(code.split()[1])
             assert [option for option in re.findall(r"--[\w-]+", code) if f'"{option}"' not in script] == []
 
 

@@ -16,7 +16,7 @@ def faults():
 for _ in range(8):
     torch.ones(2**24).add_(1)
 before = faults()
-for _ in range(3):
+for _ in range(16):
     torch.ones(2**24).add_(1)
 print(faults() - before)
 """
@@ -26,4 +26,6 @@ print(faults() - before)
 def test_memory_is_not_mapped_anew():
     root = ROOT
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=root, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 1000  # 64 MB three times: 49,000 pages of 4 kB
+    # 64 MB sixteen times: 262,144 pages of 4 kB if each were mapped anew. A small block that comes to lie behind the
+    # freed one may make the heap grow again, now and then.
+    assert int(done.stdout) < 4 * 16384
