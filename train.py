@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from utils import distributed
@@ -14,16 +15,19 @@ from utils.config import ConfigError, TrainConfig, load_train_config, parse_over
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
 from utils.run import elastic
-from utils.run.begin import assemble, begin, report_stages
+from utils.run.begin import assemble, report_stages, weights_to_start_from
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
-from utils.run.folder import RunFolder
+from utils.run.folder import RunFolder, open_run_folder
 from utils.run.lock import held
 from utils.run.observers import Observer
-from utils.run.resume import ResumePoint, find_checkpoint
+from utils.run.plan import check_resumable, planned
+from utils.run.resume import ResumePoint, find_checkpoint, with_time_left
 from utils.run.splits import read_data
 from utils.run.state import RunState
+from utils.run.time_limit import TimeLimit
 from utils.run.trainer import Trainer
+from utils.run.trial import affordable_epochs
 from utils.threads import compute_with, threads_in_use
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 
@@ -41,6 +45,7 @@ def run(config: TrainConfig, *, force: bool = False, observers: Sequence[Observe
     device = distributed.pick_device(config.device, config.gpu_ids)
     distributed.use(device)
     compute_with(config.num_threads)
+    limit = TimeLimit.begin(config)
     with RunLog() as run_log:
         if device.type == "cpu":
             keep_freed_memory()
@@ -49,29 +54,44 @@ def run(config: TrainConfig, *, force: bool = False, observers: Sequence[Observe
         if config.only_val:
             return validate(config, device, run_log)
         options = {"force": force or elastic.restarted(), "observers": observers}
-        return train(elastic.resumed(config), device, run_log, **options)
+        return train(elastic.resumed(config), device, run_log, limit, **options)
 
 
 def train(
-    config: TrainConfig, device: torch.device, run_log: RunLog, *, force: bool, observers: Sequence[Observer]
+    config: TrainConfig,
+    device: torch.device,
+    run_log: RunLog,
+    limit: TimeLimit,
+    *,
+    force: bool,
+    observers: Sequence[Observer],
 ) -> Path:
     """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
     splits, point = read_data(config), None
     with ExitStack() as locks:
         if config.resume:
+            check_resumable(config)
             locks.enter_context(held(Path(config.load_from).parent))
             point = ResumePoint.read(config, splits, force=force)
             config = replace(config, resume=False, load_from=point.checkpoint["config"]["load_from"])
-        parts = assemble(config, splits, device, load=point is None)
-        run_state, folder = begin(config) if point is None else point.restore(config, parts.state)
-        if point is None:
+            config = with_time_left(config, point.checkpoint, limit)
+        fitting = partial(affordable_epochs, splits=splits, device=device, limit=limit)
+        weights = weights_to_start_from(config) if point is None else None
+        config, recipe = (config, []) if point else planned(config, splits, device, weights, fitting)
+        parts = assemble(config, splits, device, weights)
+        if point is not None:
+            run_state, folder = point.restore(config, parts.state)
+        else:
+            run_state = RunState()
+            folder = open_run_folder(config)
             locks.enter_context(held(folder.path))
         elastic.remember(config, folder.path)
         run_log.write_to(folder.path)
         folder.begin(config, splits, environment(device, config.num_threads), parts.steps_per_epoch)
+        folder.record_recipe(recipe)
         report_start(config, parts.state.model, device, run_state, folder)
         report_stages(parts)
-        Trainer(parts, run_state, folder, observers).loop()
+        Trainer(parts, run_state, folder, limit, observers).loop()
     elastic.forget(config)
     report_end(run_state, folder)
     return folder.path

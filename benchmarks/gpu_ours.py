@@ -34,7 +34,7 @@ def config_of(row: Row, **more: object) -> TrainConfig:
     settings |= dict(weight_decay=row.weight_decay, loss_type="LabelSmoothCELoss", smoothing=SMOOTHING)
     settings |= dict(use_ema=row.ema, compile=row.compile, batch_size=row.batch_size)
     settings |= dict(cuda_graphs=row.cuda_graphs)
-    return TrainConfig(**settings | more)
+    return TrainConfig.plain(**settings | more)
 
 
 def parts(row: Row, device: torch.device) -> tuple[TrainState, nn.Module, Recipe]:

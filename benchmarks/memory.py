@@ -74,7 +74,7 @@ def make_train_loader(count: int, batch_size: int, workers: int) -> DataLoader:
     images = make_images(count)
     dataset = ImageDataset(images, Pixels(), cache=NoFiles(images))
     batches = TrainBatches(shuffled(count), batch_size, seed=0)
-    return make_loader(dataset, batches, TrainConfig(), workers=workers, pin=False)
+    return make_loader(dataset, batches, TrainConfig.plain(), workers=workers, pin=False)
 
 
 def run_epoch(loader: DataLoader, epoch: int) -> Epoch:

@@ -37,7 +37,7 @@ def ours(names: tuple[str, str], batch_size: int, freeze: str = "") -> Callable[
     keep_freed_memory()
     device = torch.device("cpu")
     settings = dict(model_prefix=names[0], model_suffix=names[1], optimizer_type="sgd", init_lr=1e-3)
-    config = TrainConfig(**settings, batch_size=batch_size, img_size=(224, 224), freeze=freeze)
+    config = TrainConfig.plain(**settings, batch_size=batch_size, img_size=(224, 224), freeze=freeze)
     model = make_model(config, device, 1000)
     make_freezing(config, model)
     train_mode(model)

@@ -259,3 +259,17 @@ WEIGHTS: dict[str, dict[str, Weights]] = {  # prefix -> suffix
         "50": Weights("ResNet50-AdderNet.pth", 74.9, BSD),
     },
 }
+
+
+def public_weights(prefix: str, suffix: str, name: str = "") -> Weights:
+    """Of a network. name: what they have to be called, where that matters.
+
+    Raises ValueError where none are known, or others.
+    """
+    weights = WEIGHTS.get(prefix, {}).get(suffix)
+    if weights is None:
+        others = ", ".join(WEIGHTS.get(prefix, {})) or "none"
+        raise ValueError(f"{prefix} {suffix}: no public weights are known; of its family: {others}")
+    if name not in ("", weights.name, weights.file_name):
+        raise ValueError(f"{prefix} {suffix}: its public weights are {weights.name!r}, not {name!r}")
+    return weights

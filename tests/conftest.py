@@ -4,11 +4,39 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads would wait in circles
 
-from utils.config import load_train_config
+from utils.config import TrainConfig, load_train_config
+from utils.config.schema import plain_values
 
 import pytest
 
 from tests.helpers.image_files import noisy_image
+
+TOGETHER = (  # files whose tests share something that takes a while to make: one process runs all of them
+    "tests/benchmarks/test_gpu_benchmark.py",
+    "tests/gpu/test_adders.py",
+    "tests/gpu/test_processes.py",
+    "tests/models/test_catalogue.py",
+    "tests/test_docs_pages.py",
+)
+BY_NETWORK = ("tests/gpu/test_families.py", "tests/gpu/test_overflow.py")  # files of which it runs all of a network
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n: every test by itself to whichever process is free, but for those above.
+
+    (xdist's own marker for that, xdist_group, is without effect from pytest 9.2 on.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            if file in BY_NETWORK:
+                return file + nodeid.partition("[")[2].partition("-")[0]
+            return file if file in TOGETHER else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_addoption(parser):
@@ -43,13 +71,17 @@ def data(image_folder):
 
 @pytest.fixture
 def make_config(data, tmp_path):
-    """make_config(**changes) writes a config file over `data` with everything random switched on, and loads it."""
+    """make_config(**changes) writes a config file over `data` with everything random switched on, and loads it.
+
+    No key is 'auto' that is not among the changes.
+    """
 
     def make(**changes):
         path = tmp_path / "config.py"
-        path.write_text("".join(f"{name} = {value!r}\n" for name, value in {**values, **changes}.items()))
+        path.write_text("".join(f"{name} = {value!r}\n" for name, value in {**plain, **values, **changes}.items()))
         return load_train_config(path)
 
+    plain = plain_values(TrainConfig)
     values = dict(img_path=str(data), log_root=str(tmp_path / "logs"), model_prefix="shufflenetv2", model_suffix="0.5")
     values |= dict(img_size=[32, 32], val_resize=[36, 36], batch_size=4, accumulate_steps=2, num_workers=0)
     values |= dict(epochs=4, warmup_epochs=1, init_lr=0.01, use_ema=True, device="cpu")

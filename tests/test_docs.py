@@ -49,6 +49,9 @@ ELSEWHERE = {  # command -> why it is not run here
     "torchrun --nproc_per_node=2 train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_stop_together_and_resume_to_the_same_end"
     ),
+    "python train.py --set img_path=data/photos --set pretrained=True": (
+        "tests/weights/test_pretrained.py::test_a_run_starts_from_public_weights"
+    ),
     "python -m utils.docs": "test_the_command_writes_what_is_out_of_date",
     "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
 }

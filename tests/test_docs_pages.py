@@ -23,7 +23,6 @@ def contents():
     return docs.contents()
 
 
-@pytest.mark.xdist_group("generated")  # written once for all
 @pytest.mark.parametrize("name", ["train_config.py", "predict_config.py", "docs/configuration.md", "docs/networks.md"])
 def test_generated_files_are_what_the_code_says(contents, name):
     assert (ROOT / name).read_text(encoding="utf-8") == contents[name], "python -m utils.docs"

@@ -16,11 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command, say
 from utils.errors import ConfigError, WeightsError
-from utils.weights.download import DownloadError, Remote, fetch, remote_of, weights_folder
+from utils.weights.download import DownloadError, weights_folder
+from utils.weights.public import facts, obtain, remote_or_error
 from utils.weights.spec import native_size
 
 from models import list_models
-from models.public_weights import WEIGHTS, Weights
+from models.public_weights import WEIGHTS, Weights, public_weights
 
 
 def wanted(given: argparse.Namespace) -> list[tuple[str, str, Weights]]:
@@ -34,29 +35,18 @@ def wanted(given: argparse.Namespace) -> list[tuple[str, str, Weights]]:
         raise ConfigError("command line", ["expected the two words of a network, such as resnet 18, or --all"])
     prefix, suffix = given.network
     native_size(prefix, suffix)  # names the nearest where there is none such
-    weights = WEIGHTS.get(prefix, {}).get(suffix)
-    if weights is None:
-        others = ", ".join(WEIGHTS.get(prefix, {})) or "none"
-        raise WeightsError(f"{prefix} {suffix}: no public weights are known; of its family: {others}")
-    return [(prefix, suffix, weights)]
+    try:
+        return [(prefix, suffix, public_weights(prefix, suffix))]
+    except ValueError as error:
+        raise WeightsError(str(error)) from None
 
 
-def facts(prefix: str, suffix: str, weights: Weights, remote: Remote | None) -> list[str]:
-    """What is said of weights before they come."""
-    lines = [f"{prefix} {suffix}: {weights.name}, {weights.top1:.1f} % top-1 on ImageNet-1k, {weights.licence}"]
-    if not weights.is_commercial:
-        lines.append(f"  NOT FOR COMMERCIAL USE: the licence of these weights, {weights.licence}, forbids it")
-    lines.append(f"  from {remote.address}" if remote else "  no address is known: their authors' page has them")
-    return lines
-
-
-def usage(prefix: str, suffix: str, weights: Weights, path: Path) -> str:
-    """The command that starts from them, with the preprocessing that they expect."""
-    keys = {"model_prefix": prefix, "model_suffix": suffix, "load_from": path}
-    keys |= {"img_size": [weights.size] * 2, "val_resize": [weights.resize] * 2, "resize_mode": "shortest"}
-    keys |= {"interpolation": weights.interpolation} if weights.interpolation != "bilinear" else {}
-    keys |= {"mean": list(weights.mean), "std": list(weights.std)}
-    return "python train.py " + " ".join(f"--set {name}={str(value).replace(' ', '')}" for name, value in keys.items())
+def usage(prefix: str, suffix: str, given: argparse.Namespace) -> str:
+    """The command that starts from them; their preprocessing follows."""
+    keys = {"model_prefix": prefix, "model_suffix": suffix, "pretrained": True}
+    keys |= {"weights_dir": given.folder} if given.folder else {}
+    keys |= {"weights_mirror": given.mirror} if given.mirror else {}
+    return "python train.py " + " ".join(f"--set {name}={value}" for name, value in keys.items())
 
 
 def run(given: argparse.Namespace) -> None:
@@ -64,30 +54,20 @@ def run(given: argparse.Namespace) -> None:
     folder, failed = weights_folder(given.folder or ""), []
     networks = wanted(given)
     for prefix, suffix, weights in networks:
-        remote = remote_of_line(weights, folder, given.mirror)
+        remote = remote_or_error(weights, folder, given.mirror, option="--mirror")
         say(facts(prefix, suffix, weights, remote))
         if given.print:
             continue
         try:
-            if remote is None:
-                raise DownloadError(f"{weights.name}: no address is known; save it in {folder}")
-            path = fetch(remote, say=lambda text: say([f"  {text}"]))
+            path = obtain(weights, remote, folder, say=lambda text: say([f"  {text}"]))
         except DownloadError as error:
             if len(networks) == 1:
                 raise
             failed.append(str(error))
             continue
-        say([f"  in {path}", f"  {usage(prefix, suffix, weights, path)}"])
+        say([f"  in {path}", f"  {usage(prefix, suffix, given)}"])
     if failed:
         raise DownloadError(f"{len(failed)} of {len(networks)} cannot be had: {'; '.join(failed)}")
-
-
-def remote_of_line(weights: Weights, folder: Path, mirror: str) -> Remote | None:
-    """Raises ConfigError for a mirror that is none."""
-    try:
-        return remote_of(weights, folder, mirror=mirror)
-    except ValueError as error:
-        raise ConfigError("command line", [f"--mirror or HF_ENDPOINT: {error}"]) from None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,14 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import integer_in, run_command, say
 from utils.config import ConfigError, TrainConfig, train_config_from
+from utils.config.schema import plain_values
 from utils.data.source import Splits
 from utils.errors import DataError, UserError, WeightsError
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
 from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, neighbours
-from utils.probing.result import write_run
 from utils.rng import seed_network
+from utils.run.probe_run import write_run
 from utils.run.splits import read_data
 from utils.text import aligned, shown
 from utils.weights.networks import LoadedNetwork, load_network
@@ -147,7 +148,7 @@ def run(given: argparse.Namespace) -> list[Found]:
     keys = dict(img_path=given.images, log_root=given.log_root, exp_name="probe", device=given.device, seed=given.seed)
     keys |= {name: value for name in ("mean", "std") if (value := getattr(given, name)) is not None}
     keys |= dict(batch_size=given.batch_size, num_workers=given.num_workers, on_bad_image="skip", warmup_epochs=0)
-    config = train_config_from(keys, "command line")
+    config = train_config_from({**plain_values(TrainConfig), **keys}, "command line")
     with RunLog():
         splits = read_data(config)
         check_folds(splits, given.folds)

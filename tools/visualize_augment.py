@@ -19,12 +19,17 @@ from utils.config import TrainConfig, load_train_config, parse_overrides
 from utils.files import picture_path, writing
 from utils.preview.augmented import preview
 from utils.preview.sheet import contact_sheet
+from utils.recipe.resolve import resolve
 from utils.report.canvas import save
+from utils.run.begin import weights_to_start_from
+from utils.run.plan import facts_at
 from utils.run.splits import read_data
+
+import torch
 
 SHOWN = ("augment", "horizontal_flip", "random_erase_prob", "mixup_prob", "cutmix_prob", "seed")  # keys in the title
 EXTRAS = ("crop_scale", "crop_ratio", "vertical_flip", "rotate", "color_jitter", "grayscale_prob", "blur_prob")
-USUAL = TrainConfig()
+USUAL = TrainConfig.plain()
 
 
 def keys_of_title(config: TrainConfig) -> list[str]:
@@ -39,6 +44,8 @@ def shown_value(value: object) -> str:
 def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
     """Write the sheet to `path`. Raises DataError."""
     splits = read_data(config)
+    cpu = torch.device("cpu")
+    config, _ = resolve(config, facts_at(config, splits, cpu, weights_to_start_from(config)))
     sections = preview(config, splits, images=images, epochs=epochs)
     keys = ", ".join(f"{key} {shown_value(getattr(config, key))}" for key in keys_of_title(config))
     title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {keys}"

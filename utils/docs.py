@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Any
 
 from models.catalogue import HEADERS, RIGHT, catalogue, cells
 
@@ -23,26 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAIN_TITLE = """\
 What train.py does: edit a value, save, run `python train.py`.
 
-As shipped it trains on the embedded digits, small grey images, within minutes on a CPU. For photographs set img_path,
-img_size = [224, 224], val_resize = [256, 256], horizontal_flip = 0.5 and augment = 'tawide'; with ImageNet weights in
-load_from set their mean and std too."""
+As shipped it trains on the embedded digits, within minutes on a CPU. For pictures of your own set img_path. A key that
+is 'auto' gets its value as a run begins, from the pictures, the network, its weights and the machine; the log has it
+and why. Set one, and it is as you say; the others are found beside it."""
 PREDICT_TITLE = """\
 What predict.py does: edit a value, save, run `python predict.py`.
 
 As shipped it takes the best checkpoint of the newest run and an image of the embedded digits."""
-SHIPPED: dict[str, Any] = dict(  # where train_config.py differs from the defaults: a recipe for the digits
-    use_ema=True,
-    img_size=(32, 32),
-    val_resize=(32, 32),
-    batch_size=64,
-    augment="simple",
-    horizontal_flip=0.0,
-    epochs=10,
-    optimizer_type="adamw",
-    init_lr=0.0015,
-    weight_decay=0.05,
-    warmup_epochs=1,
-)
 
 
 def contents() -> dict[str, str]:
@@ -51,7 +37,7 @@ def contents() -> dict[str, str]:
     configuration = replaced(configuration, "train config", key_tables(TrainConfig))
     configuration = replaced(configuration, "predict config", key_tables(PredictConfig))
     return {
-        "train_config.py": render(TrainConfig(**SHIPPED), TRAIN_TITLE),
+        "train_config.py": render(TrainConfig(), TRAIN_TITLE),
         "predict_config.py": render(PredictConfig(), PREDICT_TITLE),
         "docs/configuration.md": configuration,
         "docs/networks.md": replaced(networks, "networks", network_table()),

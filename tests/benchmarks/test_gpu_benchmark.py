@@ -23,9 +23,6 @@ pytest.importorskip("timm")
 TITLES = ["Training steps", "AdderNet-50 beside resnet 50", "Epochs with our loader", "Loaders alone", "resnet 18 x2:"]
 
 
-pytestmark = pytest.mark.xdist_group("gpu_benchmark")  # one dry run for all
-
-
 @pytest.fixture(scope="module")
 def dry_run(tmp_path_factory):
     """(printed text, records of the JSON file)."""

@@ -13,12 +13,14 @@ from utils.config import (
     read_literals,
     schema,
 )
+from utils.config.keys import AUTO_KEYS
+from utils.recipe.rules import RULES
 
 import pytest
 
 from tests.helpers import ROOT
 
-DEFAULTS = dict(  # DESIGN.md, section 3
+PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     config_path="",
     log_root="./logs",
     exp_name="exp",
@@ -27,6 +29,9 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     model_prefix="resnet",
     model_suffix="18",
     load_from="",
+    pretrained=False,
+    weights_dir="",
+    weights_mirror="",
     resume=False,
     use_ema=False,
     ema_decay=0.9998,
@@ -48,6 +53,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     grayscale_prob=0.0,
     blur_prob=0.0,
     freeze="",
+    head_init="default",
     freeze_epochs=0,
     layer_decay=1.0,
     head_lr_mult=1.0,
@@ -66,6 +72,7 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     persistent_workers=True,
     pin_memory=True,
     epochs=100,
+    max_minutes=0,
     device="auto",
     num_threads="auto",
     use_benchmark=True,
@@ -99,6 +106,12 @@ DEFAULTS = dict(  # DESIGN.md, section 3
     dist_url="env://",
     sync_bn=False,
 )
+AUTO = """
+    epochs optimizer_type init_lr weight_decay batch_size warmup_epochs min_lr clip_grad smoothing use_ema ema_decay
+    img_size val_resize mean std resize_mode interpolation augment horizontal_flip crop_scale random_erase_prob
+    mixup_prob cutmix_prob mix_off_epochs drop_path dropout layer_decay head_lr_mult head_init freeze_epochs
+""".split()
+DEFAULTS = {**PLAIN, **dict.fromkeys(AUTO, "auto")}
 OLDER_FORM = """
 configurations = {
     'cfg': dict(
@@ -118,6 +131,16 @@ configurations = {
 
 def test_every_key_of_the_design_has_its_default(config_file):
     assert dataclasses.asdict(load_train_config(config_file(""))) == DEFAULTS
+    assert dataclasses.asdict(TrainConfig.plain()) == PLAIN
+    assert sorted(AUTO_KEYS) == sorted(AUTO)
+    assert list(RULES) == sorted(AUTO, key=list(RULES).index)
+
+
+@pytest.mark.parametrize("name", AUTO)
+def test_each_of_them_takes_the_word_auto_and_a_value(config_file, name):
+    assert getattr(load_train_config(config_file(f"{name} = 'auto'\n")), name) == "auto"
+    with pytest.raises(ConfigError, match=f"{name}: expected .*'auto'"):
+        load_train_config(config_file(f"{name} = 'automatic'\n"))
 
 
 def test_values_of_the_file_win_over_defaults_and_overrides_over_both(config_file):
@@ -217,12 +240,14 @@ def test_a_prediction_config_is_checked_too(config_file):
 def test_help_tells_every_key_with_its_default():
     lines = schema.help_text(TrainConfig).splitlines()
     assert len(lines) == len(DEFAULTS)
-    assert any(line.strip().startswith("img_size = [224, 224]") for line in lines)
+    assert any(line.strip().startswith("img_size = 'auto'") for line in lines)
 
 
 def test_the_config_of_a_run_can_be_read_without_running_it(tmp_path):
     path = tmp_path / "train_config.py"
-    config = TrainConfig(min_lr=1e-9, clip_grad=2.5, gpu_ids=(0, 1), img_path="照片\n\udcff", load_from='it\'s "x"')
+    config = TrainConfig.plain(
+        min_lr=1e-9, clip_grad=2.5, gpu_ids=(0, 1), img_path="照片\n\udcff", load_from='it\'s "x"'
+    )
     path.write_text(schema.render(config, "A run."), encoding="utf-8")
     values = read_literals(path)
     assert values == runpy_values(path)

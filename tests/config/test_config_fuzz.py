@@ -89,7 +89,9 @@ def place(tmp_path_factory):
 
 
 def valid(root):
-    config = TrainConfig(model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(root / "images"), device="cpu")
+    config = TrainConfig.plain(
+        model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(root / "images"), device="cpu"
+    )
     return {**to_plain(config), "log_root": str(root / "logs"), "img_size": [32, 32], "val_resize": [36, 36]}
 
 

@@ -25,14 +25,14 @@ SCHEDULES["flat"] = lambda config, epoch, whole: config.init_lr / 2
 WARMUPS["none"] = lambda done: 1.0
 LOSSES["Smooth"] = lambda config: CrossEntropy(0.25)
 
-from utils.config import TrainConfig, train_config_from
+from utils.config import TrainConfig
 from utils.data.augment import Augmentation, TrainTransform
 from utils.training.build import make_model, make_recipe, make_state
 from utils.data.preprocess import Preprocess
 from PIL import Image
 
 names = dict(augment="invert", optimizer_type="adagrad", scheduler_type="flat", warmup_type="none", loss_type="Smooth")
-config = train_config_from({**names, "model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": 32}, "test")
+config = TrainConfig.plain(**{**names, "model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": (32, 32)})
 cpu = torch.device("cpu")
 model = make_model(config, cpu, 3)
 recipe = make_recipe(config, model, cpu, Preprocess.from_config(config))
@@ -60,5 +60,5 @@ def test_rules_look_at_no_key_that_they_do_not_declare(rule, tmp_path):
     """They are handed those alone, so that a misspelt one is an error rather than a rule that is never applied."""
     from types import SimpleNamespace
 
-    config = TrainConfig(img_path=str(tmp_path))
+    config = TrainConfig.plain(img_path=str(tmp_path))
     rule.check(SimpleNamespace(**{name: getattr(config, name) for name in rule.needs}))

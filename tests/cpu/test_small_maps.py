@@ -136,5 +136,5 @@ def test_a_network_learns_as_before(prefix, suffix):
 
 
 def test_a_run_on_a_cpu_trains_with_such_layers():
-    state, _ = new_state(TrainConfig(model_prefix="resnet", model_suffix="18", img_size=(32, 32)))
+    state, _ = new_state(TrainConfig.plain(model_prefix="resnet", model_suffix="18", img_size=(32, 32)))
     assert isinstance(state.model.conv1, SmallMapConv2d)

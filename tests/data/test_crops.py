@@ -173,7 +173,7 @@ def test_a_run_validates_on_the_same_pixels_with_and_without_cache(tmp_path):
     (tmp_path / "val" / "a").mkdir(parents=True)
     jpeg(tmp_path / "val" / "a" / "large.jpg")
     splits = Splits(None, scan(tmp_path / "val"))
-    config = TrainConfig(img_size=(56, 64), val_resize=(64, 72), num_workers=0, cache="ram")
+    config = TrainConfig.plain(img_size=(56, 64), val_resize=(64, 72), num_workers=0, cache="ram")
     steps = Preprocess.from_config(config)
     seen = [
         next(iter(make_loaders(replace(config, cache=cache), splits, steps, torch.device("cpu"))[1])).images

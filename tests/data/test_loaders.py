@@ -35,7 +35,7 @@ def images(image_folder):
 
 def config(**values):
     settings = dict(img_size=(24, 24), val_resize=(30, 28), batch_size=4, augment="tawide", random_erase_prob=0.5)
-    return TrainConfig(**{**settings, **values})
+    return TrainConfig.plain(**{**settings, **values})
 
 
 def train_batches(images, *, workers=0, epochs=2, spawn=False, cache=None, **values):
@@ -79,7 +79,7 @@ from utils.data.batches import read
 from utils.data.listing import scan
 from utils.data.loaders import train_loader
 
-config = TrainConfig(img_size=(24, 24), batch_size=2)
+config = TrainConfig.plain(img_size=(24, 24), batch_size=2)
 loader = train_loader(config, scan(sys.argv[1]), rank=0, world_size=1, workers=2, pin=False)
 for batch in read(loader):
     {inner}
@@ -255,7 +255,7 @@ def test_as_many_workers_as_the_machine_has_cores_are_not_too_many(data, recwarn
     cores = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, [min(cores)])
-        loader_of = partial(train_loader, TrainConfig(), scan(data / "train"), rank=0, world_size=1, pin=False)
+        loader_of = partial(train_loader, TrainConfig.plain(), scan(data / "train"), rank=0, world_size=1, pin=False)
         loader_of(workers=len(home_cores()))
         assert not [str(warning.message) for warning in recwarn]
         loader_of(workers=len(home_cores()) + 1)

@@ -66,7 +66,7 @@ def tar(folder, tmp_path):
     return tmp_path / "images.tar"
 
 
-CONFIG = TrainConfig(img_size=(24, 24), val_resize=(24, 24), batch_size=3)
+CONFIG = TrainConfig.plain(img_size=(24, 24), val_resize=(24, 24), batch_size=3)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -40,7 +40,7 @@ def trained(tmp_path_factory):
     sizes = dict(img_size=(32, 40), val_resize=(36, 44), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
     options = dict(epochs=2, warmup_epochs=1, batch_size=4, num_workers=0, device="cpu", use_ema=True)
     names = dict(model_prefix="squeezenet", model_suffix="1.1", init_lr=0.01, img_path=str(root / "images"))
-    checkpoint = train.run(TrainConfig(log_root=str(root / "logs"), **names, **sizes, **options)) / "best.pth"
+    checkpoint = train.run(TrainConfig.plain(log_root=str(root / "logs"), **names, **sizes, **options)) / "best.pth"
     target = root / "a model.onnx"
     assert main(["--weights", str(checkpoint), "--images", str(root / "images" / "val"), "--output", str(target)]) == 0
     return root / "images", checkpoint, target

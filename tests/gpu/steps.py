@@ -28,7 +28,7 @@ def settings(prefix, suffix, precision="float32", **changes):
     """A config that no file holds; not checked against the machine, so that float16 can be rehearsed on a CPU."""
     values = dict(model_prefix=prefix, model_suffix=suffix, img_size=(SIDE, SIDE), val_resize=(SIDE, SIDE))
     values |= dict(epochs=2, init_lr=0.01, warmup_epochs=0, use_ema=True, clip_grad=1.0, **PRECISIONS[precision])
-    return TrainConfig(**{**values, **changes})
+    return TrainConfig.plain(**{**values, **changes})
 
 
 def begin(config, device, *changes):

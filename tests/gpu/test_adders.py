@@ -12,7 +12,6 @@ from tests.gpu.runs import needs_cuda
 from tests.models.test_adder_ops import LAYERS
 from tests.models.test_addernet import written_out
 
-pytestmark = pytest.mark.xdist_group("adders")  # one process compiles
 MATRICES = [(1, 1, 1), (4, 16, 16), (50, 40, 36), (129, 147, 65), (515, 576, 64)]  # windows, K, filters
 LARGE = [(2, 64, 64, 3, 1, 1, 28, 28), (4, 128, 96, 3, 2, 1, 27, 29), (8, 256, 64, 1, 1, 0, 14, 14)]
 TOLERANCE = 1e-5  # of the largest value: float32 sums of up to 1152 terms, each rounded at 6e-8

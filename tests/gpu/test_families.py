@@ -16,11 +16,7 @@ from tests.gpu.steps import PRECISIONS, batch, begin, good_step, no_waiting, set
 from tests.helpers.initialisation import damp
 
 CPU = torch.device("cpu")
-EVERY = [  # all of a family on one process, which has the CPU's step at hand then
-    pytest.param(prefix, precision, id=f"{prefix}-{precision}", marks=pytest.mark.xdist_group(prefix))
-    for prefix in NETWORKS
-    for precision in PRECISIONS
-]
+EVERY = [pytest.param(prefix, precision, id=f"{prefix}-{precision}") for prefix in NETWORKS for precision in PRECISIONS]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def kept(state):
     return copy.deepcopy((state.model.state_dict(), state.ema.model.state_dict(), remembered))
 
 
-@pytest.mark.parametrize("prefix", [pytest.param(p, marks=pytest.mark.xdist_group(p)) for p in NETWORKS])
+@pytest.mark.parametrize("prefix", NETWORKS)
 def test_an_overflow_changes_nothing_but_the_scale(device, prefix):
     if prefix not in REHEARSED:
         needs_cuda(device, "takes too long for a rehearsal")

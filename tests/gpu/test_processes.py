@@ -31,7 +31,6 @@ def difference(folder, single, config):
     return abs(ours / theirs - 1), apart(moved(folder, config), moved(single, config))
 
 
-@pytest.mark.xdist_group("launcher")
 def test_one_process_under_nccl_trains_as_without_a_launcher(device, make_config, tmp_path):
     """Its full batches are recorded, beside the thread that watches nccl."""
     needs_cuda(device, "nccl works on GPUs alone")

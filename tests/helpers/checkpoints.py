@@ -24,7 +24,7 @@ def new_state(config, num_classes=3):
 def whole_checkpoint(classes=("ant", "bee", "cow"), **changes):
     """What the smallest network leaves after a step. changes: of the config."""
     values = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_size=(32, 32), val_resize=(36, 36), device="cpu")
-    config = TrainConfig(**{**values, "epochs": 4, "warmup_epochs": 1, "use_ema": True, **changes})
+    config = TrainConfig.plain(**{**values, "epochs": 4, "warmup_epochs": 1, "use_ema": True, **changes})
     state, preprocess = new_state(config, len(classes))
     for parameter in state.model.parameters():
         parameter.grad = torch.zeros_like(parameter)

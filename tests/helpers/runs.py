@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from utils import tables
-from utils.config import TrainConfig
-from utils.config.schema import render
+from utils.config import TrainConfig, train_config_from
+from utils.config.schema import plain_values, render
 from utils.report import run_tables
 from utils.training.metrics import metrics_from
 from utils.weights.checkpoint import load_checkpoint
@@ -57,6 +57,14 @@ def wait_for(condition, seconds=90):
         time.sleep(0.05)
 
 
+AUTO_OF_PICTURES = dict.fromkeys(("mean", "std", "img_size", "val_resize", "resize_mode", "interpolation"), "auto")
+
+
+def plain_config(**values):
+    """A checked config without 'auto': what `values` do not say is as before there was such a word."""
+    return train_config_from({**plain_values(TrainConfig), **values}, "test")
+
+
 def make_run(folder, names, *, epochs=12, confusion=None, steps_per_epoch=5, ema=True, **config):
     """The files of a made-up run over classes `names`; no tables of results where epochs is 0."""
     rng = np.random.default_rng(0)
@@ -64,7 +72,7 @@ def make_run(folder, names, *, epochs=12, confusion=None, steps_per_epoch=5, ema
         confusion = rng.poisson(0.3, (len(names), len(names))) + np.diag(rng.integers(5, 20, len(names)))
     metrics = metrics_from(confusion)
     folder.mkdir(parents=True, exist_ok=True)
-    text = render(TrainConfig(**{"epochs": epochs, **config}), "A run.")
+    text = render(TrainConfig.plain(**{"epochs": epochs, **config}), "A run.")
     (folder / "train_config.py").write_text(text, encoding="utf-8")
     (folder / "environment.json").write_text(json.dumps({"steps_per_epoch": steps_per_epoch}))
     run_tables.write_counts(folder, names, rng.integers(20, 400, len(names)), confusion.sum(axis=1))

@@ -36,9 +36,6 @@ PUBLISHED = {  # multiply-adds in 10^9: the paper's table, or torchvision's wher
 }
 
 
-pytestmark = pytest.mark.xdist_group("catalogue")  # counted once for all
-
-
 @pytest.fixture(scope="module")
 def entries():
     return catalogue()

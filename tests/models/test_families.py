@@ -3,7 +3,6 @@
 import shutil
 from functools import partial
 
-from utils.config import train_config_from
 from utils.data import crops
 from utils.tables import read_csv
 from utils.weights.load import load_weights
@@ -20,6 +19,7 @@ import train
 from models import create_model
 from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 from tests.helpers.networks import SMALLEST
+from tests.helpers.runs import plain_config
 
 QUICK_TO_TRAIN = {"squeezenet", "regnetx"}
 QUICK_TO_COMPILE = {"squeezenet"}
@@ -69,7 +69,7 @@ def test_a_run_learns_in_bfloat16_and_channels_last(prefix, suffix, ring_and_bar
     changes |= dict(init_lr=3e-4 if prefix == "vgg" else 1e-3, warmup_epochs=0, epochs=EPOCHS.get(prefix, 4))
     changes |= dict(augment="simple", horizontal_flip=0.0, optimizer_type="adamw", use_ema=False)
     changes |= dict(use_apex=True, amp_dtype="bfloat16", channels_last=True)
-    folder = train.run(train_config_from(changes, "test"))
+    folder = train.run(plain_config(**changes))
     losses = [float(row["train_loss"]) for row in read_csv(folder / "results.csv")]
     quarter = -(-len(losses) // 4)
     fall = sum(losses[-quarter:]) / sum(losses[:quarter])

@@ -18,7 +18,7 @@ from tests.helpers.networks import PREFIXES, SMALLEST
 
 HUGE = 100_000_000  # parameters: such networks come one at a time, and not in CI
 COMPARABLE = [
-    pytest.param(*names, marks=[pytest.mark.xdist_group("huge"), pytest.mark.huge] if PARAMETERS[names] > HUGE else ())
+    pytest.param(*names, marks=pytest.mark.huge if PARAMETERS[names] > HUGE else ())
     for names in list_models()
     if names in REFERENCES
 ]

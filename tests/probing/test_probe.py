@@ -8,7 +8,8 @@ from utils.config import PredictConfig, read_literals, train_config_from
 from utils.data.listing import scan
 from utils.data.pixels import normalise
 from utils.probing import features as features_module
-from utils.probing.features import features_of, linear_head
+from utils.probing.features import features_of
+from utils.probing.head import needed_head
 from utils.run.splits import read_data
 from utils.weights.checkpoint import load_checkpoint
 from utils.weights.networks import load_network
@@ -22,7 +23,7 @@ import predict
 import train
 from models import create_model
 from tests.helpers.networks import SMALLEST
-from tests.helpers.runs import results
+from tests.helpers.runs import plain_config, results
 from tools import probe
 
 CPU = torch.device("cpu")
@@ -72,10 +73,10 @@ def test_its_checkpoint_gives_the_same_figures_at_every_door(run, data, tmp_path
 def test_the_head_gives_scikit_learns_logits(run, data):
     _, _, folder = run()
     network = load_network(NetworkOptions(weights=folder / "best.pth"), CPU)
-    config = train_config_from({"img_path": str(data), "num_workers": 0, "batch_size": 4}, "test")
+    config = plain_config(img_path=str(data), num_workers=0, batch_size=4)
     images = read_data(config).val
     found = features_of(network, images, config, CPU)
-    head = linear_head(network.model)
+    head = needed_head(network.model)
     expected = found.values.astype(np.float64) @ head.weight.double().numpy(force=True).T
     expected += head.bias.double().numpy(force=True)
     shown = torch.stack([network.preprocess(images.open(i)) for i in range(len(images))])
@@ -85,7 +86,7 @@ def test_the_head_gives_scikit_learns_logits(run, data):
 
 
 def test_features_are_kept_and_computed_again_where_something_is_another(data, weights, cache, monkeypatch):
-    config = train_config_from({"img_path": str(data), "num_workers": 0, "batch_size": 4}, "test")
+    config = plain_config(img_path=str(data), num_workers=0, batch_size=4)
     images = scan(data / "val")
     network = load_network(NetworkOptions("shufflenetv2", "0.5", weights=weights, img_size=(48, 48)), CPU)
     first = features_of(network, images, config, CPU)
@@ -138,7 +139,7 @@ def test_training_goes_on_from_it(run, data, tmp_path):
     keys |= dict(
         load_from=str(folder / "best.pth"), epochs=1, warmup_epochs=0, batch_size=4, num_workers=0, init_lr=1e-6
     )
-    trained = train.run(train_config_from({**keys, "log_root": str(tmp_path / "logs"), "device": "cpu"}, "test"))
+    trained = train.run(plain_config(**keys, log_root=str(tmp_path / "logs"), device="cpu"))
     assert "fc.weight" not in (trained / "train.log").read_text()  # the head came along
     assert load_checkpoint(trained / "best.pth")["best"]["accuracy"] >= 0
 
@@ -180,7 +181,7 @@ def test_a_network_that_cannot_be_probed_leaves_the_others_in_the_table(run, wei
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--std", "0", "0.1", "0.1"], "std: expected a list of 3 times number > 0"),
+        (["--std", "0", "0.1", "0.1"], "std: expected 'auto' or a list of 3 times number > 0"),
         (["--mean", "124", "116", "104"], "mean: expected"),
         (["--folds", "100"], "--folds: 100, but no class has more than 12 images"),
     ],
@@ -203,7 +204,7 @@ def test_images_of_which_none_can_be_read_are_named(run, data):
 def test_every_other_family_has_a_linear_head(prefix):
     with torch.device("meta"):
         network = create_model(*SMALLEST[prefix], 5)
-    assert linear_head(network).out_features == 5
+    assert needed_head(network).out_features == 5
 
 
 def test_folders_of_one_class_are_an_error(weights, image_folder, capsys):

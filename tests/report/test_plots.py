@@ -92,7 +92,7 @@ def test_nothing_of_the_matrix_lies_beyond_the_picture(tmp_path, count):
 def test_the_schedule_is_the_one_that_training_uses(tmp_path):
     make_run(tmp_path, ["a"], epochs=10, warmup_epochs=2, steps_per_epoch=7)
     [line] = schedule(tmp_path).axes[0].lines
-    config = TrainConfig(epochs=10, warmup_epochs=2)
+    config = TrainConfig.plain(epochs=10, warmup_epochs=2)
     assert line.get_ydata().tolist() == [learning_rate(config, step, 7) for step in range(70)]
     assert line.get_xdata()[-1] == 69 / 7
 

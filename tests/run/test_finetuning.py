@@ -72,8 +72,8 @@ def test_a_frozen_head_cannot_be_what_the_first_epochs_train(make_config):
         ("freeze", "stages:9", "freeze: expected stages:1 to stages:5"),
         ("freeze", "layer1", "freeze: 'layer1' matches none"),
         ("freeze_epochs", 5, "freeze_epochs: 5 exceeds epochs = 4"),
-        ("layer_decay", 1.5, "layer_decay: expected a number in 0.01..1"),
-        ("head_lr_mult", 0, "head_lr_mult: expected a number > 0"),
+        ("layer_decay", 1.5, "layer_decay: expected .* a number in 0.01..1"),
+        ("head_lr_mult", 0, "head_lr_mult: expected .* a number > 0"),
         ("drop_path", 1, "drop_path: expected 'auto' or a number in 0..0.99"),
     ],
 )

@@ -1,12 +1,12 @@
 """Which key a run that waits for its data should turn, said once."""
 
-from utils.config import train_config_from
 from utils.run import hints
 from utils.run.hints import waiting_hint
 
 import pytest
 
 import train
+from tests.helpers.runs import plain_config
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_run_tells_it_once(image_folder, tmp_path, monkeypatch, capsys):
     root = image_folder({"train": {"cat": 3, "dog": 3}, "val": {"cat": 1, "dog": 1}})
     changes = dict(img_path=str(root), log_root=str(tmp_path / "logs"), num_workers=0, device="cpu", epochs=3)
     changes |= dict(model_prefix="shufflenetv2", model_suffix="0.5", warmup_epochs=0)
-    train.run(train_config_from(changes, "test"))
+    train.run(plain_config(**changes))
     _, _, after_second = capsys.readouterr().out.partition("epoch 2/3")
     assert after_second.splitlines()[1].endswith("num_workers = 4 would use cores that are there (now 0)")
     assert after_second.count("num_workers") == 1

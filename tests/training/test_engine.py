@@ -199,7 +199,9 @@ def test_a_first_step_that_is_skipped_leaves_every_optimizer_as_if_it_had_not_be
     weights = []
     for bad in ((), (0,)):
         model = Faulty(bad)
-        state = TrainState(model, make_optimizer(model, TrainConfig(optimizer_type=kind, init_lr=0.01)), None, None)
+        state = TrainState(
+            model, make_optimizer(model, TrainConfig.plain(optimizer_type=kind, init_lr=0.01)), None, None
+        )
         state.scheduler = LambdaLR(state.optimizer, lambda step: 1.0)
         state.scaler = torch.amp.GradScaler("cpu", enabled=False)
         for given in [batch(seed=9)] * len(bad) + [batch(seed=seed) for seed in range(3)]:

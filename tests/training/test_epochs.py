@@ -41,7 +41,7 @@ def data(image_folder):
 
 def settings(**values):
     shape = (SIDE, SIDE)
-    return TrainConfig(**{"img_size": shape, "val_resize": shape, "augment": "simple", "batch_size": 2, **values})
+    return TrainConfig.plain(**{"img_size": shape, "val_resize": shape, "augment": "simple", "batch_size": 2, **values})
 
 
 def loader_of(data, *, workers=0, **values):

@@ -60,7 +60,7 @@ def test_steps_through_it_are_the_same_steps():
 
 
 def test_on_a_cpu_a_network_stays_as_it_is_unless_it_is_compiled():
-    config = TrainConfig(batch_size=4, img_size=(6, 6))
+    config = TrainConfig.plain(batch_size=4, img_size=(6, 6))
     network = linear()
     assert for_training(network, config, recipe()) is network
     assert for_evaluation(network, config) is network

@@ -90,7 +90,7 @@ def test_dropout_belongs_to_what_comes_after_it():
 def trained(steps=3, epoch=0, **changes):
     """(network before, network after, state, freezing) of some steps as a run takes them."""
     values = dict(model_prefix="resnet", model_suffix="18", img_size=(32, 32), use_ema=True, warmup_epochs=0)
-    config = TrainConfig(**{**values, "init_lr": 0.05, "weight_decay": 0.1, "clip_grad": True, **changes})
+    config = TrainConfig.plain(**{**values, "init_lr": 0.05, "weight_decay": 0.1, "clip_grad": True, **changes})
     model = make_model(config, CPU, 3)
     before = copy.deepcopy(model.state_dict())
     recipe = make_recipe(config, model, CPU, Preprocess.from_config(config))

@@ -22,7 +22,7 @@ def on_meta(prefix):
 
 def test_rates_fall_by_stage_from_the_head_to_the_image():
     network = create_model("resnet", "18", 5)
-    config = TrainConfig(init_lr=0.1, layer_decay=0.5, head_lr_mult=4.0, optimizer_type="adamw", weight_decay=0.2)
+    config = TrainConfig.plain(init_lr=0.1, layer_decay=0.5, head_lr_mult=4.0, optimizer_type="adamw", weight_decay=0.2)
     rates = {id(p): group["lr"] for group in make_optimizer(network, config).param_groups for p in group["params"]}
     expected = {"fc": 0.4, "layer4": 0.05, "layer3": 0.025, "layer2": 0.0125, "layer1": 0.00625, "conv1": 0.003125}
     for name, parameter in network.named_parameters():
@@ -64,7 +64,7 @@ def test_the_optimizer_of_a_checkpoint_from_before_finds_its_parameters(prefix):
     mark = {id(p): float(i) for i, p in enumerate(parameters)}
     order = [p for group in then.param_groups for p in group["params"]]
     saved = then.state_dict() | {"state": {i: {"step": mark[id(p)]} for i, p in enumerate(order)}}
-    now = make_optimizer(network, TrainConfig(optimizer_type="adamw"))
+    now = make_optimizer(network, TrainConfig.plain(optimizer_type="adamw"))
     moved = in_order_of(network, saved, now)
     new_order = [p for group in now.param_groups for p in group["params"]]
     assert moved["state"].keys() == set(range(len(parameters)))
@@ -76,7 +76,7 @@ def test_the_optimizer_of_a_checkpoint_from_before_finds_its_parameters(prefix):
 
 def test_the_table_says_what_is_trained_when():
     network = on_meta("resnet")
-    config = TrainConfig(init_lr=0.1, layer_decay=0.5, head_lr_mult=2.0)
+    config = TrainConfig.plain(init_lr=0.1, layer_decay=0.5, head_lr_mult=2.0)
     rows = stage_rows(network, config, Freezing.of(network, "layer1|.*layer2.0.conv1", 3))
     found = {row.stage: (row.trained, row.tensors, row.decayed, row.from_epoch) for row in rows}
     assert (found["layer1"], found["fc"]) == ((0, 12, 0, 1), (2, 2, 1, 1))
@@ -89,14 +89,14 @@ def test_the_table_says_what_is_trained_when():
 )
 def test_drop_rates_reach_the_network(prefix, suffix, kind):
     name = {"DropPath": "drop_path", "Dropout": "dropout"}[kind]
-    config = TrainConfig(model_prefix=prefix, model_suffix=suffix, **{name: 0.37})
+    config = TrainConfig.plain(model_prefix=prefix, model_suffix=suffix, **{name: 0.37})
     parts = [part for part in make_model(config, CPU, 3).modules() if type(part).__name__ == kind]
     assert max(getattr(part, "rate" if kind == "DropPath" else "p") for part in parts) == pytest.approx(0.37)
     assert missing_drop_rates(config) == []
 
 
 def test_a_network_without_them_is_named_and_auto_leaves_the_networks_own():
-    config = TrainConfig(model_prefix="resnet", model_suffix="18", drop_path=0.1, dropout=0.2)
+    config = TrainConfig.plain(model_prefix="resnet", model_suffix="18", drop_path=0.1, dropout=0.2)
     assert missing_drop_rates(config) == ["drop_path", "dropout"]
-    assert drop_rates(TrainConfig(model_prefix="convnext", model_suffix="tiny")) == {}
-    assert missing_drop_rates(TrainConfig(drop_path=0.0)) == []
+    assert drop_rates(TrainConfig.plain(model_prefix="convnext", model_suffix="tiny")) == {}
+    assert missing_drop_rates(TrainConfig.plain(drop_path=0.0)) == []

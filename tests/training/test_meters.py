@@ -20,7 +20,7 @@ from tests.helpers.steps import CLASSES, SIDE, linear, recipe
 def loader(image_folder):
     """The val images of three classes, one pass a call."""
     root = image_folder({"val": {"ant": 3, "bee": 2, "cow": 4}}, size=(8, 8))
-    config = TrainConfig(img_size=(SIDE, SIDE), val_resize=(SIDE, SIDE), batch_size=2)
+    config = TrainConfig.plain(img_size=(SIDE, SIDE), val_resize=(SIDE, SIDE), batch_size=2)
     images = scan(root / "val", ["ant", "bee", "cow"])
     return val_loader(config, images, Preprocess.from_config(config), rank=0, world_size=1, workers=0, pin=False)
 

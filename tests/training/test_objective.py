@@ -24,7 +24,7 @@ from tests.helpers.steps import CLASSES, batch, linear, make_state, recipe, weig
     ],
 )
 def test_the_words_of_the_config(values, smoothing):
-    config = TrainConfig(**values)
+    config = TrainConfig.plain(**values)
     assert LOSSES[config.loss_type](config).smoothing == smoothing
 
 

@@ -58,7 +58,7 @@ def test_frozen_parameters_are_in_no_group_and_empty_groups_do_not_exist():
     ],
 )
 def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected):
-    config = TrainConfig(**values, init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
+    config = TrainConfig.plain(**values, init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
     optimizer = make_optimizer(network(), config)
     assert isinstance(optimizer, kind)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0.0]
@@ -69,7 +69,7 @@ def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected)
 
 @pytest.mark.parametrize("optimizer_type", ["sgd", "adam", "adamw"])
 def test_steps_on_a_cpu_are_those_of_the_plain_optimizer(optimizer_type):
-    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8, weight_decay=0.02)
+    config = TrainConfig.plain(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8, weight_decay=0.02)
     models = [nn.Sequential(nn.Flatten(), nn.Linear(27, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     ours, plain = (make_optimizer(model, config) for model in models)
@@ -88,7 +88,7 @@ def test_steps_on_a_cpu_are_those_of_the_plain_optimizer(optimizer_type):
 
 @pytest.mark.parametrize(("optimizer_type", "plain"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_kernels_in_channels_last_take_the_same_steps_and_are_not_copied(optimizer_type, plain):
-    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, weight_decay=0.02)
+    config = TrainConfig.plain(optimizer_type=optimizer_type, init_lr=0.01, weight_decay=0.02)
     ours = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
     theirs = copy.deepcopy(ours)
     groups = parameter_groups(theirs, config.init_lr, config.weight_decay)
@@ -129,7 +129,7 @@ def test_a_flag_among_the_lists_is_handed_on():
 @pytest.mark.parametrize("turn", [1, -1], ids=["to_channels_last", "from_channels_last"])
 def test_a_run_goes_on_as_before_in_another_memory_format(optimizer_type, turn):
     formats = (torch.contiguous_format, torch.channels_last)[::turn]
-    config = TrainConfig(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8)
+    config = TrainConfig.plain(optimizer_type=optimizer_type, init_lr=0.01, momentum=0.8)
     first, same, other = (nn.Sequential(nn.Conv2d(3, 4, 3)).to(memory_format=formats[0]) for _ in range(3))
 
     def learn(model, optimizer, seed):
@@ -150,7 +150,7 @@ def test_a_run_goes_on_as_before_in_another_memory_format(optimizer_type, turn):
 
 def test_a_resumed_run_has_its_memory_in_the_order_of_its_weights():
     checkpoint = whole_checkpoint(optimizer_type="adamw", channels_last=True)
-    config = replace(TrainConfig(**checkpoint["config"]), channels_last=False)
+    config = replace(TrainConfig.plain(**checkpoint["config"]), channels_last=False)
     state, _ = new_state(config)
     restore(checkpoint, state, Path("last.pth"))
     for parameter, values in state.optimizer.state.items():

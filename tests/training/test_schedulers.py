@@ -13,7 +13,7 @@ COSINE = dict(scheduler_type="cosine_lr", init_lr=0.1, min_lr=0.02)
 
 
 def config(**values):
-    return TrainConfig(**{"epochs": 10, "warmup_epochs": 2, **values})
+    return TrainConfig.plain(**{"epochs": 10, "warmup_epochs": 2, **values})
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,9 @@ def test_the_tool_downloads_and_says_how_to_start(server, tmp_path, capsys):
     assert get_weights.main(line) == 0
     printed = capsys.readouterr().out
     [path] = tmp_path.glob("*.pth")
-    assert f"--set load_from={path}" in printed
-    assert "--set resize_mode=shortest --set mean=[0.485,0.456,0.406]" in printed
+    assert path.parent == tmp_path
+    assert "--set model_suffix=0.5 --set pretrained=True" in printed
+    assert f"--set weights_dir={tmp_path} --set weights_mirror={server.address}" in printed
     assert load_weights(create_model("shufflenetv2", "0.5", 1000), path).missing == []
 
 

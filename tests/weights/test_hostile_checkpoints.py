@@ -2,7 +2,7 @@
 
 import os
 
-from utils.config import ConfigError, PredictConfig, train_config_from
+from utils.config import ConfigError, PredictConfig
 from utils.errors import WeightsError
 from utils.prediction.classifier import load_classifier
 from utils.run.resume import restore
@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.helpers.checkpoints import CPU, new_state, whole_checkpoint
+from tests.helpers.runs import plain_config
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def state():
 def config(use_ema):
     values = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_size=[32, 32], val_resize=[36, 36], device="cpu")
     values |= dict(epochs=4, warmup_epochs=1, img_path=os.curdir, use_ema=use_ema)
-    return train_config_from(values, "test")
+    return plain_config(**values)
 
 
 def refusal(payload, state, whole):

@@ -167,7 +167,7 @@ def predicting(path):
 
 def validating(path):
     names = {"model_prefix": "shufflenetv2", "model_suffix": "0.5", "img_size": (32, 32)}
-    config = TrainConfig(load_from=str(path), only_val=True, **names)
+    config = TrainConfig.plain(load_from=str(path), only_val=True, **names)
     file = WeightsFile(config.load_from)
     check_network(config, file.checkpoint)
     load_models(config, file, CPU, 2)

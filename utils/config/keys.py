@@ -5,7 +5,7 @@ of a file are reported together, before anything is written.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..data.crops import AREA, ASPECT
 from ..data.policies import POLICIES
@@ -14,20 +14,40 @@ from ..data.resizing import RESIZE_MODES
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
 from ..training.schedulers import SCHEDULES, WARMUPS
-from .schema import auto_or, choice, either, flag, id_list, integer, key, number, sequence, text
+from .schema import (
+    auto_key,
+    auto_keys,
+    auto_or,
+    choice,
+    either,
+    flag,
+    id_list,
+    integer,
+    key,
+    number,
+    plain_values,
+    sequence,
+    text,
+)
+
+TITLE_OF_A_RUN = "The configuration of a run: python train.py --config with this file starts it again."
 
 PAIR = sequence(integer(1), length=2)
 THREE = sequence(number(0, 1), length=3)
 
 
-DROP = "chance that {} is left out in training; auto: the network's own"
+DROP = "chance that {} is left out in training"
 RESIZE = "to val_resize whatever the shape; until it covers val_resize; or whole into img_size, between bars"
 THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The keys of train_config.py; sizes are (height, width), rates and probabilities 0..1."""
+    """The keys of train_config.py; sizes are (height, width), rates and probabilities 0..1.
+
+    A key may be 'auto' until utils/recipe has found its value from the data, the weights and the network: types are
+    those of then.
+    """
 
     config_path: str = key("", text(), "another config file to read instead of this one", group="Run")
     log_root: str = key("./logs", text(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
@@ -38,9 +58,16 @@ class TrainConfig:
     model_prefix: str = key("resnet", text(), "family of the network", group="Network")
     model_suffix: str = key("18", text(), "its variant")
     load_from: str = key("", text(), "weights to start from, or the checkpoint to resume")
+    pretrained: bool | str = key(
+        False, either(flag(), text()), "True starts from the public weights in docs/networks.md, or a name in there"
+    )
+    weights_dir: str = key("", text(), "folder of public weights; '' is torch hub's cache, which TORCH_HOME moves")
+    weights_mirror: str = key("", text(), "host in place of the one that public weights come from: https://...")
     resume: bool = key(False, flag(), "continue the run that wrote load_from, in its own folder")
-    use_ema: bool = key(False, flag(), "average the weights over time; evaluated and reported beside the raw ones")
-    ema_decay: float = key(0.9998, number(0, 1), "share of the average that an update keeps, after a warm-up")
+    use_ema: bool = auto_key(
+        False, flag(), "average the weights over time; evaluated and reported beside the raw ones", example=True
+    )
+    ema_decay: float = auto_key(0.9998, number(0, 1), "share of the average that an update keeps, after a warm-up")
     ema_steps: int = key(1, integer(1), "optimizer steps between two updates of the average")
 
     num_classes: int | Literal["auto"] = key(
@@ -52,31 +79,33 @@ class TrainConfig:
     list_cache: str = key(
         "auto", choice("auto", "none"), "auto remembers which files large folders hold, until one of them changes"
     )
-    mean: tuple = key((0.5, 0.5, 0.5), THREE, "of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]")
-    std: tuple = key(
+    mean: tuple = auto_key((0.5, 0.5, 0.5), THREE, "of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]")
+    std: tuple = auto_key(
         (0.5, 0.5, 0.5), sequence(number(above=0), length=3), "ImageNet weights want [0.229, 0.224, 0.225]"
     )
-    img_size: tuple = key((224, 224), PAIR, "height and width that the network sees")
-    val_resize: tuple = key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
-    resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
-    interpolation: str = key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
+    img_size: tuple = auto_key((224, 224), PAIR, "height and width that the network sees")
+    val_resize: tuple = auto_key((256, 256), PAIR, "val is resized to this, then centre-cropped to img_size")
+    resize_mode: str = auto_key("squash", choice(*RESIZE_MODES), RESIZE)
+    interpolation: str = auto_key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
     pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")
     num_workers: int | Literal["auto"] = key(
         "auto", auto_or(integer(0)), "loading processes per training process; 0 works everywhere"
     )
-    batch_size: int = key(128, integer(1), "images per batch and process")
+    batch_size: int = auto_key(128, integer(1), "images per batch and process")
     persistent_workers: bool = key(True, flag(), "keep the workers between epochs")
     pin_memory: bool = key(True, flag(), "page-locked batches for faster copies; CUDA only")
 
-    augment: str = key(
+    augment: str = auto_key(
         "tawide",
         choice(*POLICIES),
         "policy after crop and flip: none, RandAugment, TrivialAugmentWide, AutoAugment of that set, AugMix, 3-Augment",
         group="Augmentation",
     )
-    horizontal_flip: float = key(0.5, number(0, 1), "chance that an image is mirrored")
+    horizontal_flip: float = auto_key(0.5, number(0, 1), "chance that an image is mirrored")
     vertical_flip: float = key(0.0, number(0, 1), "chance that an image is turned upside down")
-    crop_scale: tuple = key(AREA, sequence(number(0.01, 1), length=2), "least and greatest share of the area in a crop")
+    crop_scale: tuple = auto_key(
+        AREA, sequence(number(0.01, 1), length=2), "least and greatest share of the area in a crop", example=(0.25, 1.0)
+    )
     crop_ratio: tuple = key(
         ASPECT, sequence(number(0.01, 100), length=2), "least and greatest width of a crop, in heights"
     )
@@ -84,10 +113,14 @@ class TrainConfig:
     color_jitter: float = key(0.0, number(0, 1), "greatest change of brightness, contrast and saturation, as a share")
     grayscale_prob: float = key(0.0, number(0, 1), "chance that an image loses its colours")
     blur_prob: float = key(0.0, number(0, 1), "chance that an image is blurred")
-    random_erase_prob: float = key(0.0, number(0, 1), "chance that a rectangle of an image is blanked")
-    mixup_prob: float = key(0.0, number(0, 1), "chance that a batch is blended with itself")
-    cutmix_prob: float = key(0.0, number(0, 1), "chance that a batch swaps boxes; both > 0: one of them is drawn")
-    mix_off_epochs: int = key(0, integer(0), "the last epochs train without mixing")
+    random_erase_prob: float = auto_key(
+        0.0, number(0, 1), "chance that a rectangle of an image is blanked", example=0.25
+    )
+    mixup_prob: float = auto_key(0.0, number(0, 1), "chance that a batch is blended with itself", example=0.5)
+    cutmix_prob: float = auto_key(
+        0.0, number(0, 1), "chance that a batch swaps boxes; both > 0: one of them is drawn", example=0.5
+    )
+    mix_off_epochs: int = auto_key(0, integer(0), "the last epochs train without mixing", example=5)
 
     freeze: str = key(
         "",
@@ -95,24 +128,40 @@ class TrainConfig:
         "what is never trained: '', 'body' (all but the head), 'stages:N' or a regular expression of names",
         group="Fine-tuning",
     )
-    freeze_epochs: int = key(0, integer(0), "the first epochs train the head alone")
-    layer_decay: float = key(1.0, number(0.01, 1), "learning rate of a stage, as a share of the stage behind it")
-    head_lr_mult: float = key(1.0, number(above=0), "learning rate of the head, in multiples of init_lr")
-    drop_path: float | Literal["auto"] = key("auto", auto_or(number(0, 0.99)), DROP.format("a residual branch"))
-    dropout: float | Literal["auto"] = key("auto", auto_or(number(0, 0.99)), DROP.format("a value before the head"))
+    head_init: str = auto_key(
+        "default",
+        choice("default", "probe"),
+        "how a head begins that loaded weights do not bring: at random, or fitted to what their body makes of train",
+    )
+    freeze_epochs: int = auto_key(0, integer(0), "the first epochs train the head alone", example=1)
+    layer_decay: float = auto_key(
+        1.0, number(0.01, 1), "learning rate of a stage, as a share of the stage behind it", example=0.9
+    )
+    head_lr_mult: float = auto_key(
+        1.0, number(above=0), "learning rate of the head, in multiples of init_lr", example=10.0
+    )
+    drop_path: float | Literal["auto"] = auto_key(
+        "auto", number(0, 0.99), DROP.format("a residual branch"), example=0.1
+    )
+    dropout: float | Literal["auto"] = auto_key(
+        "auto", number(0, 0.99), DROP.format("a value before the head"), example=0.2
+    )
 
-    epochs: int = key(100, integer(1), "passes over train", group="Optimisation")
-    optimizer_type: str = key("sgd", choice(*OPTIMIZERS), "how gradients move weights")
-    init_lr: float = key(0.1, number(above=0), "learning rate after the warm-up")
+    epochs: int = auto_key(100, integer(1), "passes over train", group="Optimisation")
+    max_minutes: float = key(0, number(0), "minutes until the run ends, if epochs is auto; 0 is no limit")
+    optimizer_type: str = auto_key("sgd", choice(*OPTIMIZERS), "how gradients move weights")
+    init_lr: float = auto_key(0.1, number(above=0), "learning rate after the warm-up", example=0.001)
     momentum: float = key(0.9, number(0, 1), "of sgd and rmsprop")
     nesterov: bool = key(False, flag(), "Nesterov's momentum, sgd only")
-    weight_decay: float = key(1e-4, number(0), "on weight matrices and kernels; biases and norms are left alone")
+    weight_decay: float = auto_key(1e-4, number(0), "on weight matrices and kernels; biases and norms are left alone")
     betas: tuple = key((0.9, 0.999), sequence(number(0, 1), length=2), "of adam and adamw")
     eps: float = key(1e-6, number(above=0), "of adam, adamw and rmsprop")
     accumulate_steps: int = key(1, integer(1), "batches per optimizer step")
-    clip_grad: float | bool = key(False, either(flag(), number(above=0)), "norm to clip gradients at; True means 1")
+    clip_grad: float | bool = auto_key(
+        False, either(flag(), number(above=0)), "norm to clip gradients at; True means 1", example=1.0
+    )
     loss_type: str = key("CELoss", choice(*LOSSES), "the second smooths labels by 0.1")
-    smoothing: float = key(0.0, number(0, 1), "label smoothing")
+    smoothing: float = auto_key(0.0, number(0, 1), "label smoothing", example=0.1)
 
     scheduler_type: str = key(
         "cosine_lr",
@@ -120,12 +169,12 @@ class TrainConfig:
         "cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch",
         group="Learning rate",
     )
-    min_lr: float = key(1e-7, number(0), "floor of the cosine")
+    min_lr: float = auto_key(1e-7, number(0), "floor of the cosine")
     lr_gamma: float | Literal["auto"] = key(
         "auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr"
     )
     steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
-    warmup_epochs: int = key(5, integer(0), "counted within epochs; 0 means none")
+    warmup_epochs: float = auto_key(5, number(0), "counted within epochs, in parts of one too; 0 means none")
     warmup_type: str = key("linear", choice(*WARMUPS), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'", group="Machine")
@@ -147,6 +196,11 @@ class TrainConfig:
     dist_url: str = key("env://", text(), "where the processes meet")
     sync_bn: bool = key(False, flag(), "BatchNorm statistics over all processes")
 
+    @classmethod
+    def plain(cls, **values: Any) -> "TrainConfig":
+        """Without a key that waits for its rule: `values`, and for the others what runs had before there were rules."""
+        return cls(**{**plain_values(cls), **values})
+
     @property
     def gamma(self) -> float:
         return self.lr_gamma if self.lr_gamma != "auto" else 0.1 if self.scheduler_type == "step_lr" else 0.9
@@ -155,6 +209,9 @@ class TrainConfig:
     def clip_norm(self) -> float:
         """Norm at which gradients are clipped; infinity where they are not."""
         return float("inf") if self.clip_grad is False else float(self.clip_grad)
+
+
+AUTO_KEYS = auto_keys(TrainConfig)
 
 
 @dataclass(frozen=True, kw_only=True)

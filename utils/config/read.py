@@ -12,9 +12,9 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..text import shown
-from .keys import PredictConfig, TrainConfig
+from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
 from .rules import predict_problems, train_problems
-from .schema import check
+from .schema import check, plain_values
 
 
 def load_train_config(path: str | Path = "train_config.py", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -127,5 +127,12 @@ def _read_file(path: Path) -> dict[str, Any]:
         if not isinstance(older, dict) or not isinstance(older.get("cfg"), dict):
             raise ConfigError(str(path), ["configurations: expected {'cfg': dict(...)}"])
         return dict(older["cfg"])
+    before = plain_values(TrainConfig) if _is_of_a_run(path) else {}
     code = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
-    return {k: v for k, v in module.items() if not k.startswith("_") and not isinstance(v, code)}
+    return before | {k: v for k, v in module.items() if not k.startswith("_") and not isinstance(v, code)}
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether a run has saved it: the keys that such a file lacks are younger than the run, which had no 'auto'."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().removeprefix("# ").strip() == TITLE_OF_A_RUN

@@ -15,6 +15,7 @@ import torch
 
 from models import create_model, family_of, list_models, native_img_size
 from models.layers import check_img_size
+from models.public_weights import public_weights
 
 from ..data.traversal import list_classes
 from ..errors import DataError
@@ -23,6 +24,7 @@ from ..training.freezing import Freezing
 
 MOST_LETTERS = 60  # of exp_name: file systems take 255 bytes
 LARGEST_SIDE = 2**14  # pixels of what a network is shown
+FOUND_ELSEWHERE = ("device", "gpu_ids", "num_classes", "num_workers", "world_size")  # rules here know their 'auto'
 MOST = {"img_size": LARGEST_SIDE, "val_resize": LARGEST_SIDE, "num_workers": 1000, "epochs": 10**6}
 
 DIGITS_PATH = "./data/digits"  # made where it is missing
@@ -60,10 +62,14 @@ def predict_problems(values: dict[str, Any]) -> list[str]:
 
 
 def _problems(values: dict[str, Any], rules: Sequence[Rule]) -> list[str]:
-    """values: of the keys that are in order; those of the others are missing, and reported already."""
+    """values: of the keys that are in order; those of the others are missing, and reported already.
+
+    What utils/recipe is still to find contradicts nothing: its rules look at the others.
+    """
+    known = {name for name, value in values.items() if name in FOUND_ELSEWHERE or value != "auto"}
     problems = []
     for each in rules:
-        if all(name in values for name in each.needs):
+        if known.issuperset(each.needs):
             problems.append(each.check(SimpleNamespace(**{name: values[name] for name in each.needs})))
     return [problem for problem in problems if problem]
 
@@ -74,6 +80,19 @@ def known_network(c: SimpleNamespace) -> str | None:
         native_img_size(c.model_prefix, c.model_suffix)
     except ValueError as error:
         return str(error)
+    return None
+
+
+@rule("pretrained", "load_from", "only_val", "model_prefix", "model_suffix")
+def known_weights(c: SimpleNamespace) -> str | None:
+    if c.pretrained is False or known_network(c):
+        return None
+    if c.load_from and not c.only_val:
+        return "pretrained: goes without load_from, which names weights too"
+    try:
+        public_weights(c.model_prefix, c.model_suffix, c.pretrained if isinstance(c.pretrained, str) else "")
+    except ValueError as error:
+        return f"pretrained: {error}"
     return None
 
 

@@ -25,7 +25,30 @@ class Kind:
 
 def key(default: Any, kind: Kind, meaning: str, *, group: str = "") -> Any:
     """A field of a schema. `group` starts a new section of the config file with this title."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "meaning": meaning, "group": group})
+    return dataclasses.field(
+        default=default, metadata={"kind": kind, "meaning": meaning, "group": group, "plain": default}
+    )
+
+
+def auto_key(plain: Any, kind: Kind, meaning: str, *, group: str = "", example: Any = None) -> Any:
+    """A field whose default is 'auto', which a rule of utils/recipe makes a value of `kind` before a run begins.
+
+    plain: what runs had that were saved before there were such rules; without effect where a key can be so.
+    example: of a value, for the comment of the config file; where it is None, `plain` is one.
+    """
+    metadata = {"kind": auto_or(kind), "meaning": meaning, "group": group, "plain": plain, "auto": True}
+    metadata["example"] = plain if example is None else example
+    return dataclasses.field(default="auto", metadata=metadata)
+
+
+def auto_keys(schema: type) -> tuple[str, ...]:
+    """Of the fields that `auto_key` has declared."""
+    return tuple(field.name for field in dataclasses.fields(schema) if field.metadata.get("auto"))
+
+
+def plain_values(schema: type) -> dict[str, Any]:
+    """The value of each key in runs that were saved before it could be 'auto', or before there was such a key."""
+    return {field.name: field.metadata["plain"] for field in dataclasses.fields(schema)}
 
 
 def text() -> Kind:
@@ -104,7 +127,10 @@ def either(*kinds: Kind) -> Kind:
 
 
 def auto_or(kind: Kind) -> Kind:
-    return either(Kind("'auto'", lambda value: value if value == "auto" else _refuse()), kind)
+    """`kind`, or the word 'auto'."""
+    if kind.choices:
+        return choice("auto", *kind.choices)
+    return either(Kind("'auto'", lambda value: value if _is(value, str) and value == "auto" else _refuse()), kind)
 
 
 def _is(value: Any, *types: type) -> bool:
@@ -144,7 +170,9 @@ def render(config: Any, title: str) -> str:
 def comment(field: dataclasses.Field) -> str:
     """What a config file says of a key: the words to choose from, if it is a choice, and the meaning."""
     choices, meaning = field.metadata["kind"].choices, field.metadata["meaning"]
-    return f"{', '.join(map(repr, choices))}: {meaning}" if choices else meaning
+    if choices:
+        return f"{', '.join(map(repr, choices))}: {meaning}"
+    return f"'auto' or such as {literal(field.metadata['example'])}: {meaning}" if "auto" in field.metadata else meaning
 
 
 def help_text(schema: type) -> str:

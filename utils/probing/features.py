@@ -4,25 +4,20 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-
-from models import family_of
 
 from ..config.keys import TrainConfig
-from ..data.batches import Batch
 from ..data.loaders import val_loader, worker_count
 from ..data.source import ImageList
-from ..errors import WeightsError
 from ..files import atomic_file
 from ..training.evaluate import evaluate
 from ..training.state import Recipe
 from ..user_cache import cache_path, make_folder, read_own, remove_forgotten
 from ..weights.networks import LoadedNetwork
+from .head import HeadInputs, needed_head
 
 
 @dataclass(frozen=True)
@@ -39,51 +34,12 @@ class Features:
         return images.targets[self.indices]
 
 
-def linear_head(network: nn.Module) -> nn.Linear:
-    """The layer that makes logits of features. Raises WeightsError where it is no linear one."""
-    family = family_of(network)
-    parts = dict(network.named_modules())
-    heads = [parts.get(name) for name in family.head.split()]
-    if len(heads) != 1 or not isinstance(heads[0], nn.Linear):
-        raise WeightsError(f"{family.prefix}: its head is no linear layer, so that none can be fitted in its place")
-    return heads[0]
-
-
-class HeadInputs:
-    """A Meter that keeps what the head is given."""
-
-    def __init__(self, head: nn.Linear) -> None:
-        self.rows: list[Tensor] = []
-        self.indices: list[Tensor] = []
-        self.head = head
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        hook = self.head.register_forward_pre_hook(lambda _, given: self.rows.append(given[0].detach().float()))
-        try:
-            yield
-        finally:
-            hook.remove()
-
-    def update(self, batch: Batch, logits: Tensor) -> None:
-        self.indices.append(batch.indices)
-
-    def reduce(self) -> None:
-        """There is one process."""
-
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, D) features and (N,) indices."""
-        if not self.rows:
-            return np.zeros((0, self.head.in_features), np.float32), np.zeros(0, np.int64)
-        return torch.cat(self.rows).cpu().numpy(), torch.cat(self.indices).numpy()
-
-
 def features_of(network: LoadedNetwork, images: ImageList, config: TrainConfig, device: torch.device) -> Features:
     """From the disk where the same weights have been shown the same files, else computed and kept there.
 
     config: of which batch_size and num_workers count. Raises WeightsError for a network without a linear head.
     """
-    head = linear_head(network.model)
+    head = needed_head(network.model)
     path = cache_path("features", f"{fingerprint(network, images, device)}.npz")
     if path is not None and (kept := _read(path, len(images), head.in_features)) is not None:
         return kept

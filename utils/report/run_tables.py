@@ -134,4 +134,4 @@ def read_counts(folder: Path) -> tuple[list[str], np.ndarray]:
         return [row["class"] for row in rows], counts
 
 
-CONFIG, ENVIRONMENT = "train_config.py", "environment.json"
+CONFIG, ENVIRONMENT, RECIPE = "train_config.py", "environment.json", "recipe.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError, TrainConfig, read_literals
-from ..config.schema import check
+from ..config.schema import check, plain_values
 from ..errors import DataError
 from ..text import shown
 from .run_tables import CONFIG, ENVIRONMENT
@@ -29,7 +29,7 @@ def check_run(folder: Path) -> None:
 def read_config(folder: Path) -> TrainConfig:
     """The config of a run, each key checked by itself: neither data nor device have to be here any more."""
     path = folder / CONFIG
-    values, problems = check(TrainConfig, read_literals(path))
+    values, problems = check(TrainConfig, {**plain_values(TrainConfig), **read_literals(path)})
     if problems:
         raise ConfigError(str(path), problems)
     return TrainConfig(**values)

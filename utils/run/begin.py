@@ -18,9 +18,10 @@ from ..training.engine import steps_of
 from ..training.freezing import Freezing
 from ..training.groups import stage_rows
 from ..training.state import Recipe, TrainState
-from ..weights.load import load_weights
-from .folder import RunFolder, open_run_folder
-from .state import RunState
+from ..weights.load import fill
+from ..weights.public import obtain_pretrained
+from ..weights.weights_file import WeightsFile
+from .head_start import start_at_probe
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,27 @@ class Parts:
         return steps_of(len(self.train_loader), self.recipe.accumulate)
 
 
-def assemble(config: TrainConfig, splits: Splits, device: torch.device, *, load: bool) -> Parts:
-    """load: whether config.load_from names weights to start from. Raises WeightsError where they do not fit."""
+def weights_to_start_from(config: TrainConfig) -> WeightsFile | None:
+    """Those that the config names, on the disk. Raises DownloadError for public ones that cannot be had."""
+    path = config.load_from or obtain_pretrained(config, log.info, log.warning)
+    return WeightsFile(path) if path else None
+
+
+def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights: WeightsFile | None = None) -> Parts:
+    """weights: to start from. Raises WeightsError where they do not fit."""
     preprocess = Preprocess.from_config(config)
     loaders = make_loaders(config, splits, preprocess, device)
     model = make_model(config, device, len(splits.classes))
     recipe = make_recipe(config, model, device, preprocess)
-    if load and config.load_from:
-        log.info(str(load_weights(model, config.load_from)))
+    if weights is not None:
+        log.info(str(fill(model, weights.state, str(weights.path), note=weights.note)))
+        if config.head_init == "probe":
+            start_at_probe(model, config, splits.training, preprocess, recipe)
     if config.sync_bn and distributed.world_size() > 1:
         model = synchronised(model, device)
     freezing = make_freezing(config, model)
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
     return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
-
-
-def begin(config: TrainConfig) -> tuple[RunState, RunFolder]:
-    """Of a new run."""
-    return RunState(), open_run_folder(config)
 
 
 def report_stages(parts: Parts) -> None:

@@ -22,6 +22,7 @@ from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
 from .folder import open_run_folder
+from .plan import planned_validation
 from .scoring import score
 from .splits import read_data
 
@@ -36,7 +37,9 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     file = WeightsFile(config.load_from)
     payload = file.checkpoint
     check_network(config, payload)
-    splits = Splits(None, read_data(config, payload["classes"] if payload else None).val)
+    splits = read_data(config, payload["classes"] if payload else None)
+    config = planned_validation(config, splits, device, file)
+    splits = Splits(None, splits.val)
     preprocess = read_preprocess(payload["preprocess"]) if payload else Preprocess.from_config(config)
     models = load_models(config, file, device, len(splits.classes))
     recipe = make_recipe(config, models["net"], device, preprocess)

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from .. import distributed
-from ..config.keys import TrainConfig
-from ..config.schema import render
+from .. import distributed, tables
+from ..config.keys import TITLE_OF_A_RUN, TrainConfig
+from ..config.schema import literal, render
 from ..data.source import Splits
 from ..errors import ConfigError
 from ..files import atomic_file, remove_drafts, write_text
+from ..recipe.row import Row
 from ..report import run_tables
-from ..report.run_tables import CONFIG, ENVIRONMENT
+from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
 from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
-TITLE = "The configuration of a run: python train.py --config with this file starts it again."
 
 
 class RunFolder:
@@ -36,7 +36,7 @@ class RunFolder:
         """The files that do not wait for an epoch. steps_per_epoch: 0 where nothing is trained."""
         if not self.writes:
             return
-        write_text(self.path / CONFIG, render(config, TITLE))
+        self.write_config(config)
         facts = {**environment, "steps_per_epoch": steps_per_epoch}
         self._write_json(ENVIRONMENT, facts)
         self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
@@ -47,6 +47,16 @@ class RunFolder:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write_config(self, config: TrainConfig) -> None:
+        if self.writes:
+            write_text(self.path / CONFIG, render(config, TITLE_OF_A_RUN))
+
+    def record_recipe(self, rows: Sequence[Row]) -> None:
+        """recipe.csv: the keys that were 'auto', with what was found and why."""
+        if self.writes and rows:
+            cells = [(row.key, literal(row.value), row.why) for row in rows]
+            tables.write_csv(self.path / RECIPE, ("key", "value", "why"), cells)
 
     def rewind(self, history: list[dict[str, Any]]) -> None:
         """Bring the tables back to `history`, where the run resumes from: later epochs will come again."""

@@ -27,6 +27,7 @@ class Epoch:
     classes: list[str]
     progress: Progress  # of the training, over all ranks
     is_best: bool
+    epochs: int  # that the run is to have
 
     @property
     def row(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Lines:
 
     def on_epoch(self, epoch: Epoch) -> None:
         row, progress = epoch.row, epoch.progress
-        parts = [f"epoch {row['epoch']}/{self.config.epochs}"]
+        parts = [f"epoch {row['epoch']}/{epoch.epochs}"]
         parts += [f"{self.NAMES.get(name, name)} {row[name]:.4f}" for name in self.COLUMNS if name in row]
         parts += [f"lr {row['lr']:.3g}", f"{row['images_per_second']:.0f} images/s"]
         parts += [f"waiting {row['data_wait']:.0%}", f"{row['seconds']:.1f} s"]

@@ -10,16 +10,16 @@ from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import log
-from ..torch_private import remember_rates
 from ..training.groups import in_order_of
 from ..training.optim import load_optimizer
-from ..training.schedulers import learning_rate
+from ..training.schedulers import learning_rate, set_rates
 from ..training.state import Progress, TrainState
 from ..weights.best import Best
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
 from .state import RunState
+from .time_limit import TimeLimit
 
 NETWORK = ("model_prefix", "model_suffix", "classes")
 GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
@@ -153,18 +153,9 @@ def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> RunSta
     for group, option in zip(state.optimizer.param_groups, options):
         group.update(option)
     state.scheduler.base_lrs = rates
-    _set_rates(state)
+    set_rates(state.scheduler)
     state.step = checkpoint["step"]
     return RunState.from_checkpoint(checkpoint)
-
-
-def _set_rates(state: TrainState) -> None:
-    """The learning rates of the scheduler's step, as its own step() computes them."""
-    scheduler = state.scheduler
-    rates = [base * rate(scheduler.last_epoch) for base, rate in zip(scheduler.base_lrs, scheduler.lr_lambdas)]
-    remember_rates(scheduler, rates)
-    for group, rate in zip(state.optimizer.param_groups, rates):
-        group["lr"] = rate
 
 
 def find_place(
@@ -188,7 +179,7 @@ def find_place(
         within = min(now, within // _images_per_step(vars(config), distributed.world_size()))
     state.step = run_state.epoch * now + within
     state.scheduler.last_epoch = round(state.scheduler.last_epoch * now / then)
-    _set_rates(state)
+    set_rates(state.scheduler)
     log.warning(f"forced: {found}; epoch {run_state.epoch + 1} goes on at step {within + 1} of {now}")
 
 
@@ -242,3 +233,9 @@ def _short(value: Any) -> str:
     if isinstance(value, list) and len(value) > 5:
         return f"{len(value)} classes ({', '.join(value[:5])} ...)"
     return repr(value)
+
+
+def with_time_left(config: TrainConfig, checkpoint: dict[str, Any], limit: TimeLimit) -> TrainConfig:
+    """The limit of a run that is resumed counts what was spent before; there is none where the user sets epochs now."""
+    limit.spent_before(sum(row["seconds"] for row in checkpoint["history"]) + checkpoint["progress"]["seconds"])
+    return replace(config, max_minutes=0) if config.epochs != checkpoint["config"]["epochs"] else config

@@ -16,7 +16,7 @@ from ..signals import Stopped, StopRequest
 from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
 from ..training.fixed_shape import for_evaluation
-from ..training.schedulers import learning_rate
+from ..training.schedulers import lay_anew, learning_rate
 from ..training.state import Progress, summed
 from .begin import Parts
 from .folder import RunFolder
@@ -25,15 +25,22 @@ from .observers import Epoch, Lines, Observer, RunTables
 from .saver import Saver
 from .scoring import Scored, score
 from .state import RunState, to_checkpoint
+from .time_limit import TimeLimit
 
 
 class Trainer(StepHooks):
     def __init__(
-        self, parts: Parts, run_state: RunState, folder: RunFolder, observers: Sequence[Observer] = ()
+        self,
+        parts: Parts,
+        run_state: RunState,
+        folder: RunFolder,
+        limit: TimeLimit,
+        observers: Sequence[Observer] = (),
     ) -> None:
-        """observers: beside the tables and the log, which every run has."""
+        """limit: begun with the run.  observers: beside the tables and the log, which every run has."""
         self.parts, self.config, self.state = parts, parts.config, parts.state
-        self.run_state, self.folder = run_state, folder
+        self.run_state, self.folder, self.limit = run_state, folder, limit
+        self.ends = [time.monotonic()]  # of the epochs since this process began with the one under way
         self.networks = Networks(self.state.model, parts.freezing, self.config, parts.recipe, run_state.epoch)
         self.scored: dict[str, nn.Module] = {"net": for_evaluation(self.state.model, self.config)}
         if self.state.ema is not None:
@@ -115,15 +122,41 @@ class Trainer(StepHooks):
         run_state.history.append(row)
         run_state.epoch += 1
         run_state.progress = Progress(in_a_row=progress.in_a_row)
+        self._keep_to_limit()
         checkpoint = self._checkpoint(run_state)
         if is_best:
             self.saver.best(checkpoint, winner.evaluation, winner.metrics)
-        epoch = Epoch(run_state.history, scored[0].metrics, list(self.parts.splits.classes), progress, is_best)
+        epoch = Epoch(
+            run_state.history, scored[0].metrics, list(self.parts.splits.classes), progress, is_best, self.config.epochs
+        )
         for observer in self.observers:
             observer.on_epoch(epoch)
         # last, so that a run that is killed before does all of it again
         self.saver.last(checkpoint, final=run_state.epoch == self.config.epochs)
         self.saver.write("the pictures", self.folder.draw_now_and_then)
+
+    def _keep_to_limit(self) -> None:
+        """With max_minutes: as many epochs as fit by what the last ones took, and the schedule for so many."""
+        finished = self.run_state.epoch
+        if not self.config.max_minutes or finished == self.config.epochs:
+            return
+        self.ends.append(time.monotonic())
+        first = finished - len(self.ends) + 1
+        whole = self.ends[max(0, self.config.freeze_epochs - first) :]  # those that trained all of the network
+        if len(whole) < 2:
+            return
+        seconds = (whole[-1] - whole[0]) / (len(whole) - 1)
+        epochs = self.limit.epochs_in_all(finished, self.config.epochs, seconds)
+        if epochs == self.config.epochs:
+            return
+        log.info(
+            f"max_minutes: an epoch takes {seconds:.1f} s, so that {epochs} fit, not {self.config.epochs}; the "
+            "schedule is laid anew"
+        )
+        self.config = replace(self.config, epochs=epochs, mix_off_epochs=min(self.config.mix_off_epochs, epochs))
+        self.parts = replace(self.parts, config=self.config)
+        lay_anew(self.state.scheduler, self.config, self.parts.steps_per_epoch)
+        self.folder.write_config(self.config)
 
     def _row(self, progress: Progress, scored: list[Scored], seconds: float) -> dict[str, Any]:
         """Of results.csv. seconds: of the whole epoch."""

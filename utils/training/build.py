@@ -49,11 +49,19 @@ def make_model(config: Any, device: torch.device, num_classes: int) -> nn.Module
     return speed_up_small_maps(model.to(device))
 
 
+def own_drop_rates(prefix: str, suffix: str) -> dict[str, float]:
+    """Those of drop_path and dropout that a network has, at the rates that it has by itself."""
+    family = family_of(prefix)
+    accepted = inspect.signature(family.network).parameters
+    names = [name for name in ("drop_path", "dropout") if name in accepted]
+    return {name: family.variants[suffix].get(name, accepted[name].default) for name in names}
+
+
 def drop_rates(config: Any) -> dict[str, Any]:
     """The config's drop_path and dropout where they are numbers, as far as its network takes them."""
     asked = {"drop_path": config.drop_path, "dropout": config.dropout}
-    accepted = inspect.signature(family_of(config.model_prefix).network).parameters
-    return {name: rate for name, rate in asked.items() if rate != "auto" and name in accepted}
+    own = own_drop_rates(config.model_prefix, config.model_suffix)
+    return {name: rate for name, rate in asked.items() if rate != "auto" and name in own}
 
 
 def missing_drop_rates(config: Any) -> list[str]:

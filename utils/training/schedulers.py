@@ -11,6 +11,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..torch_private import remember_rates
+
 WARMUP_START, WARMUP_HOLD = 0.05, 1 / 3  # shares of init_lr: where 'linear' starts, what 'constant' holds
 
 
@@ -52,6 +54,25 @@ WARMUPS: dict[str, Callable[[float], float]] = {
 }
 
 
+def set_rates(scheduler: LambdaLR) -> None:
+    """The learning rates of the scheduler's step, as its own step() computes them."""
+    rates = [base * rate(scheduler.last_epoch) for base, rate in zip(scheduler.base_lrs, scheduler.lr_lambdas)]
+    remember_rates(scheduler, rates)
+    for group, rate in zip(scheduler.optimizer.param_groups, rates):
+        group["lr"] = rate
+
+
+def lay_anew(scheduler: LambdaLR, config: Any, steps_per_epoch: int) -> None:
+    """The schedule of another config, from the step where it is."""
+    scheduler.lr_lambdas = [_share(config, steps_per_epoch)] * len(scheduler.lr_lambdas)
+    set_rates(scheduler)
+
+
 def make_scheduler(optimizer: Optimizer, config: Any, steps_per_epoch: int) -> LambdaLR:
     """`learning_rate` in the shape of a torch scheduler, to be stepped after each optimizer step."""
-    return LambdaLR(optimizer, lambda step: learning_rate(config, step, steps_per_epoch) / config.init_lr)
+    return LambdaLR(optimizer, _share(config, steps_per_epoch))
+
+
+def _share(config: Any, steps_per_epoch: int) -> Callable[[int], float]:
+    """Of the first rate, at each step."""
+    return lambda step: learning_rate(config, step, steps_per_epoch) / config.init_lr

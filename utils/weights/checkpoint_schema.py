@@ -10,9 +10,8 @@ from torch.optim import Optimizer
 
 from models import create_model, native_img_size
 
-from ..config import TrainConfig
-from ..config.keys import PAIR
-from ..config.schema import Kind, check, choice, integer
+from ..config.keys import AUTO_KEYS, PAIR, TrainConfig
+from ..config.schema import Kind, check, choice, integer, plain_values
 from ..errors import WeightsError
 from ..text import shown
 from .best import Best
@@ -26,7 +25,7 @@ MOST = 2**53  # no count of ours comes near
 def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     """The checkpoint `payload`, read from `path`, with every entry of the right type and range.
 
-    What best.pth does not hold is None. Keys that config lacks get their defaults. dist_url becomes the default:
+    What best.pth does not hold is None. Keys that config lacks are as they were before. dist_url becomes the default:
     processes meet where the user says, not where a file does. Raises WeightsError naming the entries at fault.
     """
     weights_alone = "weights_of" in payload
@@ -34,7 +33,9 @@ def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     problems = [problem for name, kind in entries.items() if (problem := _problem(payload, name, kind))]
     values: dict[str, Any] = {}  # of config
     if isinstance(payload.get("config"), dict):
-        values, found = check(TrainConfig, {k: v for k, v in payload["config"].items() if k in _KEYS})
+        saved = {k: v for k, v in payload["config"].items() if k in _KEYS}
+        values, found = check(TrainConfig, {**plain_values(TrainConfig), **saved})
+        found += [f"{name}: 'auto' in the checkpoint of a run, which has found a value" for name in _waiting(values)]
         problems += [f"config: {sentence}" for sentence in [*found, *_network_problems(payload["config"])]]
     if problems := problems or _size_problems(payload, {**values, **payload["config"]}):
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
@@ -141,6 +142,12 @@ def _kind(expects: str, holds: Callable[[Any], Any]) -> Kind:
         return value
 
     return Kind(expects, convert)
+
+
+def _waiting(values: dict[str, Any]) -> list[str]:
+    """The keys that are 'auto' though they were not before there were rules."""
+    plain = plain_values(TrainConfig)
+    return [name for name in AUTO_KEYS if values.get(name) == "auto" != plain[name]]
 
 
 def _size_problems(payload: dict[str, Any], config: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models import create_model, family_of
 from models.dialects import ENOUGH, identify, translate
 
-from ..config import PredictConfig
+from ..config.keys import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from .best import scored_weights

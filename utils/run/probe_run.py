@@ -10,29 +10,24 @@ from ..config.keys import TrainConfig
 from ..config.read import to_plain
 from ..data.loaders import make_loaders
 from ..data.source import Splits
-from ..run.environment import environment
-from ..run.folder import open_run_folder
-from ..run.scoring import score
+from ..probing.fit import LinearClassifier
+from ..probing.head import set_head
 from ..training.build import make_recipe
 from ..training.metrics import Metrics
 from ..weights.checkpoint import BEST
 from ..weights.load import fill
 from ..weights.networks import LoadedNetwork
-from .features import linear_head
-from .fit import LinearClassifier
+from .environment import environment
+from .folder import open_run_folder
+from .scoring import score
 
 
 def with_head(network: LoadedNetwork, classifier: LinearClassifier) -> nn.Module:
     """A copy of the network, whose head gives the classifier's logits."""
-    spec = replace(network.spec, num_classes=len(classifier.bias))
-    model = spec.build()
+    model = replace(network.spec, num_classes=len(classifier.bias)).build()
     body = {name: tensor.cpu() for name, tensor in network.model.state_dict().items()}
     fill(model, body, "features")
-    head = linear_head(model)
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(classifier.weight))
-        if head.bias is not None:
-            head.bias.copy_(torch.from_numpy(classifier.bias))
+    set_head(model, classifier)
     return model
 
 

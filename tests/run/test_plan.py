@@ -1,0 +1,121 @@
+"""'auto' in whole runs: a table with reasons, numbers in config and checkpoint, what a repeat and a resume keep."""
+
+import shutil
+from dataclasses import replace
+
+from utils import tables
+from utils.config import ConfigError, load_train_config
+from utils.config.keys import AUTO_KEYS
+from utils.config.schema import literal
+from utils.run.time_limit import TimeLimit
+from utils.weights.checkpoint import load_checkpoint
+
+import pytest
+import torch
+
+import train
+from tests.helpers.runs import assert_same_run, results
+
+
+@pytest.fixture
+def auto_config(make_config):
+    """auto_config(**changes): every key that can be is 'auto', but what keeps the run short."""
+
+    def make(**changes):
+        short = {"img_size": [32, 32], "val_resize": [36, 36], "batch_size": 4, "epochs": 2}
+        return make_config(**{**dict.fromkeys(AUTO_KEYS, "auto"), **short, **changes})
+
+    return make
+
+
+def test_what_was_found_is_told_and_kept(auto_config):
+    config = auto_config()
+    folder = train.run(config)
+    rows = tables.read_csv(folder / "recipe.csv")
+    found = [key for key in AUTO_KEYS if getattr(config, key) == "auto"]
+    assert [row["key"] for row in rows] == found
+    saved = load_train_config(folder / "train_config.py")
+    said = (folder / "train.log").read_text(encoding="utf-8")
+    checkpoint = load_checkpoint(folder / "last.pth")["config"]
+    for row in rows:
+        value = getattr(saved, row["key"])
+        assert value != "auto"
+        assert literal(value) == row["value"]
+        assert checkpoint[row["key"]] == (list(value) if isinstance(value, tuple) else value)
+        assert f"{row['value']}  {row['why']}" in said
+    assert_same_run(train.run(saved), folder)
+    assert not (folder.parent / "exp1" / "recipe.csv").exists()
+
+
+def test_a_resume_keeps_it_though_the_folders_have_grown(auto_config, data):
+    config = auto_config()
+    folder = train.run(config)
+    before = load_train_config(folder / "train_config.py")
+    for number in range(40):
+        shutil.copy(data / "train/ant/00.png", data / f"train/ant/copy{number}.png")
+    resumed = replace(before, resume=True, load_from=str(folder / "last.pth"), epochs=3)
+    train.run(resumed, force=True)
+    after = load_train_config(folder / "train_config.py")
+    assert replace(after, epochs=2) == before
+    with pytest.raises(ConfigError, match="init_lr: 'auto' is found as a run begins"):
+        train.run(replace(resumed, init_lr="auto"))
+
+
+def test_a_saved_config_of_an_earlier_version_is_no_recipe(auto_config, tmp_path):
+    """Keys that it lacks were not there: 'auto' would make another run of it."""
+    folder = train.run(auto_config())
+    lines = (folder / "train_config.py").read_text(encoding="utf-8").splitlines(keepends=True)
+    older = tmp_path / "older.py"
+    older.write_text("".join(line for line in lines if not line.startswith(("layer_decay", "crop_scale"))))
+    config = load_train_config(older)
+    assert (config.layer_decay, config.crop_scale) == (1.0, (0.08, 1.0))
+    older.write_text("# mine\n" + "".join(lines[1:3]))
+    assert load_train_config(older).layer_decay == "auto"
+
+
+def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_path):
+    first = train.run(auto_config(mean=[0.1, 0.2, 0.3]))
+    state = torch.load(first / "best.pth", weights_only=True)["net"]
+    del state["fc.weight"], state["fc.bias"]
+    torch.save(state, tmp_path / "body.pth")
+    folder = train.run(auto_config(load_from=str(tmp_path / "body.pth"), epochs=1))
+    said = (folder / "train.log").read_text(encoding="utf-8")
+    assert "head: logistic regression on 1024 features of 21 images" in said
+    assert load_train_config(folder / "train_config.py").head_init == "probe"
+    again = train.run(auto_config(load_from=str(first / "best.pth"), epochs=1))  # brings a head of these classes
+    saved = load_train_config(again / "train_config.py")
+    assert (saved.head_init, saved.freeze_epochs, saved.mean) == ("default", 0, (0.1, 0.2, 0.3))
+    checked = train.run(auto_config(load_from=str(first / "best.pth"), only_val=True))
+    assert results(checked)[0]["accuracy"] == max(
+        row[name] for row in results(first) for name in ("accuracy", "ema_accuracy")
+    )
+
+
+def test_max_minutes_says_how_many_epochs_there_are(auto_config):
+    config = auto_config(epochs="auto", max_minutes=0.15)
+    folder = train.run(config)
+    rows = results(folder)
+    saved = load_train_config(folder / "train_config.py")
+    assert 1 <= saved.epochs == len(rows)
+    assert float(rows[-1]["lr"]) < 0.1 * saved.init_lr  # the schedule has come to its end
+    assert sum(float(row["seconds"]) for row in tables.read_csv(folder / "results.csv")) < 60 * 0.15 * 1.5
+    again = train.run(replace(saved, log_root=saved.log_root + "2"))
+    assert len(results(again)) == len(rows)  # a repeat has no limit
+    assert "max_minutes: without effect" in (again / "train.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("left", "finished", "planned", "seconds", "epochs"),
+    [
+        (100, 1, 11, 10, 11),
+        (55, 1, 11, 10, 6),  # too slow
+        (5, 4, 11, 10, 4),  # no time for another
+        (-5, 4, 11, 10, 4),
+        (200, 1, 11, 10, 21),  # faster than expected
+        (105, 1, 11, 10, 11),  # by too little for another schedule
+        (200, 8, 11, 10, 11),  # the schedule has fallen too far
+    ],
+)
+def test_epochs_follow_the_clock(monkeypatch, left, finished, planned, seconds, epochs):
+    monkeypatch.setattr(TimeLimit, "left", left)
+    assert TimeLimit(1000, 0.0).epochs_in_all(finished, planned, seconds) == epochs

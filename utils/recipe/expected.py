@@ -1,0 +1,85 @@
+"""How the weights that a run starts from want pictures: by their checkpoint, the table of public ones, or a guess."""
+
+from dataclasses import replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from models import native_img_size
+from models.public_weights import WEIGHTS, Weights
+
+from ..config.keys import TrainConfig
+from ..data.images import decode, reduction_to, upright_size
+from ..data.pixels import to_tensor
+from ..data.preprocess import Preprocess
+from ..data.source import Source
+from ..errors import ImageError
+from ..weights.load import fill
+from ..weights.networks import find_network
+from ..weights.preprocess_schema import read_preprocess
+from ..weights.public import pretrained_of
+from ..weights.spec import NetworkOptions
+from ..weights.weights_file import WeightsFile
+from .facts import Expected
+from .normalisation import normalisation_of
+from .pictures import sample
+
+PICTURES = 48  # that are shown to the first BatchNorm
+SHARE = 7 / 8  # of what public weights are tested on, their crop takes where nothing else is known
+
+
+def expected_by(config: TrainConfig, file: WeightsFile, images: Source) -> Expected:
+    """file: that the run starts from.  images: of train. Raises WeightsError where the file cannot be read."""
+    if (weights := pretrained_of(config)) is not None:
+        return Expected(tested_with(weights), f"as {weights.name} is published")
+    if file.checkpoint:
+        steps = read_preprocess(file.checkpoint["preprocess"])
+        classes = tuple(file.checkpoint["classes"])
+        return Expected(steps, "as the checkpoint was trained", classes=classes)
+    entry = WEIGHTS.get(config.model_prefix, {}).get(config.model_suffix)
+    if entry is not None and file.path.name == entry.file_name:
+        return Expected(tested_with(entry), f"as {entry.name} is published")
+    return guess(config, entry, file, images)
+
+
+def tested_with(weights: Weights) -> Preprocess:
+    """The published protocol."""
+    return Preprocess(
+        img_size=(weights.size, weights.size),
+        val_resize=(weights.resize, weights.resize),
+        mean=weights.mean,
+        std=weights.std,
+        interpolation=weights.interpolation,
+        dct_scaling=True,
+        resize_mode="shortest",
+    )
+
+
+def guess(config: TrainConfig, entry: Weights | None, file: WeightsFile, images: Source) -> Expected:
+    """For weights of unknown origin: as the public ones of the network, else of ImageNet, at the size of its tables.
+
+    mean and std are those that its first BatchNorm fits, where it has one.
+    """
+    names = config.model_prefix, config.model_suffix
+    spec = find_network(NetworkOptions(*names, num_classes=1, weights=file.path), file)
+    side = native_img_size(*names)
+    usual = tested_with(entry or Weights("", 0, "", size=side, resize=round(side / SHARE))).resized(spec.img_size)
+    source = "as the public weights of the network" if entry else "as most weights from ImageNet"
+    network = spec.build()
+    fill(network, file.state, str(file.path))
+    pixels = [square(picture, side) for picture in sample(images, PICTURES)]
+    found = normalisation_of(network, torch.stack(pixels)) if pixels else None
+    if found is None:
+        return Expected(usual, source)
+    by_norm = "as the network's first BatchNorm remembers it"
+    return Expected(replace(usual, mean=found.mean, std=found.std), source, by_norm)
+
+
+def square(picture: Image.Image, side: int) -> Tensor:
+    """(3, side, side) in 0..1, of an opened picture; grey where it cannot be decoded."""
+    try:
+        image = decode(picture, reduction_to(upright_size(picture), (side, side)))
+    except ImageError:
+        return torch.full((3, side, side), 0.5)
+    return to_tensor(image.resize((side, side), Image.Resampling.BILINEAR)).permute(2, 0, 1) / 255

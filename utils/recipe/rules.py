@@ -1,0 +1,289 @@
+"""The value of each key that is 'auto', and why: small functions of the facts and of the keys before them.
+
+Where a rule has a number, its docstring has the source: a paper, a peer's default, or a row of docs/benchmarks.md.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..config.keys import TrainConfig
+from .facts import Facts
+
+Found = tuple[Any, str]  # a value, and the reason in words
+Rule = Callable[[Facts, TrainConfig], Found]
+RULES: dict[str, Rule] = {}  # in this order: each may look at the keys before it
+
+STRIDE = 32  # most networks shrink pictures by so much
+SMALLEST, LARGEST = 32, 224  # sides that are found for networks without weights
+MOST_FOR_PROBE = 20_000  # pictures
+SMALL_PICTURE = 64  # pixels of the shorter side
+STEPS = 24  # of an epoch, about
+BLOCKS = 10  # stages from which on a network counts as one of blocks of equal size
+
+
+def rule(function: Rule) -> Rule:
+    """Enters a function under its name."""
+    RULES[function.__name__] = function
+    return function
+
+
+def rounded(value: float, digits: int = 2) -> float:
+    """To so many significant digits, as people write rates."""
+    return float(f"{value:.{digits}g}")
+
+
+def clamped(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def steps_of(f: Facts, c: TrainConfig) -> int:
+    """Optimizer steps of the whole run."""
+    return math.ceil(f.images / (c.batch_size * f.processes * c.accumulate_steps)) * c.epochs
+
+
+# --- pictures
+
+
+@rule
+def mean(f: Facts, c: TrainConfig) -> Found:
+    return (f.expected.preprocess.mean, f.expected.mean_by) if f.expected else ((0.5, 0.5, 0.5), "the middle of 0..1")
+
+
+@rule
+def std(f: Facts, c: TrainConfig) -> Found:
+    return (f.expected.preprocess.std, f.expected.mean_by) if f.expected else ((0.5, 0.5, 0.5), "brings 0..1 to -1..1")
+
+
+@rule
+def interpolation(f: Facts, c: TrainConfig) -> Found:
+    return (f.expected.preprocess.interpolation, f.expected.source) if f.expected else ("bilinear", "antialiased")
+
+
+@rule
+def resize_mode(f: Facts, c: TrainConfig) -> Found:
+    if f.expected:
+        return f.expected.preprocess.resize_mode, f.expected.source
+    return "squash", "nothing is cut away"
+
+
+@rule
+def img_size(f: Facts, c: TrainConfig) -> Found:
+    """The pictures' own, as enlarging adds no detail."""
+    if f.expected:
+        wanted = f.expected.preprocess.img_size
+        bounds = wanted if c.val_resize == "auto" else c.val_resize
+        return tuple(map(min, wanted, bounds)), f.expected.source
+    side = int(clamped(STRIDE * round(f.side / STRIDE), SMALLEST, LARGEST))
+    if c.val_resize != "auto":
+        side = min(side, *c.val_resize)
+    side = max(side, f.least)
+    return (side, side), f"the shorter side of the pictures, {f.side} in the median, within {SMALLEST}..{LARGEST}"
+
+
+@rule
+def val_resize(f: Facts, c: TrainConfig) -> Found:
+    if f.expected:
+        return f.expected.preprocess.resized(c.img_size).val_resize, f.expected.source
+    return c.img_size, "nothing is cut away"
+
+
+# --- augmentation
+
+
+@rule
+def augment(f: Facts, c: TrainConfig) -> Found:
+    """TrivialAugment: https://arxiv.org/abs/2103.10158."""
+    if f.signs:
+        return "simple", f"{f.signs}: a picture that is turned or recoloured may be one of another class"
+    return "tawide", "TrivialAugment, which has nothing to tune"
+
+
+@rule
+def horizontal_flip(f: Facts, c: TrainConfig) -> Found:
+    return (0.0, f"{f.signs}: its mirror image may be of another class") if f.signs else (0.5, "as everywhere")
+
+
+@rule
+def crop_scale(f: Facts, c: TrainConfig) -> Found:
+    """Torchvision's 8 to 100 % are for a million photographs; docs/benchmarks.md has small sets with other shares."""
+    if f.signs or f.side <= SMALL_PICTURE:
+        return (0.5, 1.0), "what such pictures show fills them"
+    if f.expected:
+        return (0.35, 1.0), "weights know small objects; classes of few pictures need the whole"
+    if f.images < 10_000:
+        return (0.25, 1.0), f"{f.images:,} pictures are few"
+    return (0.08, 1.0), "as for ImageNet"
+
+
+@rule
+def random_erase_prob(f: Facts, c: TrainConfig) -> Found:
+    return 0.0, "none"
+
+
+# --- length
+
+
+@rule
+def batch_size(f: Facts, c: TrainConfig) -> Found:
+    """AutoGluon's and fastai's are of this size. On a CPU a step's own cost, of weights and average, counts as well."""
+    low, high = (16, 64) if f.device == "cpu" else (16, 128)
+    share = f.images / STEPS / f.processes / c.accumulate_steps
+    size = 2 ** round(math.log2(clamped(share, low, high)))
+    return size, f"about {STEPS} steps an epoch for {f.images:,} pictures, within {low}..{high}"
+
+
+@rule
+def epochs(f: Facts, c: TrainConfig) -> Found:
+    if f.affordable_epochs is not None:
+        return f.affordable_epochs, f"as many as max_minutes = {c.max_minutes:g} leaves time for"
+    pictures, low, high = _length(f)
+    count = int(clamped(pictures / f.images, low, high))
+    return count, f"{pictures:,} pictures in all, {f.images:,} an epoch, but {low}..{high} epochs"
+
+
+def _length(f: Facts) -> tuple[int, int, int]:
+    """(pictures that are seen in all, fewest epochs, most). A CPU sees hundreds a second where a GPU sees thousands."""
+    if f.expected:
+        return 60_000, 5, 30
+    return (18_000, 12, 100) if f.device == "cpu" else (600_000, 15, 200)
+
+
+@rule
+def mixup_prob(f: Facts, c: TrainConfig) -> Found:
+    return _mixing(f, c)
+
+
+@rule
+def cutmix_prob(f: Facts, c: TrainConfig) -> Found:
+    return _mixing(f, c)
+
+
+def _mixing(f: Facts, c: TrainConfig) -> Found:
+    """timm's and torchvision's recipes mix where they train for hundreds of epochs."""
+    long = f.images >= 20_000 if f.expected else c.epochs >= 100 and f.images >= 5_000
+    return (0.5, "many pictures, seen often") if long else (0.0, "the run is too short for it")
+
+
+@rule
+def mix_off_epochs(f: Facts, c: TrainConfig) -> Found:
+    if not (c.mixup_prob or c.cutmix_prob):
+        return 0, "nothing is mixed"
+    return math.ceil(c.epochs / 10), "the last tenth sees pictures as they are"
+
+
+# --- optimizer
+
+
+@rule
+def optimizer_type(f: Facts, c: TrainConfig) -> Found:
+    if c.nesterov:
+        return "sgd", "nesterov is its momentum"
+    return "adamw", "hardly depends on the rate"
+
+
+@rule
+def layer_decay(f: Facts, c: TrainConfig) -> Found:
+    """0.9 by stages as AutoGluon's; 0.75 by blocks as BEiT's and MAE's fine-tuning, https://arxiv.org/abs/2111.06377."""
+    if not f.expected:
+        return 1.0, "nothing is pretrained"
+    if f.stages > BLOCKS:
+        return 0.75, f"pretrained, {f.stages} stages"
+    return 0.9, f"pretrained, {f.stages} stages"
+
+
+@rule
+def init_lr(f: Facts, c: TrainConfig) -> Found:
+    together = c.batch_size * f.processes * c.accumulate_steps
+    if c.optimizer_type in ("sgd", "rmsprop"):
+        base, images = (0.01, 128) if f.expected else (0.05, 128)
+        share = together / images
+    else:
+        base, images = _adam_rate(f)
+        share = math.sqrt(together / images)
+    return rounded(base * share), f"{base:g} for {images} pictures a step, of which there are {together}"
+
+
+def _adam_rate(f: Facts) -> tuple[float, int]:
+    if f.expected:
+        return (1e-4 if f.norm == "layer" else 3e-4), 64
+    return {"batch": (2e-3, 128), "layer": (1e-3, 256), "none": (3e-4, 128)}[f.norm]
+
+
+@rule
+def min_lr(f: Facts, c: TrainConfig) -> Found:
+    return 0.0, "the last steps stand still"
+
+
+@rule
+def warmup_epochs(f: Facts, c: TrainConfig) -> Found:
+    return rounded(c.epochs / 10), "a tenth of the run"
+
+
+@rule
+def head_init(f: Facts, c: TrainConfig) -> Found:
+    """LP-FT: https://arxiv.org/abs/2202.10054."""
+    if not f.expected or f.knows_classes:
+        return "default", "the weights bring one" if f.knows_classes else "nothing is pretrained"
+    if not f.linear_head or f.images > MOST_FOR_PROBE:
+        return "default", "no linear layer" if not f.linear_head else f"{f.images:,} pictures teach it soon enough"
+    return "probe", "its errors, if it began at random, would spoil what is pretrained"
+
+
+@rule
+def head_lr_mult(f: Facts, c: TrainConfig) -> Found:
+    """A head that begins at random wants about 1e-3 for 64 pictures."""
+    if not f.expected:
+        return 1.0, "nothing is pretrained"
+    if c.head_init == "probe" or f.knows_classes:
+        return 1.0, "the head is fitted already"
+    return (10.0 if f.norm == "layer" else 3.0), "the head is new, the rest is not"
+
+
+@rule
+def freeze_epochs(f: Facts, c: TrainConfig) -> Found:
+    if c.head_init == "probe" or f.knows_classes:
+        return 0, "the head is fitted already"
+    if f.expected and c.epochs > 1 and not c.freeze:
+        return 1, "the new head first: its errors would spoil what is pretrained"
+    return 0, "the body is frozen already" if c.freeze else "nothing is pretrained, or the run is short"
+
+
+@rule
+def weight_decay(f: Facts, c: TrainConfig) -> Found:
+    if c.optimizer_type != "adamw":
+        return 5e-4, "of gradients, as it is added to them"
+    return (0.01, "little is to be unlearnt") if f.expected else (0.05, "as AdamW wants it")
+
+
+@rule
+def clip_grad(f: Facts, c: TrainConfig) -> Found:
+    return 1.0, "against single steps that go wrong"
+
+
+@rule
+def smoothing(f: Facts, c: TrainConfig) -> Found:
+    return 0.1, "few labels are certain"
+
+
+@rule
+def drop_path(f: Facts, c: TrainConfig) -> Found:
+    if f.expected and f.drops_paths:
+        return 0.1, "pretrained"
+    return f.drop_path, "the network's own" if f.drops_paths else "the network has none"
+
+
+@rule
+def dropout(f: Facts, c: TrainConfig) -> Found:
+    return f.dropout, "the network's own"
+
+
+@rule
+def use_ema(f: Facts, c: TrainConfig) -> Found:
+    return True, "costs little, and the better weights are kept"
+
+
+@rule
+def ema_decay(f: Facts, c: TrainConfig) -> Found:
+    span = clamped(steps_of(f, c) / 10 / c.ema_steps, 10, 5000)
+    return round(1 - 1 / span, 5), f"averages over {span:.0f} updates, a tenth of the run"

@@ -1,0 +1,55 @@
+"""The head of a network before its first step: logistic regression on what its pretrained body makes of train."""
+
+import time
+
+import numpy as np
+from torch import nn
+
+from ..config.keys import TrainConfig
+from ..data.loaders import make_loaders
+from ..data.preprocess import Preprocess
+from ..data.source import Source, Splits
+from ..log import log
+from ..probing.fit import Labelled, best_by_folds, fit_path
+from ..probing.head import HeadInputs, needed_head, set_head
+from ..training.evaluate import evaluate
+from ..training.state import Recipe
+
+FOLDS = 3
+MOST_FOR_STRENGTH = 2000  # images that choose it
+
+
+def start_at_probe(
+    model: nn.Module, config: TrainConfig, images: Source, preprocess: Preprocess, recipe: Recipe
+) -> None:
+    """Fit the head on images of train as validation sees them, the strength chosen by folds of them.
+
+    Fine-tuning from there spoils less of the body than from a random head: https://arxiv.org/abs/2202.10054. Raises
+    WeightsError for a head that is no linear layer.
+    """
+    start = time.perf_counter()
+    data = inputs_of_head(model, config, images, preprocess, recipe)
+    if len(np.unique(data.y)) < 2:
+        log.warning("head_init: one class only, so that there is nothing to fit; the head begins at random")
+        return
+    classes = len(images.classes)
+    some = np.random.default_rng(config.seed).permutation(len(data.y))[:MOST_FOR_STRENGTH]
+    strength, by_folds = best_by_folds(data.part(some), classes, FOLDS, config.seed)
+    [classifier] = fit_path(data, classes, [strength])
+    set_head(model, classifier)
+    log.info(
+        f"head: logistic regression on {data.x.shape[1]} features of {len(data.y):,} images, accuracy "
+        f"{by_folds.metrics.accuracy:.4f} in {FOLDS} folds of train, {time.perf_counter() - start:.1f} s"
+    )
+
+
+def inputs_of_head(
+    model: nn.Module, config: TrainConfig, images: Source, preprocess: Preprocess, recipe: Recipe
+) -> Labelled:
+    """What the head is given for each image that can be read, on every rank."""
+    _, loader = make_loaders(config, Splits(None, images), preprocess, recipe.device)
+    meter = HeadInputs(needed_head(model))
+    with meter.listening():
+        evaluate([model], loader, recipe, [[meter]], name="head")
+    values, indices = meter.result()
+    return Labelled(values, images.targets[indices])

@@ -1,0 +1,77 @@
+"""A config whose 'auto' keys have their values, found for the data, the weights and the machine, and put in the log."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from .. import distributed
+from ..config.keys import TrainConfig
+from ..data.source import Splits
+from ..errors import ConfigError
+from ..log import log
+from ..recipe.expected import expected_by
+from ..recipe.facts import Facts, facts_of
+from ..recipe.resolve import resolve, table, waiting
+from ..recipe.row import Row
+from ..weights.weights_file import WeightsFile
+
+OF_VALIDATION = ("mean", "std", "img_size", "val_resize", "resize_mode", "interpolation")
+
+
+def planned(
+    config: TrainConfig,
+    splits: Splits,
+    device: torch.device,
+    weights: WeightsFile | None,
+    fitting: Callable[[TrainConfig], int],
+) -> tuple[TrainConfig, list[Row]]:
+    """For a run that begins: the config without 'auto' keys, and a row of each that was one, which the log gets too.
+
+    weights: to start from.  fitting: how many epochs of such a run max_minutes leaves time for.
+    Raises ConfigError where what was found contradicts what the user set, WeightsError for weights to start from that
+    cannot be read.
+    """
+    if config.max_minutes and config.epochs != "auto":
+        log.warning(f"max_minutes: without effect, as epochs = {config.epochs} says how long the run is")
+        config = replace(config, max_minutes=0)
+    if not waiting(config):
+        return config, []
+    facts = facts_at(config, splits, device, weights)
+    if config.max_minutes and config.epochs == "auto":
+        first, _ = resolve(config, facts)
+        facts = replace(facts, affordable_epochs=fitting(first))
+    found, rows = resolve(config, facts)
+    log.info(f"{len(rows)} keys were 'auto':")
+    for line in table(rows):
+        log.info(line)
+    return found, rows
+
+
+def planned_validation(config: TrainConfig, splits: Splits, device: torch.device, weights: WeightsFile) -> TrainConfig:
+    """For only_val of `weights`: what concerns the pictures is said where no checkpoint of ours decides over it."""
+    if not waiting(config):
+        return config
+    facts = facts_at(config, splits, device, weights)
+    found, rows = resolve(config, facts)
+    for line in table([row for row in rows if row.key in OF_VALIDATION]):
+        log.info(line)
+    return found
+
+
+def facts_at(config: TrainConfig, splits: Splits, device: torch.device, weights: WeightsFile | None = None) -> Facts:
+    """weights: to start from."""
+    images = splits.val if splits.train is None else splits.train
+    expected = expected_by(config, weights, images) if weights else None
+    return facts_of(config, images, expected, device, distributed.world_size())
+
+
+def check_resumable(config: TrainConfig) -> None:
+    """Raises ConfigError where a run that is resumed has an 'auto' key again: its values were found as it began.
+
+    (drop_path and dropout are so in checkpoints of before, and mean the network's own.)
+    """
+    if again := [name for name in waiting(config) if name not in ("drop_path", "dropout")]:
+        raise ConfigError(
+            "config", [f"{', '.join(again)}: 'auto' is found as a run begins; a resumed one keeps its own"]
+        )

@@ -1,0 +1,38 @@
+"""max_minutes: how many epochs fit, by the clock."""
+
+import time
+from dataclasses import dataclass
+
+from .. import distributed
+from ..config.keys import TrainConfig
+
+GROWTH = 1.1  # from so many times the planned epochs on, more are worth another schedule
+
+
+@dataclass
+class TimeLimit:
+    """Seconds since the process began to work, against those of the config; `max_seconds` 0 is no limit."""
+
+    max_seconds: float
+    start: float
+
+    @classmethod
+    def begin(cls, config: TrainConfig) -> "TimeLimit":
+        return cls(60 * config.max_minutes, time.monotonic())
+
+    @property
+    def left(self) -> float:
+        return self.max_seconds - (time.monotonic() - self.start)
+
+    def spent_before(self, seconds: float) -> None:
+        """By the run before it was stopped."""
+        self.start -= seconds
+
+    def epochs_in_all(self, finished: int, planned: int, seconds: float) -> int:
+        """How many there should be, `finished` of them done, where one takes `seconds`; the same on every rank.
+
+        More than `planned` only in the first half, where the schedule has not fallen far.
+        """
+        fitting = finished + max(0, int(self.left / seconds)) if seconds else planned
+        grows = fitting > planned * GROWTH and 2 * finished <= planned
+        return distributed.from_main(fitting if fitting < planned or grows else planned)
