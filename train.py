@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -35,17 +36,20 @@ import torch
 from torch import nn
 
 
-def run(config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = ()) -> Path:
+def run(
+    config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = (), start: float | None = None
+) -> Path:
     """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
 
     force: resume although seed, batches or processes are not what they were.
     observers: who is given the figures while it trains, beside the tables and the log.
+    start: when max_minutes began, by time.monotonic(); None is now.
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
     distributed.use(device)
     compute_with(config.num_threads)
-    limit = TimeLimit.begin(config)
+    limit = TimeLimit.begin(config, start)
     with RunLog() as run_log:
         if device.type == "cpu":
             keep_freed_memory()
@@ -141,6 +145,7 @@ def check_launch(*, several: bool) -> None:
 
 def main(*, several: bool = False) -> int:
     """The command line; `several` for a process that a launcher started. Returns the exit status."""
+    start = time.monotonic() - time.process_time()  # to import takes seconds, in which a process does nothing else
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_options(parser, TrainConfig, "train_config.py")
     parser.add_argument(
@@ -161,7 +166,7 @@ def main(*, several: bool = False) -> int:
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            run(config, force=arguments.force)
+            run(config, force=arguments.force, start=start)
 
     return run_command(command)
 

@@ -60,6 +60,7 @@ mix_off_epochs = 'auto'  # 'auto' or such as 5: the last epochs train without mi
 freeze = ''  # what is never trained: '', 'body' (all but the head), 'stages:N' or a regular expression of names
 head_init = 'auto'  # 'auto', 'default', 'probe': how a head begins that loaded weights do not bring: at random, or fitted to what their body makes of train
 freeze_epochs = 'auto'  # 'auto' or such as 1: the first epochs train the head alone
+freeze_bn = 'auto'  # 'auto' or such as True: BatchNorm goes by the averages that weights bring, which stay as they are
 layer_decay = 'auto'  # 'auto' or such as 0.9: learning rate of a stage, as a share of the stage behind it
 head_lr_mult = 'auto'  # 'auto' or such as 10.0: learning rate of the head, in multiples of init_lr
 drop_path = 'auto'  # 'auto' or such as 0.1: chance that a residual branch is left out in training

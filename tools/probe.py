@@ -25,12 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import integer_in, run_command, say
 from utils.config import ConfigError, TrainConfig, train_config_from
 from utils.config.schema import plain_values
-from utils.data.source import Splits
+from utils.data.source import Source, Splits
 from utils.errors import DataError, UserError, WeightsError
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
 from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, neighbours
+from utils.recipe.expected import expected_by
 from utils.rng import seed_network
 from utils.run.probe_run import write_run
 from utils.run.splits import read_data
@@ -38,6 +39,7 @@ from utils.text import aligned, shown
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
 from utils.weights.spec import NetworkOptions
+from utils.weights.weights_file import WeightsFile
 
 import numpy as np
 import torch
@@ -71,7 +73,7 @@ def probe(
     """Fit, report and write one network. Raises WeightsError or DataError."""
     start = time.perf_counter()
     seed_network(torch.device("cpu"), "init", config.seed)  # of a network without weights
-    network = with_options(load_network(options, device), given)
+    network = with_options(as_expected(options, config, splits.training, device), given)
     log.info(network.description)
     train, val = (labelled(network, images, config, device) for images in (splits.training, splits.val))
     classes = len(splits.classes)
@@ -93,6 +95,19 @@ def probe(
     seconds = time.perf_counter() - start
     figures = classifier.strength, figures_of.accuracy, figures_of.f1, neighbours(train, val), seconds
     return Found(name, train.x.shape[1], *figures, seconds_of_an_epoch(config, len(train.y), device), folder)
+
+
+def as_expected(options: NetworkOptions, config: TrainConfig, images: Source, device: torch.device) -> LoadedNetwork:
+    """The network, with the preprocessing that its weights expect where they are no checkpoint of ours."""
+    file = WeightsFile(options.weights) if options.weights else None
+    network = load_network(options, device, file)
+    if file is None or file.checkpoint:
+        return network
+    names = {"model_prefix": network.spec.prefix, "model_suffix": network.spec.suffix}
+    expected = expected_by(replace(config, **names), file, images)
+    steps = expected.preprocess.resized(network.spec.img_size)
+    log.info(f"mean {list(steps.mean)}, std {list(steps.std)}: {expected.mean_by}")
+    return replace(network, preprocess=steps)
 
 
 def labelled(network: LoadedNetwork, images, config: TrainConfig, device: torch.device) -> Labelled:
@@ -189,8 +204,20 @@ def parser() -> argparse.ArgumentParser:
     add("--load-from", type=Path, dest="weights", metavar="FILE", help="the same as --weights")
     add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, PREFIX:SUFFIX, or a file")
     add("--folds", type=integer_in(2, 100), metavar="K", help="accuracy over K folds of train and val together")
-    add("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")
-    add("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default: the checkpoint's, or ImageNet's")
+    add(
+        "--mean",
+        type=float,
+        nargs=3,
+        metavar=("R", "G", "B"),
+        help="default: the checkpoint's, or as the weights seem to expect",
+    )
+    add(
+        "--std",
+        type=float,
+        nargs=3,
+        metavar=("R", "G", "B"),
+        help="default: the checkpoint's, or as the weights seem to expect",
+    )
     add("--batch-size", type=integer_in(1, 10**6), default=32, help="images at a time (default: 32)")
     add("--num-workers", type=workers, default="auto", metavar="N", help="loading processes (default: auto)")
     add("--log-root", default="./logs", help="where run folders go (default: ./logs)")

@@ -54,6 +54,7 @@ PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     blur_prob=0.0,
     freeze="",
     head_init="default",
+    freeze_bn=False,
     freeze_epochs=0,
     layer_decay=1.0,
     head_lr_mult=1.0,
@@ -110,6 +111,7 @@ AUTO = """
     epochs optimizer_type init_lr weight_decay batch_size warmup_epochs min_lr clip_grad smoothing use_ema ema_decay
     img_size val_resize mean std resize_mode interpolation augment horizontal_flip crop_scale random_erase_prob
     mixup_prob cutmix_prob mix_off_epochs drop_path dropout layer_decay head_lr_mult head_init freeze_epochs
+    freeze_bn
 """.split()
 DEFAULTS = {**PLAIN, **dict.fromkeys(AUTO, "auto")}
 OLDER_FORM = """

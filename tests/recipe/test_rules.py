@@ -41,7 +41,7 @@ SET = dict(
     mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), resize_mode="letterbox", interpolation="nearest", augment="ra",
     horizontal_flip=0.11, crop_scale=(0.5, 0.6), random_erase_prob=0.12, mixup_prob=0.13, cutmix_prob=0.14,
     mix_off_epochs=3, drop_path=0.15, dropout=0.16, layer_decay=0.6, head_lr_mult=3.3, freeze_epochs=4,
-    head_init="default",
+    head_init="default", freeze_bn=False,
 )  # fmt: skip
 
 

@@ -81,7 +81,12 @@ def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_pa
     folder = train.run(auto_config(load_from=str(tmp_path / "body.pth"), epochs=1))
     said = (folder / "train.log").read_text(encoding="utf-8")
     assert "head: logistic regression on 1024 features of 21 images" in said
-    assert load_train_config(folder / "train_config.py").head_init == "probe"
+    fine = load_train_config(folder / "train_config.py")
+    assert (fine.head_init, fine.freeze_bn) == ("probe", True)
+    averages = {name: value for name, value in state.items() if "running_" in name}
+    after = load_checkpoint(folder / "last.pth")["net"]
+    assert averages
+    assert all(torch.equal(after[name], value) for name, value in averages.items())
     again = train.run(auto_config(load_from=str(first / "best.pth"), epochs=1))  # brings a head of these classes
     saved = load_train_config(again / "train_config.py")
     assert (saved.head_init, saved.freeze_epochs, saved.mean) == ("default", 0, (0.1, 0.2, 0.3))

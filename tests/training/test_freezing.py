@@ -76,6 +76,21 @@ def test_frozen_bodies_are_as_in_evaluation_and_the_head_as_in_training(prefix):
     assert all(part.training for part in head)
 
 
+def test_freeze_bn_keeps_averages_and_trains_scales():
+    network = create_model("mobilenetv2", "0.25", 4)
+    train_mode(network, freeze_bn=True)
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    network(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))).sum().backward()
+    for name, value in network.named_buffers():
+        assert torch.equal(value, before[name]), name
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms
+    assert all(part.weight.grad is not None and not part.training for part in norms)
+    assert all(part.training for part in network.modules() if isinstance(part, nn.Dropout))
+    train_mode(network)
+    assert all(part.training for part in norms)
+
+
 def test_dropout_belongs_to_what_comes_after_it():
     network = on_meta("vgg")
     freeze(network, names_to_freeze(network, "body"))

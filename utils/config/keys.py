@@ -134,6 +134,9 @@ class TrainConfig:
         "how a head begins that loaded weights do not bring: at random, or fitted to what their body makes of train",
     )
     freeze_epochs: int = auto_key(0, integer(0), "the first epochs train the head alone", example=1)
+    freeze_bn: bool = auto_key(
+        False, flag(), "BatchNorm goes by the averages that weights bring, which stay as they are", example=True
+    )
     layer_decay: float = auto_key(
         1.0, number(0.01, 1), "learning rate of a stage, as a share of the stage behind it", example=0.9
     )

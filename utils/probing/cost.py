@@ -20,7 +20,7 @@ def seconds_of_an_epoch(config: TrainConfig, images: int, device: torch.device) 
     make_freezing(config, model)
     recipe = make_recipe(config, model, device, Preprocess.from_config(config))
     state = make_state(config, model, recipe, steps_per_epoch=1)
-    train_mode(model)
+    train_mode(model, freeze_bn=recipe.freeze_bn)
     pixels = torch.randint(256, (number, *config.img_size, 3), dtype=torch.uint8)
     targets = torch.arange(number) % 10
     batch = Batch(pixels, targets, torch.zeros(number, 4, dtype=torch.int64), torch.arange(number), [])

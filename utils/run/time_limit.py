@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .. import distributed
 from ..config.keys import TrainConfig
 
-GROWTH = 1.1  # from so many times the planned epochs on, more are worth another schedule
+GROWTH = 1.25  # from so many times the planned epochs on, more are worth another schedule
 
 
 @dataclass
@@ -17,8 +17,9 @@ class TimeLimit:
     start: float
 
     @classmethod
-    def begin(cls, config: TrainConfig) -> "TimeLimit":
-        return cls(60 * config.max_minutes, time.monotonic())
+    def begin(cls, config: TrainConfig, start: float | None = None) -> "TimeLimit":
+        """start: of the process, by time.monotonic(); None is now."""
+        return cls(60 * config.max_minutes, time.monotonic() if start is None else start)
 
     @property
     def left(self) -> float:

@@ -34,6 +34,7 @@ def make_recipe(config: Any, model: nn.Module, device: torch.device, preprocess:
         clip_norm=config.clip_norm,
         accumulate=config.accumulate_steps,
         channels_last=config.channels_last,
+        freeze_bn=config.freeze_bn,
         seed=config.seed,
         weighs=not objective.even or (distributed.world_size() > 1 and config.on_bad_image == "skip"),
     )

@@ -161,7 +161,7 @@ def train_one_epoch(
 
     Raises DivergedError after several non-finite losses in a row, naming the files of the last.
     """
-    train_mode(network)
+    train_mode(network, freeze_bn=recipe.freeze_bn)
     account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=hooks.warn)
     watch, before = Stopwatch(), (progress.seconds, progress.waited)
     with contextlib.closing(read(loader)) as stream:

@@ -88,7 +88,7 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     buffers = Snapshot(groups_of(network.buffers()))
     numbers = torch.cuda.get_rng_state(recipe.device)
     training, pool = network.training, torch.cuda.graph_pool_handle()
-    train_mode(network)
+    train_mode(network, freeze_bn=recipe.freeze_bn)
     call = _Call(network)
     try:
         with (

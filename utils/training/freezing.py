@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.stages import stages_of
 
@@ -95,11 +96,18 @@ def freeze(network: nn.Module, names: frozenset[str]) -> None:
             parameter.grad = None
 
 
-def train_mode(network: nn.Module) -> None:
-    """`network.train()`, but for the parts of which nothing is trained."""
+def train_mode(network: nn.Module, *, freeze_bn: bool = False) -> None:
+    """`network.train()`, but for the parts of which nothing is trained.
+
+    freeze_bn: BatchNorm goes by its averages, as in evaluation, and they stay as they are. Its scale and shift are
+    trained all the same.
+    """
     network.train()
     for part in _still(network):
         part.eval()
+    for part in network.modules() if freeze_bn else ():
+        if isinstance(part, _BatchNorm):
+            part.eval()
 
 
 def _still(module: nn.Module) -> Iterator[nn.Module]:

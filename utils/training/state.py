@@ -51,6 +51,7 @@ class Recipe:
     clip_norm: float = float("inf")
     accumulate: int = 1  # batches per step
     channels_last: bool = False
+    freeze_bn: bool = False  # whether BatchNorm goes by its averages, which stay as they are
     seed: int = 0
     weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
 
