@@ -22,7 +22,7 @@ from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, open_run_folder
 from utils.run.lock import held
 from utils.run.observers import Observer
-from utils.run.plan import check_resumable, planned
+from utils.run.plan import planned
 from utils.run.resume import ResumePoint, find_checkpoint, with_time_left
 from utils.run.splits import read_data
 from utils.run.state import RunState
@@ -74,10 +74,9 @@ def train(
     splits, point = read_data(config), None
     with ExitStack() as locks:
         if config.resume:
-            check_resumable(config)
             locks.enter_context(held(Path(config.load_from).parent))
             point = ResumePoint.read(config, splits, force=force)
-            config = replace(config, resume=False, load_from=point.checkpoint["config"]["load_from"])
+            config = replace(point.config, resume=False, load_from=point.checkpoint["config"]["load_from"])
             config = with_time_left(config, point.checkpoint, limit)
         fitting = partial(affordable_epochs, splits=splits, device=device, limit=limit)
         weights = weights_to_start_from(config) if point is None else None

@@ -30,7 +30,7 @@ from utils.errors import DataError, UserError, WeightsError
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
-from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, neighbours
+from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, most_folds, neighbours
 from utils.recipe.expected import expected_by
 from utils.rng import seed_network
 from utils.run.probe_run import write_run
@@ -186,9 +186,10 @@ def run(given: argparse.Namespace) -> list[Found]:
 
 def check_folds(splits: Splits, folds: int | None) -> None:
     """Raises DataError where the images do not fill so many folds."""
-    most = int((splits.training.counts() + splits.val.counts()).max())
+    most = most_folds(np.concatenate((splits.training.targets, splits.val.targets)))
     if folds and folds > most:
-        raise DataError(f"--folds: {folds}, but no class has more than {most} images in train and val together")
+        few = f"no class has more than {most} images" if most > 1 else "fewer than two classes have two images"
+        raise DataError(f"--folds: {folds}, but {few} in train and val together")
 
 
 def workers(text: str) -> int | str:

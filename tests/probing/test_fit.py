@@ -6,6 +6,7 @@ from utils.probing.fit import (
     best_by_folds,
     best_on,
     fit_path,
+    most_folds,
     neighbours,
     score,
 )
@@ -100,3 +101,14 @@ def test_a_class_that_a_fold_lacks_is_never_its_answer():
 def test_neighbours_of_few_images():
     data = drawn(6, 3, apart=5.0)
     assert neighbours(data, data) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "folds"), [((5, 5), 5), ((5, 1), 1), ((2, 2, 1), 2), ((1, 1, 1), 1), ((9,), 1), ((0, 3, 4), 4)]
+)
+def test_folds_always_leave_two_classes(counts, folds):
+    y = np.repeat(np.arange(len(counts)), counts)
+    assert most_folds(y) == folds
+    if folds > 1:
+        x = np.random.default_rng(0).normal(size=(len(y), 3)).astype(np.float32)
+        best_by_folds(Labelled(x, y), len(counts), folds, seed=0)

@@ -107,6 +107,15 @@ def best_on(data: Labelled, val: Labelled, num_classes: int) -> tuple[LinearClas
     return max(scored, key=lambda pair: pair[1].rank)
 
 
+def most_folds(y: np.ndarray) -> int:
+    """How many folds images of these classes can be divided into; 1 where one fold would leave a single class.
+
+    A class of one image is missing where that one is held back, so two classes have to have more.
+    """
+    counts = np.bincount(y)
+    return int(counts.max()) if np.count_nonzero(counts > 1) > 1 else 1
+
+
 def best_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> tuple[float, Score]:
     """(strength, score) over all images, each by the classifier of the other folds, of the best strength."""
     logits = np.zeros((len(STRENGTHS), len(data.y), num_classes))

@@ -193,7 +193,7 @@ def init_lr(f: Facts, c: TrainConfig) -> Found:
 
 def _adam_rate(f: Facts) -> tuple[float, int]:
     if f.expected:
-        return (1e-4 if f.norm == "layer" else 3e-4), 64
+        return (1e-4 if f.norm == "layer" else 2e-4), 64
     return {"batch": (2e-3, 128), "layer": (1e-3, 256), "none": (3e-4, 128)}[f.norm]
 
 
@@ -221,7 +221,7 @@ def head_init(f: Facts, c: TrainConfig) -> Found:
 def freeze_bn(f: Facts, c: TrainConfig) -> Found:
     """As detection has it, https://arxiv.org/abs/1611.10012: averages over few pictures would spoil what is pretrained.
 
-    Stamps, MobileNetV2, two folds, 8 and 12 epochs: without, accuracy falls below that of the frozen body.
+    docs/benchmarks.md has both.
     """
     if not f.expected or f.norm != "batch":
         return False, "the network has none" if f.norm != "batch" else "nothing is pretrained"
@@ -237,7 +237,7 @@ def head_lr_mult(f: Facts, c: TrainConfig) -> Found:
         return 1.0, "nothing is pretrained"
     if c.head_init == "probe" or f.knows_classes:
         return 1.0, "the head is fitted already"
-    return (10.0 if f.norm == "layer" else 3.0), "the head is new, the rest is not"
+    return (10.0 if f.norm == "layer" else 5.0), "the head is new, the rest is not"
 
 
 @rule

@@ -5,17 +5,19 @@ import time
 import numpy as np
 from torch import nn
 
+from .. import distributed
 from ..config.keys import TrainConfig
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Source, Splits
 from ..log import log
-from ..probing.fit import Labelled, best_by_folds, fit_path
+from ..probing.fit import Labelled, LinearClassifier, best_by_folds, fit_path, most_folds
 from ..probing.head import HeadInputs, needed_head, set_head
 from ..training.evaluate import evaluate
 from ..training.state import Recipe
 
 FOLDS = 3
+STRENGTH_OF_FEW = 0.01  # where folds cannot choose it
 MOST_FOR_STRENGTH = 2000  # images that choose it
 
 
@@ -33,14 +35,24 @@ def start_at_probe(
         log.warning("head_init: one class only, so that there is nothing to fit; the head begins at random")
         return
     classes = len(images.classes)
-    some = np.random.default_rng(config.seed).permutation(len(data.y))[:MOST_FOR_STRENGTH]
-    strength, by_folds = best_by_folds(data.part(some), classes, FOLDS, config.seed)
-    [classifier] = fit_path(data, classes, [strength])
+    classifier = distributed.from_main(fitted(data, classes, config.seed, start) if distributed.is_main() else None)
+    assert classifier is not None  # rank 0 has fitted it
     set_head(model, classifier)
+
+
+def fitted(data: Labelled, classes: int, seed: int, start: float) -> LinearClassifier:
+    """start: when it all began, by time.perf_counter()."""
+    some = data.part(np.random.default_rng(seed).permutation(len(data.y))[:MOST_FOR_STRENGTH])
+    strength, found = STRENGTH_OF_FEW, "too few images for folds"
+    if (folds := min(FOLDS, most_folds(some.y))) > 1:
+        strength, by_folds = best_by_folds(some, classes, folds, seed)
+        found = f"accuracy {by_folds.metrics.accuracy:.4f} in {folds} folds of train"
+    [classifier] = fit_path(data, classes, [strength])
     log.info(
-        f"head: logistic regression on {data.x.shape[1]} features of {len(data.y):,} images, accuracy "
-        f"{by_folds.metrics.accuracy:.4f} in {FOLDS} folds of train, {time.perf_counter() - start:.1f} s"
+        f"head: logistic regression on {data.x.shape[1]} features of {len(data.y):,} images, {found}, "
+        f"{time.perf_counter() - start:.1f} s"
     )
+    return classifier
 
 
 def inputs_of_head(

@@ -8,7 +8,6 @@ import torch
 from .. import distributed
 from ..config.keys import TrainConfig
 from ..data.source import Splits
-from ..errors import ConfigError
 from ..log import log
 from ..recipe.expected import expected_by
 from ..recipe.facts import Facts, facts_of
@@ -64,14 +63,3 @@ def facts_at(config: TrainConfig, splits: Splits, device: torch.device, weights:
     images = splits.val if splits.train is None else splits.train
     expected = expected_by(config, weights, images) if weights else None
     return facts_of(config, images, expected, device, distributed.world_size())
-
-
-def check_resumable(config: TrainConfig) -> None:
-    """Raises ConfigError where a run that is resumed has an 'auto' key again: its values were found as it began.
-
-    (drop_path and dropout are so in checkpoints of before, and mean the network's own.)
-    """
-    if again := [name for name in waiting(config) if name not in ("drop_path", "dropout")]:
-        raise ConfigError(
-            "config", [f"{', '.join(again)}: 'auto' is found as a run begins; a resumed one keeps its own"]
-        )

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import distributed
-from ..config.keys import TrainConfig
+from ..config.keys import AUTO_KEYS, TrainConfig
+from ..config.schema import check
 from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..errors import WeightsError
@@ -68,6 +69,7 @@ def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
 class ResumePoint:
     """What a run goes on from."""
 
+    config: TrainConfig  # whose 'auto' keys are as the run has found them
     wanted: Path
     path: Path  # another one where `wanted` has a `problem`
     checkpoint: dict[str, Any]
@@ -79,9 +81,10 @@ class ResumePoint:
         """Of config.load_from. Raises WeightsError if it cannot be read or does not fit."""
         wanted = Path(config.load_from)
         path, checkpoint, problem = find_checkpoint(wanted)
+        config = as_found(config, checkpoint["config"])
         changes = differences(checkpoint, config, splits)
         check_resume(changes, config.load_from, force=force)
-        return cls(wanted, path, checkpoint, problem, changes)
+        return cls(config, wanted, path, checkpoint, problem, changes)
 
     def restore(self, config: TrainConfig, state: TrainState) -> tuple[RunState, RunFolder]:
         """Put everything back into `state`, report what is not as it was, and make the folder what it was then."""
@@ -96,6 +99,12 @@ class ResumePoint:
         folder.clear(self.wanted if self.problem and self.wanted.name != BEST else None)  # which may be sound
         folder.rewind(self.checkpoint["history"])
         return run_state, folder
+
+
+def as_found(config: TrainConfig, saved: dict[str, Any]) -> TrainConfig:
+    """A key that is 'auto' stays what it was found to be as the run began. saved: the config of its checkpoint."""
+    values, _ = check(TrainConfig, saved)
+    return replace(config, **{name: values[name] for name in AUTO_KEYS if getattr(config, name) == "auto"})
 
 
 @dataclass(frozen=True)
