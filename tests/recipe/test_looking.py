@@ -1,9 +1,12 @@
 """What the rules look at: sizes and colours of pictures, the network, and how its first BatchNorm was fed."""
 
+from utils.config import TrainConfig
 from utils.data.listing import scan
-from utils.recipe.facts import norm_of
+from utils.recipe.facts import facts_of, norm_of
 from utils.recipe.normalisation import USUAL, column, normalisation_of
 from utils.recipe.pictures import look_at
+from utils.recipe.resolve import resolve
+from utils.training.build import drop_rates
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from PIL import Image
 from torch import nn
 
 from models import create_model
+from tests.helpers.networks import SMALLEST
+from tests.helpers.steps import CPU
 
 
 def write(root, pictures):
@@ -26,6 +31,17 @@ def test_the_size_is_the_median_and_exif_turns_it(tmp_path):
     sizes = [(30, 50), (40, 60), (50, 90)]  # (height, width)
     images = write(tmp_path, [Image.new("RGB", size[::-1]) for size in sizes])
     assert look_at(images)[0] == (40, 60)
+
+
+@pytest.mark.parametrize("prefix", SMALLEST)
+def test_every_family_gets_a_recipe(tmp_path, prefix):
+    images = write(tmp_path, [Image.new("RGB", (40, 40))] * 3)
+    names = dict(zip(("model_prefix", "model_suffix"), SMALLEST[prefix]))
+    config, _ = resolve(
+        TrainConfig(img_path=str(tmp_path), **names), facts_of(TrainConfig(**names), images, None, CPU, 1)
+    )
+    with torch.device("meta"):
+        create_model(*names.values(), 5, img_size=config.img_size, **drop_rates(config))
 
 
 @pytest.mark.parametrize(("coloured", "grey"), [(0, True), (1, False)])
