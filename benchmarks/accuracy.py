@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing import get_context, set_start_method
 from pathlib import Path
 from statistics import mean
@@ -44,11 +43,14 @@ import torch
 
 from benchmarks.common import print_row
 from benchmarks.peers.accuracy_common import Job, Recipe, fit
+from benchmarks.peers.autogluon_recipe import AutogluonRecipe
+from benchmarks.peers.fastai_recipe import FastaiRecipe
+from benchmarks.peers.timm_recipe import TimmRecipe
 
 NAME = Path(__file__).name
 TIMES = 1.5  # of our time for each peer
 PICTURES = ("img_size", "mean", "std", "interpolation")  # keys of our run that the peers take over
-PEERS = {"timm": "TimmRecipe", "fastai": "FastaiRecipe", "autogluon": "AutogluonRecipe"}
+PEERS: dict[str, type[Recipe]] = {"timm": TimmRecipe, "fastai": FastaiRecipe, "autogluon": AutogluonRecipe}
 Record = dict[str, Any]
 
 
@@ -106,11 +108,7 @@ def scores(results: dict[str, np.ndarray]) -> Record:
 
 def theirs(side: str, job: Job) -> Record:
     warnings.filterwarnings("ignore", message="Palette images with Transparency")  # convert("RGB") drops it, as said
-    return fit(recipe_of(side), job)
-
-
-def recipe_of(side: str) -> type[Recipe]:
-    return getattr(import_module(f"benchmarks.peers.{side}_recipe"), PEERS[side])  # timm is loaded for itself alone
+    return fit(PEERS[side], job)
 
 
 class Benchmark:
