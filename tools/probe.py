@@ -30,7 +30,7 @@ from utils.errors import DataError, UserError, WeightsError
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
-from utils.probing.fit import Labelled, best_by_folds, best_on, fit_path, most_folds, neighbours
+from utils.probing.fit import Labelled, best_by_folds, best_on, check_finite, fit_path, most_folds, neighbours
 from utils.recipe.expected import expected_by
 from utils.rng import seed_network
 from utils.run.probe_run import write_run
@@ -115,6 +115,7 @@ def labelled(network: LoadedNetwork, images, config: TrainConfig, device: torch.
     found: Features = features_of(network, images, config, device)
     source = "from the cache" if found.kept else f"in {time.perf_counter() - start:.1f} s"
     log.info(f"{images.root}: {len(found.indices)} x {found.values.shape[1]} features {source}")
+    check_finite(found.values, network.description)
     for index, reason in found.bad:
         log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")
     return Labelled(found.values, found.targets(images))

@@ -4,17 +4,20 @@ import shutil
 from dataclasses import replace
 
 from utils import tables
-from utils.config import load_train_config
+from utils.config import ConfigError, load_train_config
 from utils.config.keys import AUTO_KEYS
+from utils.config.rules import train_problems
 from utils.config.schema import literal
-from utils.run.time_limit import TimeLimit
+from utils.errors import WeightsError
+from utils.run.time_limit import TimeLimit, with_epochs
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
 import torch
 
 import train
-from tests.helpers.runs import assert_same_run, results
+from models import create_model
+from tests.helpers.runs import assert_same_run, plain_config, results
 
 
 @pytest.fixture
@@ -124,3 +127,32 @@ def test_max_minutes_says_how_many_epochs_there_are(auto_config):
 def test_epochs_follow_the_clock(monkeypatch, left, finished, planned, seconds, epochs):
     monkeypatch.setattr(TimeLimit, "left", left)
     assert TimeLimit(1000, 0.0).epochs_in_all(finished, planned, seconds) == epochs
+
+
+def test_what_the_clock_leaves_can_be_resumed_and_repeated():
+    """The keys that go by epochs follow them."""
+    config = plain_config(epochs=40, warmup_epochs=20, freeze_epochs=9, mix_off_epochs=12)
+    assert train_problems(vars(with_epochs(config, 2))) == []
+    assert with_epochs(config, 30).warmup_epochs == 20
+    steps = plain_config(epochs=40, warmup_epochs=2, scheduler_type="step_lr", steps=[8, 30])
+    assert with_epochs(steps, 5).epochs == 11
+    assert train_problems(vars(with_epochs(steps, 5))) == []
+
+
+def test_weights_that_make_no_numbers_are_an_error(auto_config, tmp_path):
+    state = create_model("shufflenetv2", "0.5", 7).state_dict()
+    for name, value in state.items():
+        if name.endswith("running_var"):
+            value.fill_(float("nan"))
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(WeightsError, match=r"nan\.pth: its weights make features that are no numbers"):
+        train.run(auto_config(load_from=str(tmp_path / "nan.pth"), epochs=1))
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_resume_may_not_contradict_what_was_found(auto_config):
+    config = auto_config()
+    folder = train.run(config)
+    changed = replace(config, resume=True, load_from=str(folder / "last.pth"), warmup_epochs=50)
+    with pytest.raises(ConfigError, match="warmup_epochs: 50 leaves nothing of epochs"):
+        train.run(changed)

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # scikit-learn's own
 
+from ..errors import WeightsError
 from ..training.metrics import Metrics, metrics_from
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-4, 1, 11))  # inverse of the L2 penalty, of features of variance 1
@@ -105,6 +106,12 @@ def best_on(data: Labelled, val: Labelled, num_classes: int) -> tuple[LinearClas
     """The classifier, fitted on `data`, of the strength that is best on `val`, which its score flatters a little."""
     scored = [(each, score(each.logits(val.x), val.y)) for each in fit_path(data, num_classes)]
     return max(scored, key=lambda pair: pair[1].rank)
+
+
+def check_finite(x: np.ndarray, source: str) -> None:
+    """Raises WeightsError, naming the file of the weights, for features that are no numbers."""
+    if not np.isfinite(x).all():
+        raise WeightsError(f"{source}: its weights make features that are no numbers (NaN or infinite)")
 
 
 def most_folds(y: np.ndarray) -> int:

@@ -242,7 +242,7 @@ def head_lr_mult(f: Facts, c: TrainConfig) -> Found:
 
 @rule
 def freeze_epochs(f: Facts, c: TrainConfig) -> Found:
-    if c.head_init == "probe" or f.knows_classes:
+    if f.expected and (c.head_init == "probe" or f.knows_classes):
         return 0, "the head is fitted already"
     if f.expected and c.epochs > 1 and not c.freeze:
         return 1, "the new head first: its errors would spoil what is pretrained"

@@ -11,7 +11,7 @@ from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Source, Splits
 from ..log import log
-from ..probing.fit import Labelled, LinearClassifier, best_by_folds, fit_path, most_folds
+from ..probing.fit import Labelled, LinearClassifier, best_by_folds, check_finite, fit_path, most_folds
 from ..probing.head import HeadInputs, needed_head, set_head
 from ..training.evaluate import evaluate
 from ..training.state import Recipe
@@ -27,10 +27,11 @@ def start_at_probe(
     """Fit the head on images of train as validation sees them, the strength chosen by folds of them.
 
     Fine-tuning from there spoils less of the body than from a random head: https://arxiv.org/abs/2202.10054. Raises
-    WeightsError for a head that is no linear layer.
+    WeightsError for a head that is no linear layer, and for weights that make features which are no numbers.
     """
     start = time.perf_counter()
     data = inputs_of_head(model, config, images, preprocess, recipe)
+    check_finite(data.x, config.load_from or "the public weights")
     if len(np.unique(data.y)) < 2:
         log.warning("head_init: one class only, so that there is nothing to fit; the head begins at random")
         return

@@ -34,6 +34,8 @@ def planned(
     if config.max_minutes and config.epochs != "auto":
         log.warning(f"max_minutes: without effect, as epochs = {config.epochs} says how long the run is")
         config = replace(config, max_minutes=0)
+    if config.head_init == "probe" and weights is None:
+        log.warning("head_init: without effect, as the run starts from no weights")
     if not waiting(config):
         return config, []
     facts = facts_at(config, splits, device, weights)

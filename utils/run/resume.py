@@ -6,10 +6,11 @@ from typing import Any
 
 from .. import distributed
 from ..config.keys import AUTO_KEYS, TrainConfig
+from ..config.rules import train_problems
 from ..config.schema import check
 from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
-from ..errors import WeightsError
+from ..errors import ConfigError, WeightsError
 from ..log import log
 from ..training.groups import in_order_of
 from ..training.optim import load_optimizer
@@ -102,9 +103,16 @@ class ResumePoint:
 
 
 def as_found(config: TrainConfig, saved: dict[str, Any]) -> TrainConfig:
-    """A key that is 'auto' stays what it was found to be as the run began. saved: the config of its checkpoint."""
+    """A key that is 'auto' stays what it was found to be as the run began. saved: the config of its checkpoint.
+
+    Raises ConfigError where that contradicts what the user sets now.
+    """
     values, _ = check(TrainConfig, saved)
-    return replace(config, **{name: values[name] for name in AUTO_KEYS if getattr(config, name) == "auto"})
+    found = {name: values[name] for name in AUTO_KEYS if getattr(config, name) == "auto"}
+    config = replace(config, **found)
+    if found and (problems := train_problems(vars(config))):
+        raise ConfigError("config, with what the run has found", problems)
+    return config
 
 
 @dataclass(frozen=True)

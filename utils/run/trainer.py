@@ -25,7 +25,7 @@ from .observers import Epoch, Lines, Observer, RunTables
 from .saver import Saver
 from .scoring import Scored, score
 from .state import RunState, to_checkpoint
-from .time_limit import TimeLimit
+from .time_limit import TimeLimit, with_epochs
 
 
 class Trainer(StepHooks):
@@ -146,15 +146,14 @@ class Trainer(StepHooks):
         if len(whole) < 2:
             return
         seconds = (whole[-1] - whole[0]) / (len(whole) - 1)
-        epochs = self.limit.epochs_in_all(finished, self.config.epochs, seconds)
-        if epochs == self.config.epochs:
+        config = with_epochs(self.config, self.limit.epochs_in_all(finished, self.config.epochs, seconds))
+        if config.epochs == self.config.epochs:
             return
         log.info(
-            f"max_minutes: an epoch takes {seconds:.1f} s, so that {epochs} fit, not {self.config.epochs}; the "
+            f"max_minutes: an epoch takes {seconds:.1f} s, so that {config.epochs} fit, not {self.config.epochs}; the "
             "schedule is laid anew"
         )
-        self.config = replace(self.config, epochs=epochs, mix_off_epochs=min(self.config.mix_off_epochs, epochs))
-        self.parts = replace(self.parts, config=self.config)
+        self.config, self.parts = config, replace(self.parts, config=config)
         lay_anew(self.state.scheduler, self.config, self.parts.steps_per_epoch)
         self.folder.write_config(self.config)
 

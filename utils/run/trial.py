@@ -28,8 +28,10 @@ def affordable_epochs(config: TrainConfig, splits: Splits, device: torch.device,
     """
     parts = assemble(config, splits, device)
     trial = min(limit.max_seconds * TRIAL_SHARE, LONGEST_TRIAL)
-    seconds = _seconds_of_training(parts, trial) + _seconds_of_evaluation(parts, trial)
-    return distributed.from_main(max(1, int(RESERVE * limit.left / seconds)))
+    evaluation = _seconds_of_evaluation(parts, trial)
+    seconds = _seconds_of_training(parts, trial) + evaluation
+    once = evaluation * len(splits.training) / len(splits.val) if config.head_init == "probe" else 0.0
+    return distributed.from_main(max(1, int((RESERVE * limit.left - once) / seconds)))
 
 
 class _Enough(Exception):
