@@ -105,7 +105,7 @@ def test_max_minutes_says_how_many_epochs_there_are(auto_config):
     rows = results(folder)
     saved = load_train_config(folder / "train_config.py")
     assert 1 <= saved.epochs == len(rows)
-    if "laid anew" not in (folder / "train.log").read_text(encoding="utf-8"):  # as by a machine that was busy for a while
+    if "laid anew" not in (folder / "train.log").read_text(encoding="utf-8"):  # the machine was as fast as in the trial
         assert float(rows[-1]["lr"]) < 0.1 * saved.init_lr  # the schedule has come to its end
     seconds = [float(row["seconds"]) for row in tables.read_csv(folder / "results.csv")]
     assert sum(seconds[:-1]) < 60 * 0.15  # the last one may end later
