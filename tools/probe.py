@@ -206,20 +206,9 @@ def parser() -> argparse.ArgumentParser:
     add("--load-from", type=Path, dest="weights", metavar="FILE", help="the same as --weights")
     add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, PREFIX:SUFFIX, or a file")
     add("--folds", type=integer_in(2, 100), metavar="K", help="accuracy over K folds of train and val together")
-    add(
-        "--mean",
-        type=float,
-        nargs=3,
-        metavar=("R", "G", "B"),
-        help="default: the checkpoint's, or as the weights seem to expect",
-    )
-    add(
-        "--std",
-        type=float,
-        nargs=3,
-        metavar=("R", "G", "B"),
-        help="default: the checkpoint's, or as the weights seem to expect",
-    )
+    for name in ("--mean", "--std"):
+        text = "default: the checkpoint's, or as the weights seem to expect"
+        add(name, type=float, nargs=3, metavar=("R", "G", "B"), help=text)
     add("--batch-size", type=integer_in(1, 10**6), default=32, help="images at a time (default: 32)")
     add("--num-workers", type=workers, default="auto", metavar="N", help="loading processes (default: auto)")
     add("--log-root", default="./logs", help="where run folders go (default: ./logs)")

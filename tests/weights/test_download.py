@@ -14,13 +14,7 @@ import pytest
 
 from models.public_weights import WEIGHTS
 from tests.helpers import ROOT
-from tests.helpers.weight_server import CONTENT, SHA, serving
-
-
-@pytest.fixture
-def server():
-    with serving() as made:
-        yield made
+from tests.helpers.weight_server import CONTENT, SHA
 
 
 @pytest.fixture

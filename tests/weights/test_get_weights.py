@@ -13,14 +13,7 @@ from safetensors.torch import save_file
 
 from models import create_model
 from models.public_weights import WEIGHTS, Weights
-from tests.helpers.weight_server import serving
 from tools import get_weights
-
-
-@pytest.fixture
-def server():
-    with serving() as made:
-        yield made
 
 
 def entries():

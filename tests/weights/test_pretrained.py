@@ -16,13 +16,6 @@ import torchvision
 import train
 from models.public_weights import WEIGHTS, Weights, public_weights
 from tests.helpers.runs import AUTO_OF_PICTURES
-from tests.helpers.weight_server import serving
-
-
-@pytest.fixture
-def server():
-    with serving() as made:
-        yield made
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def _adam_rate(f: Facts) -> tuple[float, int]:
 
 @rule
 def min_lr(f: Facts, c: TrainConfig) -> Found:
-    return 0.0, "the last steps stand still"
+    return 0.0, "the cosine falls to its end"
 
 
 @rule
