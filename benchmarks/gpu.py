@@ -24,6 +24,7 @@ from benchmarks.gpu_plan import Plan
 from benchmarks.gpu_process import Side, SideError, close_all, gather
 
 NETWORKS = ["resnet:50", "mobilenetv3:large", "convnext:tiny", "vit:base-patch16", "swint:tiny-224"]
+LOADED = ["resnet:50", "mobilenetv3:large"]
 SIDES = ["ours", "timm", "torchvision"]
 PARTS = ["steps", "addernet", "loading"]
 DRY = dict(
@@ -76,6 +77,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--compile", nargs="+", choices=["off", "on"], default=["off", "on"], help="the kinds of steps; off is first")
     add("--cuda-graphs", choices=["auto", "none"], default="auto", help="of our steps that are not compiled")
     add("--parts", nargs="+", choices=PARTS, default=PARTS)
+    add("--loaded", nargs="+", default=LOADED, metavar="PREFIX:SUFFIX", help="networks of whole epochs, from files")
     add("--device", choices=["cuda", "cpu"], default="cuda")
     add("--json", type=Path, metavar="FILE", help="append each row to it, as a line of JSON")
     add("--profile", nargs="+", metavar="PREFIX:SUFFIX", help="show the host's time in a step of ours, nothing else")
@@ -84,7 +86,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.set_defaults(
         seconds=0.7, steps=5, warmup=3, profiled=5, img_size=224, photographs=1500, loader_batch=256, adder_batch=64
     )
-    parser.set_defaults(workers=available_cores(), loaded=["resnet:50", "mobilenetv3:large"])
+    parser.set_defaults(workers=available_cores())
     given = parser.parse_args(words)
     if given.dry_run:
         vars(given).update(DRY)

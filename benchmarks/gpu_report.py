@@ -77,7 +77,7 @@ def add_epochs(plan: Plan, ours: Side, table: EpochTable, folder: Path, given: a
 def add_loaders(
     plan: Plan, sides: dict[str, Side], table: LoaderTable, folder: Path, given: argparse.Namespace
 ) -> None:
-    for name, augment in (("ours", "simple"), ("timm", "simple"), ("ours", "tawide")):
+    for name, augment in (("ours", "tawide"), ("ours", "simple"), ("timm", "simple")):
         if name in sides:
             measure = partial(_measure_loader, table, sides[name], loading_of(folder, given, augment))
             plan.add("loading", f"loader of {name}, {augment}", measure)

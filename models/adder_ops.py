@@ -1,5 +1,7 @@
 """The two sums of an adder layer that are no matrix products: one formula each, compiled, or in parts where that fails.
 
+On an NVIDIA GPU the kernels of adder_cuda.py come before both.
+
 Written out, both make windows x filters x K differences and sum most of them up at once. torch.compile turns that into
 one loop, and a fast one by the shapes that the formulas take: TILE windows share each filter that is read, and LANES
 results lie side by side and fill registers. Each result is one sum in a fixed order, however many threads there are.
@@ -12,10 +14,12 @@ from functools import cache, cached_property
 import torch
 from torch import Tensor, nn
 
+from . import adder_cuda
+
 TILE, LANES = 4, 16  # the fastest of those tried on AVX2; eight windows at once need more registers than there are
 WORTHWHILE = 2**25  # so many differences are worth compiling for: fewer take milliseconds anyway,
 OFTEN = 2**20  # but in training they are made again at each step
-DIFFERENCES = {"cpu": 2**19, "cuda": 2**25}  # so many at once where nothing is compiled: on a CPU, what its cache holds
+DIFFERENCES = {"cpu": 2**19, "cuda": 2**24}  # so many at once where nothing is compiled: on a CPU, what its cache holds
 
 
 def distance_sums(rows: Tensor, panels: Tensor) -> Tensor:
@@ -99,6 +103,8 @@ FUSED_GRADIENT = Fused(gradient_sums)
 @torch.library.custom_op("addernet::distances", mutates_args=())  # to torch.compile around it, one step
 def distances(rows: Tensor, filters: Tensor, training: bool = False) -> Tensor:
     """-(sum of |x - w|) of each window and filter: (windows, K), (O, K) -> (windows, O)."""
+    if adder_cuda.usable(rows, filters):
+        return adder_cuda.distances(rows, filters)
     tiles = padded(rows, TILE, 1).unflatten(0, (-1, TILE))
     panels = padded(filters, LANES, 1).unflatten(0, (-1, LANES)).transpose(1, 2).contiguous()
     out = FUSED_DISTANCES(tiles, panels, training=training)
@@ -108,6 +114,8 @@ def distances(rows: Tensor, filters: Tensor, training: bool = False) -> Tensor:
 @torch.library.custom_op("addernet::clipped_gradient", mutates_args=())
 def clipped_gradient(rows: Tensor, filters: Tensor, grads: Tensor) -> Tensor:
     """The sum over filters of grad * clip(w - x, -1, 1): (windows, K), (O, K), (windows, O) -> (windows, K)."""
+    if adder_cuda.usable(rows, filters, grads):
+        return adder_cuda.clipped_gradient(rows, filters, grads)
     tiles = padded(rows, TILE, LANES).unflatten(0, (-1, TILE)).unflatten(2, (-1, LANES))
     panels = padded(filters, 1, LANES).unflatten(1, (-1, LANES)).transpose(0, 1).contiguous()
     out = FUSED_GRADIENT(tiles, panels, padded(grads, TILE, 1).unflatten(0, (-1, TILE)), training=True)

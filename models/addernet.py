@@ -24,7 +24,7 @@ from .resnet import PARTS, make_stages
 VARIANTS = {"50": dict(depths=(3, 4, 6, 3))}  # resnet50.py of the authors
 
 ETA = 0.2  # equation 13 of the paper, chosen by the authors
-UNFOLDED = 2**22  # so many numbers of unfolded windows at once at most, but one image at least
+UNFOLDED = {"cpu": 2**22, "cuda": 2**24}  # numbers of unfolded windows at once at most, but one image at least
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Window:
     def images(self, x: Tensor) -> int:
         """How many images of x to unfold at once."""
         height, width = self.output_size(x.shape)
-        return max(1, UNFOLDED // (height * width * self.kernel * x.shape[1])) if self.kernel > 1 else len(x)
+        most = UNFOLDED.get(x.device.type, UNFOLDED["cuda"])
+        return max(1, most // (height * width * self.kernel * x.shape[1])) if self.kernel > 1 else len(x)
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
         return x.split(self.images(x))

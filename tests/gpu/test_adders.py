@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from models import adder_ops
+from models import adder_cuda, adder_ops
 from models.adder_ops import Fused, clipped_gradient, distances
 from models.addernet import ETA, UNFOLDED, adder2d
 from tests.gpu.runs import needs_cuda
@@ -17,11 +17,20 @@ LARGE = [(2, 64, 64, 3, 1, 1, 28, 28), (4, 128, 96, 3, 2, 1, 27, 29), (8, 256, 6
 TOLERANCE = 1e-5  # of the largest value: float32 sums of up to 1152 terms, each rounded at 6e-8
 
 
-@pytest.fixture(params=["compiled", "in parts"])
+def by_kernels(*tensors):
+    """As `usable`, and an error where the kernels cannot be made."""
+    assert adder_cuda.kernels(tensors[0].device.index)
+    return tensors[0].dtype == torch.float32
+
+
+@pytest.fixture(params=["kernels", "compiled", "in parts"])
 def way(request, monkeypatch, device):
-    """Compiled however little the work is, where failing to would be an error; or not compiled."""
+    """By our kernels, which must be there then; compiled however little the work is, or not compiled."""
+    monkeypatch.setattr(adder_cuda, "usable", by_kernels if request.param == "kernels" else lambda *tensors: False)
     if request.param == "compiled":
         needs_cuda(device, "tests/models/test_adder_ops.py compiles for it")
+    if request.param == "kernels":
+        needs_cuda(device, "they are NVIDIA's")
     for name in ("WORTHWHILE", "OFTEN"):
         monkeypatch.setattr(adder_ops, name, 0 if request.param == "compiled" else 2**62)
     monkeypatch.setattr(Fused, "usable", True)
@@ -96,5 +105,5 @@ def test_memory_is_far_below_that_of_all_differences(device, way):
     part = adder_ops.DIFFERENCES["cuda"] if way == "in parts" else 0
     # eight copies of what a layer keeps (input, output, gradients, joined parts), eight of what is unfolded, and eight
     # of the differences of a part: those of the four windows of a tile, and what they are made of on the way
-    bound = 4 * (8 * x.numel() + 8 * UNFOLDED + 8 * part)
+    bound = 4 * (8 * x.numel() + 8 * UNFOLDED["cuda"] + 8 * part)
     assert peak <= bound < all_differences / 5, f"{peak / 2**20:.0f} MB, bound {bound / 2**20:.0f} MB"

@@ -69,7 +69,7 @@ def test_a_zero_gradient_stays_zero():
 def test_working_in_small_parts_changes_nothing(layer, monkeypatch):
     x, weight, _, out = layer_and_gradients(*layer)
     for limit in (1, 50, 200):
-        monkeypatch.setattr(addernet, "UNFOLDED", limit)
+        monkeypatch.setitem(addernet.UNFOLDED, "cpu", limit)
         monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", limit)
         x_parts, weight_parts, _, out_parts = layer_and_gradients(*layer)
         torch.testing.assert_close(out_parts, out)
@@ -92,7 +92,7 @@ def test_the_largest_temporary_is_bounded(monkeypatch):
     monkeypatch.setattr(adder_ops, "OFTEN", 2**62)  # not compiled
     monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", 2**30)
     assert largest_allocation(x, weight) >= row_differences  # 1.5 MB: so a layer without parts would be found out
-    monkeypatch.setattr(addernet, "UNFOLDED", 2**13)
+    monkeypatch.setitem(addernet.UNFOLDED, "cpu", 2**13)
     monkeypatch.setitem(adder_ops.DIFFERENCES, "cpu", 2**14)
     assert largest_allocation(x, weight) <= answer < row_unfolded
 

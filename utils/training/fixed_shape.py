@@ -126,6 +126,9 @@ def _fits(network: nn.Module, images: Tensor) -> bool:
 def recording(device: torch.device, pool: Any) -> Iterator[None]:
     """On `device` into `pool`; a recording that breaks off would leave its stream current, the generator counting for
     it, and the allocator waiting for its end."""
+    # gradients come from the graph's stream and are added up on the step's, which autograd would warn of
+    if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     stream, generator = torch.cuda.current_stream(device), torch.cuda.default_generators[device.index or 0]
     try:
         with torch.cuda.device(device):
@@ -137,9 +140,6 @@ def recording(device: torch.device, pool: Any) -> Iterator[None]:
         end_broken_recording(device, pool)
         torch.cuda.empty_cache()
         raise
-    # gradients come from the graph's stream and are added up on the step's, which autograd would warn of
-    if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
-        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
 
 
 class _Call(nn.Module):
