@@ -1,6 +1,7 @@
 """What torch does not promise to keep: every private name of its that utils/ and tools/ use, with what is done without.
 
-Each use has a probe; a test takes the name away and compares the results. (models/adder_ops.py has one more.)
+Each use has a probe; a test takes the name away and compares the results. (models/adder_ops.py and adder_cuda.py have
+one more each.)
 """
 
 from typing import Any, TypeVar, cast

@@ -77,7 +77,10 @@ def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: i
     """
     images, targets = recipe.to_device(batch)
     images = erase(images, batch.boxes)
-    return (images, targets) if mixer is None else mixer(images, targets, step=step, part=part, rank=distributed.rank())
+    if mixer is not None:
+        images, targets = mixer(images, targets, step=step, part=part, rank=distributed.rank())
+        images = images.to(memory_format=recipe.memory_format)  # mixup on a GPU loses it: another compilation
+    return images, targets
 
 
 def _synced_last(network: nn.Module, last: bool) -> contextlib.AbstractContextManager:

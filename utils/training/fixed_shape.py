@@ -83,8 +83,7 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     They keep a set of activations of their own, so only steps that leave most of the memory free are recorded; greater
     ones keep a GPU busy anyway. The passes that this takes leave no trace in the network or the generator.
     """
-    order = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    images = torch.zeros(shape, device=recipe.device).to(memory_format=order)
+    images = torch.zeros(shape, device=recipe.device).to(memory_format=recipe.memory_format)
     buffers = Snapshot(groups_of(network.buffers()))
     numbers = torch.cuda.get_rng_state(recipe.device)
     training, pool = network.training, torch.cuda.graph_pool_handle()

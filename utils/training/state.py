@@ -60,6 +60,11 @@ class Recipe:
         """Whether autocast computes in `amp_dtype`."""
         return self.amp_dtype is not None
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of images."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.mixed)
 
