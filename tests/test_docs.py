@@ -41,7 +41,7 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
     "python -m pytest -n 2 -m huge": "runs tests; a part of those before",
-    "python -m pytest -n 0 -s -m long tests/run/faults": "runs tests; a quarter of an hour",
+    "python -m pytest -n 0 -s -m long tests/run": "runs tests; a quarter of an hour",
     "python -m pytest tests/models/test_models.py tests/models/test_registry.py -k squeezenet": "runs tests; .ci/run",
     "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_train_write_once_and_agree_with_their_checkpoint"
@@ -73,6 +73,7 @@ SHORT = {  # beginning of a command -> what shortens it
     "python train.py --config": f"--set epochs=1 --set warmup_epochs=0 {SMALL}",
     "python tools/fps.py": "--rounds 2 --warmup 1 --img-size 64 64",
     "python tools/throughput.py": "--rounds 2 --warmup 1 --img-size 64 64",
+    "python tools/probe.py": "--img-size 32 32",
 }
 PROJECT = ("models", "utils", "tools", "logs/resnet_18/exp0")
 SCRIPTS = ("train.py", "train_multi_gpu.py", "predict.py", "train_config.py", "predict_config.py")

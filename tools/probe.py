@@ -105,7 +105,8 @@ def as_expected(options: NetworkOptions, config: TrainConfig, images: Source, de
         return network
     names = {"model_prefix": network.spec.prefix, "model_suffix": network.spec.suffix}
     expected = expected_by(replace(config, **names), file, images)
-    steps = expected.preprocess.resized(network.spec.img_size)
+    size = network.spec.img_size
+    steps = replace(expected.preprocess, img_size=size, val_resize=size, resize_mode="squash")  # as train.py finds it
     log.info(f"mean {list(steps.mean)}, std {list(steps.std)}: {expected.mean_by}")
     return replace(network, preprocess=steps)
 

@@ -59,6 +59,7 @@ MAY_FOLLOW = {  # key that is set -> keys that are found otherwise then, with a 
     "optimizer_type": {"init_lr", "weight_decay"},
     "img_size": {"val_resize"},
     "val_resize": {"img_size"},
+    "resize_mode": {"val_resize"},
     "mixup_prob": {"mix_off_epochs"},
     "cutmix_prob": {"mix_off_epochs"},
     "head_init": {"freeze_epochs", "head_lr_mult"},
@@ -99,6 +100,17 @@ def test_flips_and_policies_are_off_where_they_may_change_the_class(classes, gre
     why = {row.key: row.why for row in rows}
     assert (config.augment, config.horizontal_flip) == (("simple", 0.0) if off else ("tawide", 0.5))
     assert not off or (off in why["augment"] and off in why["horizontal_flip"])
+
+
+def test_pictures_are_whole_but_where_the_weights_answer_as_they_were_tested():
+    whole, _ = resolve(AUTO, golden.facts(weights=True))
+    assert (whole.resize_mode, whole.img_size, whole.val_resize) == ("squash", (224, 224), (224, 224))
+    for config, facts in (
+        (AUTO, golden.facts(weights=True, as_tested=True)),
+        (replace(AUTO, resize_mode="shortest"), golden.facts(weights=True)),
+    ):
+        tested, _ = resolve(config, facts)
+        assert (tested.resize_mode, tested.img_size, tested.val_resize) == ("shortest", (224, 224), (256, 256))
 
 
 def test_a_rate_follows_the_number_of_images_in_a_step():

@@ -32,7 +32,9 @@ def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
     assert not (tmp_path / "logs").exists()
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("signum", "status"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)]
+)
 def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
     config = make_config(epochs=6, num_workers=2)
     line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]

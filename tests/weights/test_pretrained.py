@@ -47,7 +47,7 @@ def test_a_run_starts_from_public_weights(config, entry, server, tmp_path):
     assert re.search(r"loaded \d+ of \d+ tensors", said)
     assert [path.name for path in (tmp_path / "weights").iterdir()] == [entry.name]
     steps = load_checkpoint(folder / "best.pth")["preprocess"]
-    assert (steps["img_size"], steps["val_resize"], steps["resize_mode"]) == ([48, 48], [56, 56], "shortest")
+    assert (steps["img_size"], steps["val_resize"], steps["resize_mode"]) == ([48, 48], [48, 48], "squash")
     assert (steps["mean"], steps["std"]) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
     before = torch.load(tmp_path / "weights" / entry.name, weights_only=True)
     after = load_checkpoint(folder / "last.pth")["net"]
@@ -58,10 +58,10 @@ def test_a_run_starts_from_public_weights(config, entry, server, tmp_path):
 
 
 def test_what_the_user_sets_wins_over_what_the_weights_expect(config, entry):
-    folder = train.run(replace(config, mean=(0.5, 0.5, 0.5), img_size=(32, 32)))
+    folder = train.run(replace(config, mean=(0.5, 0.5, 0.5), img_size=(32, 32), resize_mode="shortest"))
     steps = load_checkpoint(folder / "best.pth")["preprocess"]
     assert (steps["mean"], steps["std"]) == ([0.5, 0.5, 0.5], [0.4, 0.5, 0.6])
-    assert (steps["img_size"], steps["val_resize"]) == ([32, 32], [37, 37])
+    assert (steps["img_size"], steps["val_resize"]) == ([32, 32], [37, 37])  # of the resize rule of the weights
 
 
 def test_weights_that_cannot_be_had_leave_no_run(config, entry, server, tmp_path):

@@ -16,6 +16,7 @@ from ..data.source import Source
 from ..training.build import own_drop_rates
 from .pictures import look_at
 
+IMAGENET = 1000  # classes, of public weights
 SIDE = re.compile(r"(?:^|[^a-z])(left|right)(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -51,6 +52,7 @@ class Facts:
     drops_paths: bool = False  # whether it takes drop_path
     linear_head: bool = True  # whether its head is one linear layer
     knows_classes: bool = False  # whether the weights bring a head for these very classes
+    as_tested: bool = False  # whether pictures are to be those that the weights were tested on: their head answers
     expected: Expected | None = None  # by the weights that it starts from; None where it starts from none
     device: str = "cpu"  # 'cpu', 'cuda' or 'mps'
     processes: int = 1
@@ -96,6 +98,7 @@ def facts_of(
         drops_paths="drop_path" in drops,
         linear_head=linear_head(network) is not None,
         knows_classes=expected is not None and expected.classes == tuple(images.classes),
+        as_tested=expected is not None and (config.only_val or bool(expected.classes) or len(images.classes) == IMAGENET),
         expected=expected,
         device=device.type,
         processes=processes,

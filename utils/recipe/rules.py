@@ -1,6 +1,6 @@
 """The value of each key that is 'auto', and why: small functions of the facts and of the keys before them.
 
-Where a rule has a number, its docstring has the source: a paper, a peer's default, or a row of docs/benchmarks.md.
+Where a rule has a number, its docstring has the source: a paper, a peer's default, or a row of docs/recipe.md.
 """
 
 import math
@@ -45,7 +45,8 @@ def interpolation(f: Facts, c: TrainConfig) -> Found:
 
 @rule
 def resize_mode(f: Facts, c: TrainConfig) -> Found:
-    if f.expected:
+    """Public weights are tested on the middle of pictures; for other classes than theirs the whole serves better."""
+    if f.expected and f.as_tested:
         return f.expected.preprocess.resize_mode, f.expected.source
     return "squash", "nothing is cut away"
 
@@ -70,7 +71,7 @@ def img_size(f: Facts, c: TrainConfig) -> Found:
 
 @rule
 def val_resize(f: Facts, c: TrainConfig) -> Found:
-    if f.expected:
+    if f.expected and c.resize_mode == f.expected.preprocess.resize_mode:
         return f.expected.preprocess.resized(c.img_size).val_resize, f.expected.source
     return c.img_size, "nothing is cut away"
 
@@ -93,7 +94,7 @@ def horizontal_flip(f: Facts, c: TrainConfig) -> Found:
 
 @rule
 def crop_scale(f: Facts, c: TrainConfig) -> Found:
-    """Torchvision's 8 to 100 % are for a million photographs; docs/benchmarks.md has small sets with other shares."""
+    """Torchvision's 8 to 100 % are for a million photographs; docs/recipe.md has small sets with other shares."""
     if f.signs or f.side <= SMALL_PICTURE:
         return (0.5, 1.0), "what such pictures show fills them"
     if f.expected:
@@ -221,7 +222,7 @@ def head_init(f: Facts, c: TrainConfig) -> Found:
 def freeze_bn(f: Facts, c: TrainConfig) -> Found:
     """As detection has it, https://arxiv.org/abs/1611.10012: averages over few pictures would spoil what is pretrained.
 
-    docs/benchmarks.md has both.
+    docs/recipe.md has both.
     """
     if not f.expected or f.norm != "batch":
         return False, "the network has none" if f.norm != "batch" else "nothing is pretrained"
