@@ -84,6 +84,7 @@ def facts_of(
         network = create_model(config.model_prefix, config.model_suffix)
     drops = own_drop_rates(config.model_prefix, config.model_suffix)
     size, grey = look_at(images)
+    head_answers = config.only_val or len(images.classes) == IMAGENET
     return Facts(
         images=len(images),
         classes=tuple(images.classes),
@@ -98,7 +99,7 @@ def facts_of(
         drops_paths="drop_path" in drops,
         linear_head=linear_head(network) is not None,
         knows_classes=expected is not None and expected.classes == tuple(images.classes),
-        as_tested=expected is not None and (config.only_val or bool(expected.classes) or len(images.classes) == IMAGENET),
+        as_tested=expected is not None and (bool(expected.classes) or head_answers),
         expected=expected,
         device=device.type,
         processes=processes,
