@@ -14,7 +14,7 @@ of adder layers, and is two to six times slower over most networks, as it counts
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -74,6 +74,7 @@ class Cost:
         return sum((layer.arithmetic for layer in self.layers), Arithmetic())
 
 
+@cache
 def count(prefix: str, suffix: str, num_classes: int, img_size: tuple[int, int]) -> Cost:
     """Of a network of ours for images of (height, width). Raises ValueError for unknown names and images too small."""
     with torch.device("meta"), ShapesOnly():

@@ -15,9 +15,8 @@ TOGETHER = (  # files whose tests share something that takes a while to make: on
     "tests/benchmarks/test_gpu_benchmark.py",
     "tests/gpu/test_adders.py",
     "tests/gpu/test_processes.py",
-    "tests/models/test_catalogue.py",
-    "tests/test_docs_pages.py",
 )
+COUNTING = ("tests/models/test_catalogue.py", "tests/costs/test_params.py", "tests/test_docs_pages.py")  # all networks
 BY_NETWORK = ("tests/gpu/test_families.py", "tests/gpu/test_overflow.py")  # files of which it runs all of a network
 
 
@@ -34,6 +33,8 @@ def pytest_xdist_make_scheduler(config, log):
             file = nodeid.partition("::")[0]
             if file in BY_NETWORK:
                 return file + nodeid.partition("[")[2].partition("-")[0]
+            if file in COUNTING:
+                return "counting"
             return file if file in TOGETHER else nodeid
 
     return Scheduling(config, log)
