@@ -140,8 +140,9 @@ def networks_of(given: argparse.Namespace) -> list[NetworkOptions]:
     """Raises ConfigError where the options name none, or two ways at once."""
     if given.networks is None:
         return [network_options(given)]
-    if given.model_prefix or given.model_suffix or given.weights:
-        raise ConfigError("command line", ["--networks goes without --model-prefix, --model-suffix and --load-from"])
+    if given.model_prefix or given.model_suffix or given.weights or given.num_classes:
+        text = "--networks goes without --model-prefix, --model-suffix, --num-classes and --load-from"
+        raise ConfigError("command line", [text])
     return [_network_of(text, given.img_size) for text in given.networks]
 
 

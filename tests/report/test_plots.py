@@ -8,7 +8,7 @@ from utils.errors import DataError
 from utils.report import fonts, run_tables
 from utils.report.canvas import MOST_LABELS
 from utils.report.curves import MOST_POINTS, schedule
-from utils.report.per_class import confusion, distribution
+from utils.report.per_class import confusion, distribution, figures_per_class
 from utils.report.pictures import PICTURES, draw_run
 from utils.training.schedulers import learning_rate
 
@@ -55,6 +55,12 @@ def test_few_classes_have_counts_in_their_cells_and_many_a_list_of_pairs(tmp_pat
     worst = tables.read_csv(tmp_path / "most_confused.csv")[0]
     line = f"{worst['true']} taken for {worst['predicted']}: {worst['count']} ({float(worst['share']):.0%})"
     assert line in beside.texts[0].get_text().splitlines()
+
+
+def test_each_class_says_of_how_many_images_its_figures_are(tmp_path):
+    make_run(tmp_path, ["a", "b", "c"], confusion=np.array([[8, 2, 0], [0, 17, 0], [0, 0, 0]]))
+    labels = figures_per_class(tmp_path).axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == ["a (10)", "b (17)", "c (0)"]
 
 
 def test_mistakes_have_colours_of_their_own_and_nothing_has_none(tmp_path):

@@ -56,8 +56,9 @@ def figures_per_class(folder: Path) -> Figure | None:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
-    name_axis(figure.axes[-1].xaxis, labels, fonts)
-    figure.suptitle(f"Precision, recall and F1 of each class ({support.sum()} validation images)")
+    counted = [f"{label} ({images})" for label, images in zip(labels, support)]  # two images say less than seventeen
+    name_axis(figure.axes[-1].xaxis, counted, fonts)
+    figure.suptitle(f"Precision, recall and F1 of each class (its number of the {support.sum()} validation images)")
     return figure
 
 
