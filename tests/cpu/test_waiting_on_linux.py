@@ -9,7 +9,8 @@ import time
 
 from utils.cpu.counters import Reading, busy_seconds, descendants
 from utils.data.listing import scan
-from utils.data.loaders import start_worker, train_loader
+from utils.data.loaders import train_loader
+from utils.data.workers import start_worker
 from utils.threads import home_cores
 
 import pytest

@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from utils.config import TrainConfig
-from utils.data import loaders as data_module
 from utils.data.batches import read
 from utils.data.cache import ImageCache
 from utils.data.listing import scan
-from utils.data.loaders import train_loader, val_loader, worker_count
+from utils.data.loaders import train_loader, val_loader
 from utils.data.preprocess import Preprocess
 from utils.errors import DataError, UnreadableError
 from utils.threads import home_cores
@@ -238,15 +237,6 @@ def test_validation_batches_keep_order_and_cover_all(image_folder):
     assert torch.cat([batch.targets for batch in batches]).tolist() == [0, 0, 0, 2, 2]
     with Image.open(val.name(4)) as image:
         assert torch.equal(batches[-1].images[-1], preprocess(image))
-
-
-@pytest.mark.parametrize(
-    ("asked", "device", "processes", "expected"),
-    [(0, "cpu", 1, 0), (5, "cpu", 4, 5), ("auto", "cpu", 1, 2), ("auto", "cuda", 1, 16), ("auto", "cuda", 4, 4)],
-)
-def test_the_number_of_workers(monkeypatch, asked, device, processes, expected):
-    monkeypatch.setattr(data_module, "available_cores", lambda: 16)
-    assert worker_count(asked, torch.device(device), processes) == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process can be held on a core here")

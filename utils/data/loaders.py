@@ -1,17 +1,16 @@
-"""Loaders: a data set and an order become a stream of batches, and what loading processes do at their start.
+"""Loaders: a data set and an order become a stream of batches.
 
 `config` is a TrainConfig, of which only keys are read: config/ itself imports this folder.
 """
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import torch
 
 from .. import distributed
-from ..signals import leave_signals_to_parent
-from ..threads import available_cores, home_cores, run_on
+from ..threads import home_cores
 from .augment import Augmentation, TrainTransform
 from .batches import BatchDataset, ImageLoader
 from .cache import ImageCache, cache_budget
@@ -19,6 +18,7 @@ from .dataset import EvalTransform, ImageDataset
 from .preprocess import Preprocess
 from .samplers import EvalBatches, Keys, TrainBatches, shuffled
 from .source import Source, Splits
+from .workers import start_worker, workers_for
 
 T = TypeVar("T")
 
@@ -35,19 +35,6 @@ class Share(TypedDict):
 def as_is(batch: T) -> T:
     """The collate function: the data set has stacked already (a named function, so that spawn can pickle it)."""
     return batch
-
-
-def worker_count(num_workers: int | Literal["auto"], device: torch.device, local_world_size: int) -> int:
-    """'auto': the cores of this process, at most 16; on a CPU, which trains with the same cores, at most 2."""
-    if num_workers != "auto":
-        return num_workers
-    return max(1, min(16 if device.type != "cpu" else 2, available_cores() // local_world_size))
-
-
-def start_worker(worker: int, *, cores: frozenset[int]) -> None:
-    """What a loading process does first. cores: of the run, whose own threads may be held on half of them by now."""
-    run_on(cores)
-    leave_signals_to_parent(worker)
 
 
 def make_loader(dataset: BatchDataset, batches: Iterable[Keys], config: Any, *, workers: int, pin: bool) -> ImageLoader:
@@ -102,7 +89,7 @@ def make_loaders(config: Any, splits: Splits, preprocess: Preprocess, device: to
     common: Share = {
         "rank": distributed.rank() if distributed.world_size() > 1 else 0,
         "world_size": distributed.world_size(),
-        "workers": worker_count(config.num_workers, device, local),
+        "workers": workers_for(config, preprocess.img_size, device, local),
         "pin": config.pin_memory and device.type == "cuda",
     }
     train_cache = val_cache = None

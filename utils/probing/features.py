@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from ..config.keys import TrainConfig
-from ..data.loaders import val_loader, worker_count
+from ..data.loaders import val_loader
 from ..data.source import ImageList
+from ..data.workers import workers_for
 from ..files import atomic_file
 from ..training.evaluate import evaluate
 from ..training.state import Recipe
@@ -44,7 +45,7 @@ def features_of(network: LoadedNetwork, images: ImageList, config: TrainConfig, 
     if path is not None and (kept := _read(path, len(images), head.in_features)) is not None:
         return kept
     meter, steps = HeadInputs(head), network.preprocess
-    workers = worker_count(config.num_workers, device, 1)
+    workers = workers_for(config, steps.img_size, device, 1)
     loader = val_loader(config, images, steps, rank=0, world_size=1, workers=workers, pin=device.type == "cuda")
     recipe = Recipe(device, steps.mean, steps.std, channels_last=config.channels_last)
     with meter.listening():

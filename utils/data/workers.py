@@ -1,0 +1,54 @@
+"""Loading processes: how many there are, and what each does first."""
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ..log import log
+from ..signals import leave_signals_to_parent
+from ..threads import available_cores, run_on
+
+SHARED_MEMORY = Path("/dev/shm")  # where batches lie on Linux; elsewhere the system's memory is the limit
+AHEAD = 2  # batches that torch lets each process prepare
+LEAST_FREE = 1 / 8  # of what is free stays so: the other loader's first batch, and other programs
+
+
+def worker_count(num_workers: int | Literal["auto"], device: torch.device, local_world_size: int) -> int:
+    """'auto': the cores of this process, at most 16; on a CPU, which trains with the same cores, at most 2."""
+    if num_workers != "auto":
+        return num_workers
+    return max(1, min(16 if device.type != "cpu" else 2, available_cores() // local_world_size))
+
+
+def workers_for(config: Any, img_size: tuple[int, int], device: torch.device, local_world_size: int) -> int:
+    """config: a TrainConfig, of which num_workers and batch_size count.  img_size: (height, width) of a batch."""
+    asked = worker_count(config.num_workers, device, local_world_size)
+    return with_room(asked, config.batch_size, img_size, local_world_size)
+
+
+def with_room(workers: int, images: int, img_size: tuple[int, int], local_world_size: int) -> int:
+    """`workers`, or the most for whose batches of so many images /dev/shm has room; 0 loads in the training process.
+
+    A process that finds it full is killed by the system, without a word. Containers have 64 MB there by default.
+    """
+    if not workers or not SHARED_MEMORY.is_dir():
+        return workers
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    batch = images * img_size[0] * img_size[1] * 3
+    most = max(0, int(free * (1 - LEAST_FREE) / local_world_size / batch) - 1) // AHEAD  # one is being used
+    if most >= workers:
+        return workers
+    log.warning(
+        f"num_workers = {most} instead of {workers}: {SHARED_MEMORY} has {free / 2**20:.0f} MB free, a batch takes "
+        f"{batch / 2**20:.1f} MB, and each process prepares {AHEAD}. More room there (docker run --shm-size=2g), or "
+        "batches of fewer or smaller images, let more of them load"
+    )
+    return most
+
+
+def start_worker(worker: int, *, cores: frozenset[int]) -> None:
+    """What a loading process does first. cores: of the run, whose own threads may be held on half of them by now."""
+    run_on(cores)
+    leave_signals_to_parent(worker)
