@@ -103,7 +103,9 @@ def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Class
     network = OnnxNetwork(path, device)
     metadata = Metadata.from_strings(network.strings, path) or _metadata_of_config(path, config)
     network.check(metadata.preprocess.img_size, len(metadata.classes))
-    text = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
+    gives = "probabilities" if network.gives_probabilities else "logits"
+    text = f"{metadata.network}, {len(metadata.classes)} classes, {path}, which gives {gives}, run by onnxruntime"
+    text += f" ({network.runs_on})"
     return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, text)
 
 
