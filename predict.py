@@ -11,7 +11,13 @@ from utils.config import ConfigError, PredictConfig, load_predict_config, parse_
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_images
 from utils.prediction.classifier import Classifier, load_classifier
-from utils.prediction.predictions import Prediction, check_output, write_predictions
+from utils.prediction.predictions import (
+    Prediction,
+    check_output,
+    check_some_classified,
+    in_words,
+    write_predictions,
+)
 from utils.text import one_line
 from utils.threads import compute_with
 
@@ -42,8 +48,8 @@ def run(config: PredictConfig) -> list[Prediction]:
     if not single or config.output:
         output = config.output or str(default_folder(classifier) / f"{Path(paths[0]).parent.name or 'images'}.csv")
         write_predictions(output, predictions, config.topk)
-        failed = sum(bool(prediction.error) for prediction in predictions)
-        print(one_line(f"{len(predictions) - failed} classified, {failed} unreadable: {output}"))
+        print(one_line(f"{in_words(predictions)}: {output}"))
+        check_some_classified(predictions)
     return predictions
 
 

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and checks of the paths to write them to."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -140,6 +141,16 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
+def write_json(path: str | Path, content: Any, *, indent: int = 1) -> None:
+    """Replace a file of JSON as a whole: as every reader takes it, whatever bytes are in a name.
+
+    Raises ValueError for numbers that JSON does not have, nan and infinity.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    write_text(path, HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
+
+
+HALVES = re.compile("[\ud800-\udfff]")  # of characters, and bytes of a name that are no text: no UTF-8
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 
 

@@ -26,7 +26,7 @@ from ..weights.files import check_regular
 from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
-from .predictions import Prediction
+from .predictions import NO_NUMBER, Prediction
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Classifier:
             return self.model(normalised).float().cpu()
 
     def predict(self, paths: list[str], topk: int) -> list[Prediction]:
-        """One prediction a path, in order; a file that cannot be read becomes one with an error."""
+        """One prediction a path, in order, with an error where a file cannot be read or the answer is no number."""
         with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
@@ -68,6 +68,8 @@ class Classifier:
             return error
 
     def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
+        if not probabilities.isfinite().all():
+            return Prediction(path, [], NO_NUMBER)
         values, places = probabilities.topk(min(topk, len(self.classes)))
         return Prediction(path, [(self.classes[i], p) for i, p in zip(places.tolist(), values.tolist())])
 

@@ -1,13 +1,16 @@
 """What was predicted for an image, and files of it."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, ImageError
-from ..files import write_text
+from ..errors import ConfigError, DataError, ImageError
+from ..files import write_json
 from ..tables import write_csv
+
+NO_NUMBER = (
+    "the network's answer is no number: its weights may be of a training that diverged; take those of another run"
+)
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,24 @@ class Prediction:
     error: str = ""
 
     def check(self) -> None:
-        """Raises ImageError if the image could not be read."""
+        """Raises ImageError if the image could not be read, or got no answer."""
         if self.error:
             raise ImageError(f"{self.path}: {self.error}")
+
+
+def check_some_classified(predictions: list[Prediction]) -> None:
+    """Raises DataError with the first of the errors if every prediction has one."""
+    if all(prediction.error for prediction in predictions):
+        first = predictions[0]
+        raise DataError(f"none of {len(predictions)} image(s) could be classified; {first.path}: {first.error}")
+
+
+def in_words(predictions: list[Prediction]) -> str:
+    """How many were classified, how many not, and why."""
+    errors = [prediction.error for prediction in predictions if prediction.error]
+    without = errors.count(NO_NUMBER)
+    counted = f"{len(predictions) - len(errors)} classified, {len(errors) - without} unreadable"
+    return counted + (f", {without} without an answer, as the network's is no number" if without else "")
 
 
 def check_output(path: str | Path) -> None:
@@ -39,7 +57,7 @@ def write_predictions(path: str | Path, predictions: list[Prediction], topk: int
     path = Path(path)
     if path.suffix == ".json":
         rows = [{"path": p.path, "classes": [list(pair) for pair in p.ranked], "error": p.error} for p in predictions]
-        write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        write_json(path, rows)
         return
     ranks = max((len(p.ranked) for p in predictions), default=0) or topk
     header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]
