@@ -11,7 +11,7 @@ from models.arithmetic import Cost
 from models.text_table import aligned
 
 from ..errors import DataError, UserError
-from ..files import write_json
+from ..files import check_writable, write_json
 from ..tables import read_csv, write_csv
 from ..weights.spec import NetworkSpec
 
@@ -33,6 +33,7 @@ def output_path(requested: Path, *, replace: bool) -> Path:
     for path in (requested, picture_beside(requested)):
         if path.is_dir() or (path.exists() and not replace):
             raise DataError(f"--output: {path} exists already" + ("" if path.is_dir() else "; --overwrite replaces it"))
+    check_writable(requested.parent, "--output")
     return requested
 
 
