@@ -1,10 +1,9 @@
 """What was predicted for an image, and files of it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DataError, ImageError
+from ..errors import DataError, ImageError
 from ..files import write_json
 from ..tables import write_csv
 
@@ -40,19 +39,10 @@ def in_words(predictions: list[Prediction]) -> str:
     return counted + (f", {without} without an answer, as the network's is no number" if without else "")
 
 
-def check_output(path: str | Path) -> None:
-    """Raises ConfigError if `write_predictions` could not write there: another ending, or a missing folder."""
-    path = Path(path)
-    if path.suffix not in (".csv", ".json"):
-        raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
-    if not os.path.isdir(path.parent):
-        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
-
-
 def write_predictions(path: str | Path, predictions: list[Prediction], topk: int) -> None:
     """A csv of (path, class_1, probability_1, ..., error) or, by its ending, a json list of the same.
 
-    A row for each image, whether it could be read or not. `path` is one that `check_output` lets pass.
+    A row for each image, whether it could be read or not. `path` ends in .csv or .json.
     """
     path = Path(path)
     if path.suffix == ".json":
