@@ -35,6 +35,9 @@ from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 import torch
 from torch import nn
 
+CONFIG = "train_config.py"
+OF_RESUME = ("config_path", "load_from", "resume")  # keys whose values come with the option --resume
+
 
 def run(
     config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = (), start: float | None = None
@@ -125,6 +128,10 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
         return load_train_config(arguments.config, overrides)
+    if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
+        raise ConfigError("--set", clashes)
+    if arguments.config != CONFIG:
+        raise ConfigError("--config", ["goes without --resume, which takes the config of the run; --set changes keys"])
     last = Path(arguments.resume) / LAST
     if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
@@ -146,7 +153,7 @@ def main(*, several: bool = False) -> int:
     """The command line; `several` for a process that a launcher started. Returns the exit status."""
     start = time.monotonic() - time.process_time()  # to import takes seconds, in which a process does nothing else
     parser = argparse.ArgumentParser(description=__doc__)
-    add_config_options(parser, TrainConfig, "train_config.py")
+    add_config_options(parser, TrainConfig, CONFIG)
     parser.add_argument(
         "--resume", metavar="FOLDER", help="continue the run in this folder, such as logs/resnet_18/exp0"
     )
