@@ -3,30 +3,35 @@
 import argparse
 import os
 import sys
-from contextlib import nullcontext
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from utils import distributed
 from utils.cli import add_config_options, run_command
 from utils.config import PredictConfig, load_predict_config, parse_overrides
+from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_images
 from utils.errors import DataError
 from utils.files import writing
-from utils.prediction.classifier import load_classifier
+from utils.prediction.accuracy import accuracy_in_words
+from utils.prediction.classifier import Classifier, load_classifier, weights_of
 from utils.prediction.output import folder_of, new_file, output_folder
 from utils.prediction.predictions import Prediction, check_some_classified, in_words, write_predictions
 from utils.text import one_line
 from utils.threads import compute_with
-from utils.weights.checkpoint import newest_checkpoint
 
 from tqdm import tqdm
 
 
-def run(config: PredictConfig) -> list[Prediction]:
-    """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths."""
-    weights = Path(config.load_from) if config.load_from else newest_checkpoint()
+def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Prediction]:
+    """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths.
+
+    explicit: keys that the user has set even where they have the values of the defaults.
+    """
+    weights = weights_of(config)
     folder = output_folder(config, weights)
     paths = find_images(config.predict_img_path)
     device = distributed.pick_device(config.device)
@@ -35,23 +40,39 @@ def run(config: PredictConfig) -> list[Prediction]:
     if device.type == "cpu":
         keep_freed_memory()
     classifier = load_classifier(replace(config, load_from=str(weights)), device)
+    if not config.load_from:
+        print(one_line(f"load_from is not set: {weights} is of the newest run, {classifier.run}"))
     print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
+    for sentence in overruled(config, classifier.decided, str(weights), explicit):
+        print(one_line(f"warning: {sentence}"), file=sys.stderr)
     batches = range(0, len(paths), config.batch_size)
     predictions = [
         prediction
         for start in tqdm(batches, disable=None if len(batches) > 1 else True)
         for prediction in classifier.predict(paths[start : start + config.batch_size], config.topk)
     ]
-    single = os.path.isfile(config.predict_img_path)
-    if single:
+    report(config, classifier, predictions, folder)
+    return predictions
+
+
+def report(config: PredictConfig, classifier: Classifier, predictions: list[Prediction], folder: Path) -> None:
+    """One image: its classes and a picture; several: their table and, where it can be known, how many are right.
+
+    folder: for what has no name of its own.  Raises ImageError or DataError where there is no answer at all.
+    """
+    if single := os.path.isfile(config.predict_img_path):
         predictions[0].check()
         show(predictions)
+    asked = folder_of(config.predict_img_path)
     if not single or config.output:
-        save_table(config, predictions, folder, shown=single)
-        check_some_classified(predictions)
+        named = nullcontext(Path(config.output)) if config.output else None
+        save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
     if single:
         save_picture(predictions[0], folder)
-    return predictions
+        return
+    if accuracy := accuracy_in_words(predictions, asked, classifier.classes):
+        print(accuracy)
+    check_some_classified(predictions)
 
 
 def show(predictions: list[Prediction]) -> None:
@@ -64,13 +85,11 @@ def show(predictions: list[Prediction]) -> None:
     sys.stdout.flush()  # the answer need not wait for its files
 
 
-def save_table(config: PredictConfig, predictions: list[Prediction], folder: Path, *, shown: bool) -> None:
+def save_table(target: AbstractContextManager[Path], predictions: list[Prediction], topk: int, *, shown: bool) -> None:
     """The table of all images. Raises DataError where it cannot be written, once the answers are `shown`."""
-    named = nullcontext(Path(config.output))
-    new = new_file(folder, folder_of(config.predict_img_path).name or "images", ".csv")
     try:
-        with named if config.output else new as path, writing(path):
-            write_predictions(path, predictions, config.topk)
+        with target as path, writing(path):
+            write_predictions(path, predictions, topk)
     except DataError:
         if not shown:
             show(predictions)
@@ -90,7 +109,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_options(parser, PredictConfig, "predict_config.py")
     arguments = parser.parse_args()
-    return run_command(lambda: run(load_predict_config(arguments.config, parse_overrides(arguments.set))))
+
+    def command() -> None:
+        overrides = parse_overrides(arguments.set)
+        run(load_predict_config(arguments.config, overrides), overrides)
+
+    return run_command(command)
 
 
 if __name__ == "__main__":
