@@ -19,7 +19,7 @@ from utils.run import elastic
 from utils.run.begin import assemble, report_stages, weights_to_start_from
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
-from utils.run.folder import RunFolder, open_run_folder
+from utils.run.folder import RunFolder, check_place, open_run_folder
 from utils.run.lock import held
 from utils.run.observers import Observer
 from utils.run.plan import planned
@@ -58,6 +58,8 @@ def run(
             keep_freed_memory()
             threads = threads_in_use(config.num_threads)
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
+        if not config.resume:
+            check_place(config)
         if config.only_val:
             return validate(config, device, run_log)
         options = {"force": force or elastic.restarted(), "observers": observers}

@@ -1,5 +1,7 @@
 """What cannot be written is found before the work, by every tool: the message names the option and the place."""
 
+from utils.errors import ConfigError
+
 import pytest
 
 import tools.check_data
@@ -10,6 +12,7 @@ import tools.params
 import tools.plot_run
 import tools.probe
 import tools.visualize_augment
+import train
 from tests.helpers.read_only import make_read_only
 
 WORK = {  # tool -> (where its work begins, its words, {ro} for the folder that is read-only)
@@ -42,3 +45,14 @@ def test_a_place_that_takes_no_file_is_found_before_the_work(tool, data, tmp_pat
     assert message.count("\n") == 1
     assert ": Read-only file system; name another" in message
     assert "--output" in message or "--log-root" in message or "out.pth" in message
+
+
+@pytest.mark.parametrize("begins", ["validate", "train"])
+def test_a_run_that_gets_no_folder_is_refused_before_its_images_are_read(make_config, tmp_path, monkeypatch, begins):
+    monkeypatch.setattr(train, begins, lambda *given, **options: pytest.fail("the work has begun"))
+    (tmp_path / "ro").mkdir()
+    weights = dict(only_val=True, load_from=__file__) if begins == "validate" else {}
+    config = make_config(log_root=str(tmp_path / "ro" / "logs"), **weights)
+    make_read_only(monkeypatch, tmp_path / "ro")
+    with pytest.raises(ConfigError, match="log_root: cannot make a folder for the run in .*: Read-only file system"):
+        train.run(config)
