@@ -75,7 +75,8 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
 def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None) -> None:
     """Name the keys that are set though the checkpoint has its own, and those that only a training asks for."""
     if checkpoint is not None:
-        decided = {name: value for name, value in checkpoint["preprocess"].items() if hasattr(config, name)}
+        steps = vars(read_preprocess(checkpoint["preprocess"]))  # of older versions too, which lack some
+        decided = {name: value for name, value in steps.items() if hasattr(config, name)}
         for sentence in overruled(config, decided, config.load_from):
             log.warning(sentence)
     if names := [name for name in OF_TRAINING if is_asked(config, name)]:
