@@ -19,7 +19,7 @@ from utils.run import elastic
 from utils.run.begin import assemble, report_stages, weights_to_start_from
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
-from utils.run.folder import RunFolder, open_run_folder
+from utils.run.folder import RunFolder, check_place, open_run_folder
 from utils.run.lock import held
 from utils.run.observers import Observer
 from utils.run.plan import planned
@@ -34,6 +34,9 @@ from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 
 import torch
 from torch import nn
+
+CONFIG = "train_config.py"
+OF_RESUME = ("config_path", "load_from", "resume")  # keys whose values come with the option --resume
 
 
 def run(
@@ -55,6 +58,8 @@ def run(
             keep_freed_memory()
             threads = threads_in_use(config.num_threads)
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
+        if not config.resume:
+            check_place(config)
         if config.only_val:
             return validate(config, device, run_log)
         options = {"force": force or elastic.restarted(), "observers": observers}
@@ -125,6 +130,10 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
         return load_train_config(arguments.config, overrides)
+    if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
+        raise ConfigError("--set", clashes)
+    if arguments.config != CONFIG:
+        raise ConfigError("--config", ["goes without --resume, which takes the config of the run; --set changes keys"])
     last = Path(arguments.resume) / LAST
     if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
@@ -146,7 +155,7 @@ def main(*, several: bool = False) -> int:
     """The command line; `several` for a process that a launcher started. Returns the exit status."""
     start = time.monotonic() - time.process_time()  # to import takes seconds, in which a process does nothing else
     parser = argparse.ArgumentParser(description=__doc__)
-    add_config_options(parser, TrainConfig, "train_config.py")
+    add_config_options(parser, TrainConfig, CONFIG)
     parser.add_argument(
         "--resume", metavar="FOLDER", help="continue the run in this folder, such as logs/resnet_18/exp0"
     )

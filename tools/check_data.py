@@ -22,6 +22,7 @@ from utils.checking.report import REPORTS, text_report, write_reports
 from utils.checking.similar import FARTHEST
 from utils.cli import run_command, say
 from utils.errors import DataError
+from utils.files import check_writable, writing
 from utils.signals import sigterm_raises
 
 
@@ -63,9 +64,11 @@ def check(request: Request) -> None:
         raise DataError(f"--output {request.output}: lies in {request.root}, where it would be taken for a class")
     if output.exists() and not output.is_dir():
         raise DataError(f"--output {request.output}: is a file; expected a folder")
+    check_writable(output, f"--output {request.output}")
     findings = examine(request.root, request.limits, request.near)
-    write_reports(output, findings)
     say(text_report(findings))
+    with writing(output):
+        write_reports(output, findings)
     say([f"report: {request.output / 'report.html'}"])
     if spoils := list(spoilers(findings)):
         raise DataError(f"{request.root}: would spoil a training: {'; '.join(spoils)}")

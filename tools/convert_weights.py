@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.errors import WeightsError
-from utils.files import atomic_file
+from utils.files import atomic_file, unwritable
 from utils.text import one_line
 from utils.torch_private import with_version
 from utils.weights.load import fill
@@ -81,6 +81,8 @@ def check_paths(request: Request) -> None:
         raise WeightsError(f"{target}: exists already" + ("" if target.is_dir() else "; --overwrite replaces it"))
     if not target.parent.is_dir():
         raise WeightsError(f"{target}: there is no folder {target.parent}")
+    if problem := unwritable(target.parent):
+        raise WeightsError(f"{target}: cannot be written {problem}; name another folder")
 
 
 def check_missing(request: Request, network: NetworkSpec, missing: list[str]) -> None:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.errors import DataError
-from utils.files import picture_path, writing
+from utils.files import check_writable, picture_path, writing
 from utils.report.canvas import save
 from utils.report.comparison import compare
 from utils.report.pictures import PICTURES, draw_run
@@ -27,6 +27,7 @@ def redraw(folder: Path, target: Path) -> str:
     check_run(folder)
     if not target.is_dir():
         raise DataError(f"--output: expected a folder for the pictures of one run, got {str(target)!r}")
+    check_writable(target, "--output")
     with writing(target):
         drawn = draw_run(folder, target)
     message = f"drew {len(drawn)} pictures in {target}: {', '.join(drawn)}"

@@ -27,6 +27,7 @@ from utils.config import ConfigError, TrainConfig, train_config_from
 from utils.config.schema import plain_values
 from utils.data.source import Source, Splits
 from utils.errors import DataError, UserError, WeightsError
+from utils.files import check_writable
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
@@ -163,6 +164,7 @@ def run(given: argparse.Namespace) -> list[Found]:
     """Every network's row, the best first."""
     device = pick_device(given.device)
     asked = networks_of(given)
+    check_writable(Path(given.log_root), "--log-root")
     keys = dict(img_path=given.images, log_root=given.log_root, exp_name="probe", device=given.device, seed=given.seed)
     keys |= {name: value for name in ("mean", "std") if (value := getattr(given, name)) is not None}
     keys |= dict(batch_size=given.batch_size, num_workers=given.num_workers, on_bad_image="skip", warmup_epochs=0)

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and checks of the paths to write them to."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -140,28 +141,61 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
+def write_json(path: str | Path, content: Any, *, indent: int = 1) -> None:
+    """Replace a file of JSON as a whole: as every reader takes it, whatever bytes are in a name.
+
+    Raises ValueError for numbers that JSON does not have, nan and infinity.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    write_text(path, HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
+
+
+HALVES = re.compile("[\ud800-\udfff]")  # of characters, and bytes of a name that are no text: no UTF-8
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 def picture_path(requested: Path | None, default: Path, *, overwrite: bool) -> Path:
     """`requested`, else `default`, which bears a tool's own name and may be replaced.
 
-    Raises DataError if `requested` is no name for a picture, has no folder to go to, or exists and may not be replaced.
+    Raises DataError if `requested` is no name for a picture, has no folder to go to, or exists and may not be replaced,
+    and if neither can be written.
     """
     if requested is None:
+        check_writable(default.parent, "--output")
         return default
     check_new_file(requested, PICTURE_ENDINGS, overwrite=overwrite)
     return requested
 
 
 def check_new_file(path: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raises DataError if `path` has another ending, no folder to go to, or exists and is not to be replaced."""
+    """Raises DataError if `path` has another ending, no folder that takes it, or exists and is not to be replaced."""
     if path.suffix.lower() not in endings:
         raise DataError(f"--output: expected a file ending in one of {', '.join(endings)}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise DataError(f"--output: there is no folder {str(path.parent)!r}")
     if path.is_dir() or (path.exists() and not overwrite):
         raise DataError(f"--output: {path} exists already" + ("" if path.is_dir() else "; --overwrite replaces it"))
+    check_writable(path.parent, "--output")
+
+
+def unwritable(folder: Path) -> str | None:
+    """Why no file can be made in `folder` or, where that is still to be made, in what it is to be made in.
+
+    A file without a name is tried, as nothing else asks a disk that is read-only, or a folder of another system.
+    """
+    place = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return None
+    except OSError as error:
+        reason = "it is no folder" if not os.path.isdir(place) else error.strerror or str(error)
+        return f"in {str(place)!r}: {reason}"
+
+
+def check_writable(folder: Path, asked: str) -> None:
+    """Raises DataError, which begins with what the user was `asked` for, if no file can be made in `folder`."""
+    if problem := unwritable(folder):
+        raise DataError(f"{asked}: cannot write {problem}; name another place")
 
 
 @contextlib.contextmanager

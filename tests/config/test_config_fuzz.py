@@ -18,7 +18,7 @@ from utils.config import (
 from utils.config.schema import check
 from utils.data.listing import find_images
 from utils.errors import UserError
-from utils.prediction.predictions import check_output
+from utils.prediction.output import check_output
 from utils.run.folder import open_run_folder
 from utils.run.splits import read_data
 from utils.text import one_line

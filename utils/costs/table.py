@@ -11,7 +11,7 @@ from models.arithmetic import Cost
 from models.text_table import aligned
 
 from ..errors import DataError, UserError
-from ..files import write_text
+from ..files import check_writable, write_json
 from ..tables import read_csv, write_csv
 from ..weights.spec import NetworkSpec
 
@@ -33,6 +33,7 @@ def output_path(requested: Path, *, replace: bool) -> Path:
     for path in (requested, picture_beside(requested)):
         if path.is_dir() or (path.exists() and not replace):
             raise DataError(f"--output: {path} exists already" + ("" if path.is_dir() else "; --overwrite replaces it"))
+    check_writable(requested.parent, "--output")
     return requested
 
 
@@ -44,7 +45,7 @@ def picture_beside(path: Path) -> Path:
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """As .csv, a gap where a value is None, or .json, a list of objects. All rows have the same columns."""
     if path.suffix.lower() == ".json":
-        write_text(path, json.dumps(list(rows), indent=1, ensure_ascii=False) + "\n")
+        write_json(path, list(rows))
     else:
         write_csv(path, list(rows[0]), [["" if value is None else value for value in row.values()] for row in rows])
 

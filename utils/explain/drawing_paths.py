@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import PICTURE_ENDINGS, picture_path
+from ..files import PICTURE_ENDINGS, check_writable, picture_path
 
 
 def drawing_paths(
@@ -27,6 +27,8 @@ def drawing_paths(
         paths = [(output or default) / name for name in _names(sources, given)]
     if output and not overwrite and (there := next((path for path in paths if path.exists()), None)):
         raise DataError(f"--output: {there} exists already; --overwrite replaces it")
+    for folder in {path.parent for path in paths}:
+        check_writable(folder, "--output")
     originals = {os.path.realpath(source) for source in sources}
     if taken := [path for path in paths if os.path.realpath(path) in originals]:
         raise DataError(f"--output: {taken[0]} is itself to be drawn; expected another folder or file")

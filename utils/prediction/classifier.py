@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from ..export.metadata import Metadata
 from ..export.runtime import OnnxNetwork
 from ..threads import reading_threads
 from ..training.amp import amp_dtype
+from ..weights.best import Best
 from ..weights.checkpoint import newest_checkpoint
 from ..weights.checkpoint_schema import are_classes
 from ..weights.files import check_regular
 from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
-from .predictions import Prediction
+from .predictions import NO_NUMBER, Prediction
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Classifier:
     amp_dtype: torch.dtype | None
     channels_last: bool
     description: str
+    decided: dict[str, Any] = field(default_factory=dict)  # keys of a config that the file decides -> what holds
+    run: str = ""  # that a checkpoint of ours is of, in words
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
@@ -51,7 +54,7 @@ class Classifier:
             return self.model(normalised).float().cpu()
 
     def predict(self, paths: list[str], topk: int) -> list[Prediction]:
-        """One prediction a path, in order; a file that cannot be read becomes one with an error."""
+        """One prediction a path, in order, with an error where a file cannot be read or the answer is no number."""
         with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
@@ -68,13 +71,20 @@ class Classifier:
             return error
 
     def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
+        if not probabilities.isfinite().all():
+            return Prediction(path, [], NO_NUMBER)
         values, places = probabilities.topk(min(topk, len(self.classes)))
         return Prediction(path, [(self.classes[i], p) for i, p in zip(places.tolist(), values.tolist())])
 
 
+def weights_of(config: PredictConfig) -> Path:
+    """config.load_from; '' is the newest run's best.pth. Raises WeightsError if there is none."""
+    return Path(config.load_from) if config.load_from else newest_checkpoint()
+
+
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
-    """The classifier of config.load_from; '' takes the newest run's best.pth. Raises ConfigError or WeightsError."""
-    path = Path(config.load_from) if config.load_from else newest_checkpoint()
+    """The classifier of `weights_of(config)`. Raises ConfigError or WeightsError."""
+    path = weights_of(config)
     if path.suffix.lower() == ".onnx":
         return _from_onnx(path, config, device)
     file = WeightsFile(path)
@@ -96,15 +106,35 @@ def _from_checkpoint(path: Path, checkpoint: dict[str, Any], device: torch.devic
     network = of_checkpoint(checkpoint, NetworkOptions(weights=path), device)
     precision = amp_dtype(device, network.model, use_apex=saved["use_apex"], name=saved["amp_dtype"])
     given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.description
-    return _made_fast(Classifier(path, network.model, *given), network.model)
+    names = {name: saved[name] for name in ("model_prefix", "model_suffix")}
+    decided = names | _decided(network.classes, network.preprocess)
+    return _made_fast(Classifier(path, network.model, *given, decided, _run_of(checkpoint)), network.model)
+
+
+def _decided(classes: list[str], preprocess: Preprocess) -> dict[str, Any]:
+    """The keys of a config whose values come with the class names and the preprocessing of a file."""
+    steps = {name: value for name, value in vars(preprocess).items() if name != "dct_scaling"}  # which is no key
+    return {"class_indices_path": "", "num_classes": len(classes), **steps}
+
+
+def _run_of(checkpoint: dict[str, Any]) -> str:
+    best = Best.from_plain(checkpoint["best"])
+    reached = f"best {best.metric} {best.value:.4f} in epoch {best.epoch}" if best else "no epoch done"
+    saved = checkpoint["config"]
+    return f"{saved['model_prefix']} {saved['model_suffix']} trained on {saved['img_path']}, {reached}"
 
 
 def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
     network = OnnxNetwork(path, device)
-    metadata = Metadata.from_strings(network.strings, path) or _metadata_of_config(path, config)
+    ours = Metadata.from_strings(network.strings, path)
+    metadata = ours or _metadata_of_config(path, config)
     network.check(metadata.preprocess.img_size, len(metadata.classes))
-    text = f"{metadata.network}, {len(metadata.classes)} classes, {path}, run by onnxruntime ({network.runs_on})"
-    return Classifier(path, network, metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, text)
+    gives = "probabilities" if network.gives_probabilities else "logits"
+    text = f"{metadata.network}, {len(metadata.classes)} classes, {path}, which gives {gives}, run by onnxruntime"
+    text += f" ({network.runs_on})"
+    decided = {"model_prefix": "", "model_suffix": ""} | (_decided(ours.classes, ours.preprocess) if ours else {})
+    given = metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, text
+    return Classifier(path, network, *given, decided)
 
 
 def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:

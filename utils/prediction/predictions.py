@@ -1,13 +1,15 @@
 """What was predicted for an image, and files of it."""
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, ImageError
-from ..files import write_text
+from ..errors import DataError, ImageError
+from ..files import write_json
 from ..tables import write_csv
+
+NO_NUMBER = (
+    "the network's answer is no number: its weights may be of a training that diverged; take those of another run"
+)
 
 
 @dataclass(frozen=True)
@@ -17,29 +19,35 @@ class Prediction:
     error: str = ""
 
     def check(self) -> None:
-        """Raises ImageError if the image could not be read."""
+        """Raises ImageError if the image could not be read, or got no answer."""
         if self.error:
             raise ImageError(f"{self.path}: {self.error}")
 
 
-def check_output(path: str | Path) -> None:
-    """Raises ConfigError if `write_predictions` could not write there: another ending, or a missing folder."""
-    path = Path(path)
-    if path.suffix not in (".csv", ".json"):
-        raise ConfigError("output", [f"expected a name ending in .csv or .json, got {str(path)!r}"])
-    if not os.path.isdir(path.parent):
-        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
+def check_some_classified(predictions: list[Prediction]) -> None:
+    """Raises DataError with the first of the errors if every prediction has one."""
+    if all(prediction.error for prediction in predictions):
+        first = predictions[0]
+        raise DataError(f"none of {len(predictions)} image(s) could be classified; {first.path}: {first.error}")
+
+
+def in_words(predictions: list[Prediction]) -> str:
+    """How many were classified, how many not, and why."""
+    errors = [prediction.error for prediction in predictions if prediction.error]
+    without = errors.count(NO_NUMBER)
+    counted = f"{len(predictions) - len(errors)} classified, {len(errors) - without} unreadable"
+    return counted + (f", {without} without an answer, as the network's is no number" if without else "")
 
 
 def write_predictions(path: str | Path, predictions: list[Prediction], topk: int) -> None:
     """A csv of (path, class_1, probability_1, ..., error) or, by its ending, a json list of the same.
 
-    A row for each image, whether it could be read or not. `path` is one that `check_output` lets pass.
+    A row for each image, whether it could be read or not. `path` ends in .csv or .json.
     """
     path = Path(path)
     if path.suffix == ".json":
         rows = [{"path": p.path, "classes": [list(pair) for pair in p.ranked], "error": p.error} for p in predictions]
-        write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        write_json(path, rows)
         return
     ranks = max((len(p.ranked) for p in predictions), default=0) or topk
     header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]

@@ -9,12 +9,14 @@ from torch import nn
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..config.without_effect import is_asked, overruled, sections
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import RunLog, log
 from ..signals import Stopped, StopRequest
+from ..text import listed
 from ..training.build import make_model, make_recipe
 from ..weights.best import scored_weights
 from ..weights.load import fill, fill_whole
@@ -25,6 +27,11 @@ from .folder import open_run_folder
 from .plan import planned_validation
 from .scoring import score
 from .splits import read_data
+
+OF_TRAINING = (
+    *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
+    *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps"),
+)
 
 
 def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
@@ -37,6 +44,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     file = WeightsFile(config.load_from)
     payload = file.checkpoint
     check_network(config, payload)
+    report_without_effect(config, payload)
     splits = read_data(config, payload["classes"] if payload else None)
     config = planned_validation(config, splits, device, file)
     splits = Splits(None, splits.val)
@@ -62,6 +70,17 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     folder.record_best(chosen.evaluation, chosen.metrics, splits.classes)
     folder.draw()
     return folder.path
+
+
+def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None) -> None:
+    """Name the keys that are set though the checkpoint has its own, and those that only a training asks for."""
+    if checkpoint is not None:
+        steps = vars(read_preprocess(checkpoint["preprocess"]))  # of older versions too, which lack some
+        decided = {name: value for name, value in steps.items() if hasattr(config, name)}
+        for sentence in overruled(config, decided, config.load_from):
+            log.warning(sentence)
+    if names := [name for name in OF_TRAINING if is_asked(config, name)]:
+        log.warning(f"only_val trains nothing, so these keys are without effect: {listed(names)}")
 
 
 def load_models(config: TrainConfig, file: WeightsFile, device: torch.device, num_classes: int) -> dict[str, nn.Module]:

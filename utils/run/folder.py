@@ -1,7 +1,6 @@
 """The folder of one run: what is written when. On ranks other than 0 nothing is."""
 
 import contextlib
-import json
 import os
 import re
 import time
@@ -16,7 +15,7 @@ from ..config.keys import TITLE_OF_A_RUN, TrainConfig
 from ..config.schema import literal, render
 from ..data.source import Splits
 from ..errors import ConfigError
-from ..files import atomic_file, remove_drafts, write_text
+from ..files import atomic_file, remove_drafts, unwritable, write_json, write_text
 from ..recipe.row import Row
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
@@ -38,15 +37,13 @@ class RunFolder:
             return
         self.write_config(config)
         facts = {**environment, "steps_per_epoch": steps_per_epoch}
-        self._write_json(ENVIRONMENT, facts)
-        self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
+        write_json(self.path / ENVIRONMENT, facts, indent=2)
+        names = {str(i): name for i, name in enumerate(splits.classes)}
+        write_json(self.path / "class_indices.json", names, indent=2)
         train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
         run_tables.write_counts(self.path, splits.classes, train, splits.val.counts())
         if steps_per_epoch:
             self.draw()  # the schedule and the data can be looked at from the start
-
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_config(self, config: TrainConfig) -> None:
         if self.writes:
@@ -116,9 +113,19 @@ class RunFolder:
         self.next_drawing = end + max(REDRAW_SECONDS, (end - start) / REDRAW_SHARE)
 
 
+def check_place(config: TrainConfig) -> None:
+    """Raises ConfigError if no run folder can be made, before the images are read."""
+    if distributed.is_main() and (problem := unwritable(Path(config.log_root) / _model_name(config))):
+        raise ConfigError("config", [f"log_root: cannot make a folder for the run {problem}; name another place"])
+
+
+def _model_name(config: TrainConfig) -> str:
+    return f"{config.model_prefix}_{config.model_suffix}"
+
+
 def open_run_folder(config: TrainConfig) -> RunFolder:
     """The next log_root/<prefix>_<suffix>/<exp_name>N, made by rank 0 and known to all."""
-    name = f"{config.model_prefix}_{config.model_suffix}"
+    name = _model_name(config)
     made = next_run_folder(config.log_root, name, config.exp_name) if distributed.is_main() else None
     path = distributed.from_main(made)
     assert path is not None  # rank 0 has made it

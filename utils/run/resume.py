@@ -8,6 +8,7 @@ from .. import distributed
 from ..config.keys import AUTO_KEYS, TrainConfig
 from ..config.rules import train_problems
 from ..config.schema import check
+from ..config.without_effect import overruled
 from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..errors import ConfigError, WeightsError
@@ -27,6 +28,7 @@ NETWORK = ("model_prefix", "model_suffix", "classes")
 GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
 FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
 ORDER = ("seed", "train images")  # which image comes when
+OF_A_START = ("log_root", "exp_name", "pretrained", "weights_dir", "weights_mirror", "head_init")  # done with by then
 PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
 
 
@@ -82,6 +84,9 @@ class ResumePoint:
         """Of config.load_from. Raises WeightsError if it cannot be read or does not fit."""
         wanted = Path(config.load_from)
         path, checkpoint, problem = find_checkpoint(wanted)
+        decided = {name: checkpoint["config"][name] for name in OF_A_START}
+        for sentence in overruled(config, decided, f"the run in {path.parent}, which goes on,"):
+            log.warning(sentence)
         config = as_found(config, checkpoint["config"])
         changes = differences(checkpoint, config, splits)
         check_resume(changes, config.load_from, force=force)

@@ -1,0 +1,78 @@
+"""Where predictions go: what the user names, else new files beside the weights, which replace nothing."""
+
+import glob
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..config import PredictConfig
+from ..errors import ConfigError
+from ..files import unwritable, writing
+
+ENDINGS = (".csv", ".json")
+MOST_BYTES = 200  # of a name's stem, of the 255 that file systems take: a number and an ending come behind it
+
+
+def output_folder(config: PredictConfig, weights: Path) -> Path:
+    """Where what has no name of its own goes: to the folder of config.output, else to `predictions` beside the weights.
+
+    Raises ConfigError, before anything is read, if what is to be written there could not be.
+    """
+    if config.output:
+        check_output(config.output)
+        return Path(config.output).parent
+    folder = weights.parent / "predictions"
+    if os.path.isfile(weights) and (problem := unwritable(folder)):
+        raise ConfigError("output", [f"cannot write beside the weights, {problem}; set output, a csv or json file"])
+    return folder
+
+
+def check_output(path: str | Path) -> None:
+    """Raises ConfigError if no table can be written there: another ending, a folder, or none that takes a file."""
+    path = Path(path)
+    if os.path.isdir(path):
+        raise ConfigError("output", [f"{str(path)!r} is a folder; expected a file, such as {str(path / 'all.csv')!r}"])
+    if path.suffix not in ENDINGS:
+        raise ConfigError("output", [f"expected a name ending in {' or '.join(ENDINGS)}, got {str(path)!r}"])
+    if not os.path.isdir(path.parent):
+        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
+    if problem := unwritable(path.parent):
+        raise ConfigError("output", [f"cannot write {path.name}, {problem}; name a file in another folder"])
+
+
+@contextmanager
+def new_file(folder: Path, stem: str, ending: str) -> Iterator[Path]:
+    """A path in `folder` that no file has had: stem + ending, or with a number behind the stem.
+
+    It is taken at once by an empty file, which is to be replaced, and goes if that fails. Raises DataError then.
+    """
+    while len(os.fsencode(stem)) > MOST_BYTES:
+        stem = stem[:-1]
+    with writing(folder / f"{stem}{ending}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _first_free(folder, stem, ending)
+        try:
+            yield path
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _first_free(folder: Path, stem: str, ending: str) -> Path:
+    for number in itertools.count():
+        path = folder / f"{stem}_{number}{ending}" if number else folder / f"{stem}{ending}"
+        with suppress(FileExistsError):  # or another command was quicker
+            path.touch(exist_ok=False)
+            return path
+    raise AssertionError("numbers do not end")
+
+
+def folder_of(pattern: str) -> Path:
+    """The folder that predict_img_path means: itself, or that of a file, or what a glob has in front of its signs."""
+    if os.path.isdir(pattern):
+        return Path(os.path.abspath(pattern))
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    path = Path(os.path.abspath(os.path.join(*fixed) if fixed else "."))
+    return path if os.path.isdir(path) else path.parent
