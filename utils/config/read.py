@@ -121,7 +121,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ConfigError(str(path), [f"{where}running it failed: {reason}"]) from error
     if "configurations" in module:
         older = module["configurations"]
         if not isinstance(older, dict) or not isinstance(older.get("cfg"), dict):

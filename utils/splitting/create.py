@@ -111,8 +111,8 @@ def _shrunk(
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]
     more = [f"and {len(bad) - BAD_SHOWN} more"] if len(bad) > BAD_SHOWN else []
     if bad and request.on_bad_image == "error":
-        lines = [f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:", *bad[:BAD_SHOWN], *more]
-        raise DataError("\n  ".join(lines))
+        message = f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:"
+        raise DataError(message, *bad[:BAD_SHOWN], *more)
     kept = source.without(list(reasons))
     if not len(kept):
         raise DataError(f"{request.source}: none of its {len(source)} images can be read")
