@@ -24,6 +24,7 @@ from tools.create_data import main, parse_arguments
         ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
         ("path,label\na.png,../cat\n", "label '../cat' cannot be the name of a class folder"),
         ("path,label\na.png,.cat\n", "label '.cat' cannot be"),
+        ("path,label\na.png,@eaDir\n", "label '@eaDir' cannot be"),
         ("path,label\na.png,\n", "label '' cannot be"),
         ("path,label\na.png\n", "line 2: expected a path and a label"),
         ("path,label\nnotes.txt,cat\n", "no images found"),

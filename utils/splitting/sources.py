@@ -13,12 +13,13 @@ from PIL import Image
 
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
+from ..data.traversal import left_out
 from ..errors import DataError
 from ..text import listed
 
-NO_CLASS = re.compile(r"^\.|^__MACOSX$|/|\0")  # hidden, or no name of a folder
+NO_FOLDER = re.compile(r"[/\0]")  # characters that no name of a folder holds
 if os.name == "nt":
-    NO_CLASS = re.compile(r'^\.|^__MACOSX$|[/\\<>:"|?*\0-\x1f]|[. ]$')
+    NO_FOLDER = re.compile(r'[/\\<>:"|?*\0-\x1f]|[. ]$')
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _from_folders(root: Path) -> LabelledFiles:
 def _from_csv(path: Path) -> LabelledFiles:
     """Rows of path and label; a path is relative to the folder of the csv. Repeated rows count once."""
     rows = list(dict.fromkeys(_rows(path)))
-    if bad := sorted({label for _, label in rows if NO_CLASS.search(label) or not label}):
+    if bad := sorted({label for _, label in rows if not label or left_out(label) or NO_FOLDER.search(label)}):
         raise DataError(f"{path}: label {listed(bad)} cannot be the name of a class folder")
     others = Counter(kind for name, _ in rows if (kind := _kind_left_out(name)))
     images = [row for row in rows if not _kind_left_out(row[0])]
