@@ -90,6 +90,27 @@ def test_what_cannot_be_divided_is_said(photos, tmp_path, capsys):
     assert sorted(os.listdir(tmp_path)) == ["deep", "photos"]
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["train/cat", "train/dog", "valid/cat"],
+        ["Training/cat", "Validation/cat", "testing/cat"],
+        ["train/cat", "val/cat", "annotations"],
+        ["fold0/train/cat", "fold0/val/cat", "fold1/train/cat", "fold1/val/cat"],
+        ["test", "train"],  # pictures without class folders
+    ],
+)
+def test_a_folder_of_splits_is_not_divided_again(folders, photos, tmp_path, capsys):
+    assert main([str(photos(dict.fromkeys(folders, numbered(5)))), str(tmp_path / "out")]) == 2
+    assert "is divided already, into" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_may_be_called_as_a_split_is(photos, tmp_path):
+    create(photos({"train": numbered(5), "bus": numbered(5), "test/deep": numbered(5)}), tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out" / "val")) == ["bus", "test", "train"]
+
+
 def test_an_error_while_writing_leaves_nothing(photos, tmp_path, monkeypatch):
     source = photos({"cat": numbered(9)})
 

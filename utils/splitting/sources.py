@@ -13,6 +13,7 @@ from PIL import Image
 
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
+from ..data.split_folders import is_divided
 from ..data.traversal import left_out
 from ..errors import DataError
 from ..text import listed
@@ -77,8 +78,9 @@ def _source(
 
 def _from_folders(root: Path) -> LabelledFiles:
     images = scan(root)
-    if images.classes and set(images.classes) <= {"train", "val", "test"}:
-        raise DataError(f"{root}: is divided already, into {listed(images.classes)}; expected one folder a class in it")
+    if is_divided(root, images.classes):
+        found = f"is divided already, into {listed(images.classes)}; expected one folder a class in it"
+        raise DataError(f"{root}: {found}: train on it as it is, or gather the images of each class in one folder")
     names = [path.split(os.sep, 1)[1].replace(os.sep, "/") for path in images.paths]
     paths = [images.name(i) for i in range(len(images))]
     return LabelledFiles(str(root), images.classes, images.targets, paths, names, names, images.notes)
