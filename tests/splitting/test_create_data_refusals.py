@@ -24,6 +24,11 @@ from tools.create_data import main, parse_arguments
         ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
         ("path,label\na.png,../cat\n", "label '../cat' cannot be the name of a class folder"),
         ("path,label\na.png,.cat\n", "label '.cat' cannot be"),
+        ("path,label\na.png,K\u00e4se\na.png,Ka\u0308se\n", "one has U+00E4, the other U+0061 U+0308; give both one"),
+        (
+            "path,label\na.png,a\u00a0b\na.png,a b\n",
+            "look the same: where they differ, one has U+00A0, the",
+        ),
         ("path,label\na.png,@eaDir\n", "label '@eaDir' cannot be"),
         ("path,label\na.png,\n", "label '' cannot be"),
         ("path,label\na.png\n", "line 2: expected a path and a label"),
@@ -34,7 +39,7 @@ from tools.create_data import main, parse_arguments
 def test_a_csv_at_fault_is_named(text, message, tmp_path, capsys):
     for name in ("a.png", "notes.txt"):
         (tmp_path / name).touch()
-    (tmp_path / "labels.csv").write_text(text)
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
     assert main([str(tmp_path / "labels.csv"), str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.listing import scan
+from ..data.listing import named_as, scan
 from ..data.source import ImageList
 from ..data.split_folders import renaming, split_folders
 from ..data.traversal import list_classes
@@ -115,7 +115,9 @@ def read_splits(root: Path) -> dict[str, ImageList]:
         if names and set(list_classes(root)) <= set(names):
             raise DataError(f"{root / 'train'}: no images found; expected train/<class> beside {listed(names)}")
         folders = {"": ""}
+    first, *_ = folders
     lists = {split: scan(root / name) for split, name in folders.items()}
+    lists = {split: named_as(images, lists[first].classes) for split, images in lists.items()}
     if not sum(map(len, lists.values())):
         raise DataError(f"{root}: no images found; expected a folder with images in it for each class")
     return lists

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from PIL import Image
 
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
+from ..data.lookalikes import check_distinct
 from ..data.split_folders import is_divided
 from ..data.traversal import left_out
 from ..errors import DataError
@@ -93,13 +95,21 @@ def _from_csv(path: Path) -> LabelledFiles:
         raise DataError(f"{path}: label {listed(bad)} cannot be the name of a class folder")
     others = Counter(kind for name, _ in rows if (kind := _kind_left_out(name)))
     images = [row for row in rows if not _kind_left_out(row[0])]
-    paths = [os.path.join(path.parent, name) for name, _ in images]
+    check_distinct(path, dict.fromkeys(label for _, label in images))
+    paths = [_on_disk(path.parent, name) for name, _ in images]
     if missing := [name for (name, _), file in zip(images, paths) if not os.path.isfile(file)]:
         raise DataError(f"{path}: no such file: {listed(missing)}; paths are relative to the folder of the csv")
     notes = (note_of_others(others),) if others else ()
     names = [name.replace("\\", "/") if os.sep == "\\" else name for name, _ in images]
     files = [os.path.basename(name) for name in names]
     return _source(str(path), [label for _, label in images], paths, names, files, notes)
+
+
+def _on_disk(folder: Path, name: str) -> str:
+    """The path of a file whose name may be spelled with other code points than in the csv, as macOS spells it."""
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    paths = [os.path.join(folder, form) for form in forms]
+    return next(filter(os.path.isfile, paths), paths[0])
 
 
 def _kind_left_out(name: str) -> str:
@@ -113,8 +123,9 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file)
-            if missing := {"path", "label"} - set(reader.fieldnames or ()):
-                columns = listed(list(reader.fieldnames or ()))
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            if missing := {"path", "label"} - set(reader.fieldnames):
+                columns = listed(reader.fieldnames)
                 raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
             rows = [(row["path"], row["label"], reader.line_num) for row in reader]
     except (OSError, csv.Error) as error:
@@ -122,4 +133,4 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     for name, label, line in rows:
         if not name or label is None or "\0" in name:
             raise DataError(f"{path}: line {line}: expected a path and a label")
-    return [(name, label) for name, label, _ in rows]
+    return [(name, label.strip()) for name, label, _ in rows]
