@@ -1,6 +1,7 @@
 """The labelled images that are to be divided: from a folder of class folders, or from a csv of path and label."""
 
 import csv
+import io
 import os
 import re
 import unicodedata
@@ -17,9 +18,11 @@ from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..data.lookalikes import check_distinct
 from ..data.split_folders import is_divided
 from ..data.traversal import left_out
+from ..encoding import decoded
 from ..errors import DataError
 from ..text import listed
 
+NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as surrogateescape has them
 NO_FOLDER = re.compile(r"[/\0]")  # characters that no name of a folder holds
 if os.name == "nt":
     NO_FOLDER = re.compile(r'[/\\<>:"|?*\0-\x1f]|[. ]$')
@@ -61,9 +64,9 @@ class LabelledFiles:
         return _source(self.root, labels, paths, names, files, self.notes)
 
 
-def read_source(path: str | Path) -> LabelledFiles:
+def read_source(path: str | Path, encoding: str = "") -> LabelledFiles:
     """The images of a folder of class folders, or of a csv file. Raises DataError for what cannot be divided."""
-    source = _from_csv(Path(path)) if os.path.isfile(path) else _from_folders(Path(path))
+    source = _from_csv(Path(path), encoding) if os.path.isfile(path) else _from_folders(Path(path))
     if not len(source):
         raise DataError(f"{path}: no images found; expected a folder for each class with images in it, or a csv")
     return source
@@ -88,9 +91,9 @@ def _from_folders(root: Path) -> LabelledFiles:
     return LabelledFiles(str(root), images.classes, images.targets, paths, names, names, images.notes)
 
 
-def _from_csv(path: Path) -> LabelledFiles:
+def _from_csv(path: Path, encoding: str) -> LabelledFiles:
     """Rows of path and label; a path is relative to the folder of the csv. Repeated rows count once."""
-    rows = list(dict.fromkeys(_rows(path)))
+    rows = list(dict.fromkeys(_rows(path, encoding)))
     if bad := sorted({label for _, label in rows if not label or left_out(label) or NO_FOLDER.search(label)}):
         raise DataError(f"{path}: label {listed(bad)} cannot be the name of a class folder")
     others = Counter(kind for name, _ in rows if (kind := _kind_left_out(name)))
@@ -119,18 +122,35 @@ def _kind_left_out(name: str) -> str:
     return "hidden" if base.startswith(".") else "" if ending in EXTENSIONS else ending or "no ending"
 
 
-def _rows(path: Path) -> list[tuple[str, str]]:
+def _rows(path: Path, encoding: str) -> list[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            if missing := {"path", "label"} - set(reader.fieldnames):
-                columns = listed(reader.fieldnames)
-                raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
-            rows = [(row["path"], row["label"], reader.line_num) for row in reader]
+        reader = csv.DictReader(io.StringIO(_text(path, encoding), newline=""))
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if missing := {"path", "label"} - set(reader.fieldnames):
+            columns = listed(reader.fieldnames)
+            raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
+        rows = [(row["path"], row["label"], reader.line_num) for row in reader]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a csv: {error}") from None
     for name, label, line in rows:
         if not name or label is None or "\0" in name:
             raise DataError(f"{path}: line {line}: expected a path and a label")
     return [(name, label.strip()) for name, label, _ in rows]
+
+
+def _text(path: Path, encoding: str) -> str:
+    content = path.read_bytes()
+    try:
+        return decoded(content, encoding)
+    except ValueError as error:
+        if not encoding and _names_files(path.parent, content):
+            return content.decode("utf-8", "surrogateescape")
+        hint = "" if encoding else ", or name its encoding with --encoding"
+        raise DataError(f"{path}: {error}{hint}") from None
+
+
+def _names_files(folder: Path, content: bytes) -> bool:
+    """Whether each line that is no UTF-8 holds the name of a file in such bytes, as manifests on Linux may."""
+    rows = csv.reader(io.StringIO(content.replace(b"\0", b"").decode("utf-8", "surrogateescape"), newline=""))
+    odd = [cells for row in rows if (cells := [cell for cell in row if NO_TEXT.search(cell)])]
+    return bool(odd) and all(any(os.path.isfile(os.path.join(folder, cell)) for cell in cells) for cells in odd)
