@@ -36,7 +36,9 @@ def read_class_names(path: Path) -> list[str]:
 
 def numbered(names: list[str]) -> list[str]:
     """Names that occur twice, as "crane" does in ImageNet, as "crane (1)" and "crane (2)"; the others as they are."""
-    counts, taken, found = Counter(names), set(names), []
+    counts = Counter(names)
+    taken = set(names)
+    found = []
     for name in names:
         own, number = name, 0
         while counts[name] > 1 and own in taken:
