@@ -123,6 +123,20 @@ def test_an_assignment_of_a_pair_calls_on_one_side_at_most():
     assert found == []
 
 
+SHOW_ESCAPES = ("one_line", "printable", "DataError", "ConfigError", "WeightsError", "RunError", "info", "warning")
+
+
+def test_no_message_holds_a_line_break_that_would_be_shown_as_an_escape():
+    found = []
+    for module in below("utils") + below("tools") + ["train", "predict"]:
+        for call in (node for node in ast.walk(tree(module)) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            texts = [part.value for word in call.args for part in ast.walk(word) if isinstance(part, ast.Constant)]
+            breaks = any(isinstance(text, str) and "\n" in text for text in texts)
+            found += [f"{module}: {ast.unparse(call)}"] if name in SHOW_ESCAPES and breaks else []
+    assert found == []
+
+
 @pytest.mark.parametrize("package", sorted(name for name, path in FILES.items() if path.name == "__init__.py"))
 def test_every_folder_of_utils_says_what_it_knows(package):
     assert not package.startswith("utils") or ast.get_docstring(tree(package))

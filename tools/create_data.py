@@ -8,6 +8,7 @@ DST appears whole or not at all, and nothing is ever overwritten.
 """
 
 import argparse
+import codecs
 import re
 import sys
 from pathlib import Path
@@ -52,6 +53,14 @@ def pattern(text: str) -> re.Pattern:
         raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
 
 
+def encoding(text: str) -> str:
+    try:
+        " ".encode(text)  # some codecs are of no text
+        return codecs.lookup(text).name
+    except LookupError as error:
+        raise argparse.ArgumentTypeError(f"{error}; expected one that Python knows, such as cp1252 or gbk") from None
+
+
 def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=raw)
@@ -78,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
         "about files that --max-side cannot decode: stop and name them (default), or leave them out and name them"
     )
     add("--on-bad-image", choices=("error", "skip"), default="error", help=bad_help)
+    encoding_help = "encoding of the csv, such as cp1252 or gbk (default: UTF-8)"
+    add("--encoding", type=encoding, metavar="NAME", help=encoding_help)
     add("--demo", choices=("digits",), help=f"make the embedded data set instead, at DST (default: {DIGITS_PATH})")
     return parser
 
@@ -101,7 +112,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request | Path:
     if val + test >= 1:
         parser.error(f"--val {val} and --test {test} leave nothing for train")
     options = dict(seed=given.seed, pattern=given.group, mode=given.mode)
-    options |= dict(max_side=given.max_side, on_bad_image=given.on_bad_image)
+    options |= dict(max_side=given.max_side, on_bad_image=given.on_bad_image, encoding=given.encoding or "")
     return Request(given.source, given.target, val, test, given.folds or 0, **options)
 
 

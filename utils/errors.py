@@ -6,12 +6,16 @@ from .text import one_line
 
 
 class UserError(Exception):
-    """The input is at fault; the message, one line, names the file, key or value and what was expected."""
+    """The input is at fault; the message, one line, names the file, key or value and what was expected.
+
+    details: further lines, such as the files that are meant. (A line break within a text is shown as an escape, since
+    names of files may hold one.)
+    """
 
     on_every_rank = True  # several processes all meet it, so that one of them reports it
 
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+    def __init__(self, message: str, *details: str) -> None:
+        super().__init__("\n  ".join(map(one_line, (message, *details))))
 
 
 class ConfigError(UserError):
@@ -19,8 +23,7 @@ class ConfigError(UserError):
 
     def __init__(self, source: str, problems: list[str]) -> None:
         self.problems = problems
-        source, *lines = (one_line(text) for text in (source, *problems))
-        Exception.__init__(self, f"{source}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{source}:", *lines]))
+        super().__init__(*([f"{source}: {problems[0]}"] if len(problems) == 1 else [f"{source}:", *problems]))
 
 
 class DataError(UserError):

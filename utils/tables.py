@@ -37,7 +37,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def read_rows(path: Path) -> list[list[str]]:
     """All rows that write_csv wrote, the header first, each text as it was."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         return [[_as_it_was(cell) for cell in row] for row in csv.reader(file) if row]
 
 

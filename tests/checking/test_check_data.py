@@ -5,6 +5,7 @@ import html.parser
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -106,6 +107,29 @@ def test_classes_that_train_lacks_and_that_val_lacks(photos, check):
     assert status == 2
     assert "only in val, not in train: class 'monkey'" in err
     assert "no images in val: class 'only train'" in out
+
+
+@pytest.mark.parametrize(("train", "val"), [("train", "valid"), ("Training", "VALIDATION"), ("TRAIN", "val")])
+def test_splits_of_other_names_are_looked_at_and_the_names_told(train, val, photos, check):
+    (photos / "train").rename(photos / train)
+    (photos / "val").rename(photos / val)
+    status, out, _, files, _ = check(photos)
+    assert status == 0
+    assert {(row["split"], row["path"].split("/")[0]) for row in files} == {("train", train), ("val", val)}
+    for split, name in (("train", train), ("val", val)):
+        assert (f"mv {photos / name} {photos / split}" in out) == (name != split)
+    picture = next((photos / train / "temple").iterdir())
+    shutil.copy(picture, photos / val / "temple" / "again.png")
+    status, _, err, _, _ = check(photos)
+    assert status == 2
+    assert "leakage" in err
+
+
+def test_two_folders_for_one_split_are_refused(photos, check):
+    shutil.copytree(photos / "val", photos / "valid")
+    status, _, err, _, _ = check(photos)
+    assert status == 2
+    assert "folders 'val', 'valid' could all be val; keep one" in err
 
 
 def test_class_folders_without_splits(photos, check):

@@ -1,6 +1,8 @@
 """Reading an image: the right pixels for every mode, depth and orientation, and a reason where there are none."""
 
 import struct
+import subprocess
+import sys
 
 from utils.data.images import image_size, read_image
 from utils.errors import ImageError
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
+from tests.helpers import ROOT
 from tests.helpers.image_files import png, png_header
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
@@ -246,3 +249,12 @@ def test_decompression_bombs_are_refused_from_their_header(tmp_path, side):
     for look in (read_image, image_size):
         with pytest.raises(ImageError, match="decompression bomb"):
             look(tmp_path / "x.png")
+
+
+def test_large_pictures_below_the_limit_are_read_without_a_warning(tmp_path):
+    png_header(tmp_path / "x.png", 14_000, 12_000)
+    code = "import sys; from utils.data.images import image_size; print(image_size(sys.argv[1]))"
+    command = [sys.executable, "-W", "always", "-c", code, str(tmp_path / "x.png")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "(12000, 14000)"
+    assert "DecompressionBomb" not in done.stderr

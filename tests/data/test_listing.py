@@ -49,8 +49,32 @@ def test_hidden_system_and_empty_folders_are_left_out_and_said_so(touch):
     images = scan(root)
     assert images.classes == ("cat",) == tuple(list_classes(root))
     assert relative(images) == ["cat/x.png"]
-    reported = "\n".join(images.notes)
-    assert all(name in reported for name in (".ipynb_checkpoints", "__MACOSX", "empty", "notes"))
+    assert images.notes[0] == "left out hidden or system folders: '.hidden', '.ipynb_checkpoints', '__MACOSX', 4 in all"
+    assert all(name in images.notes[1] for name in ("empty", "notes"))
+
+
+def test_what_a_nas_or_a_program_leaves_is_left_out_and_said_so(touch):
+    thumbnail = "@eaDir/x.png/SYNOPHOTO_THUMB_M.jpg"
+    root = touch(f"cat/{thumbnail}", "cat/x.png", f"cat/deep/{thumbnail}", "cat/deep/y.png", "#recycle/x.png")
+    touch("$RECYCLE.BIN/a/x.png", "lost+found/x.png", "eaDir/x.png", f"{thumbnail}")
+    images = scan(root)
+    assert relative(images) == ["cat/deep/y.png", "cat/x.png", "eaDir/x.png"]
+    assert images.classes == tuple(list_classes(root))
+    [reported] = images.notes
+    assert reported.endswith("'#recycle', '$RECYCLE.BIN', '@eaDir', 'lost+found', 6 in all")
+    for pattern in (".", "**/*.*", "*/*.png"):
+        found = find_images(str(root / pattern))
+        assert found
+        assert not any("@eaDir" in path or "ecycle" in path.lower() for path in found)
+    touch(".kept/x.png")
+    for pattern in ("@eaDir/x.png/*", ".k*/x.png"):  # named by the user
+        assert len(find_images(str(root / pattern))) == 1
+
+
+def test_folders_named_like_images_are_told(touch):
+    images = scan(touch("cat/x.png", "cat/party.jpg/1.png", "dog.png/2.png"))
+    assert relative(images) == ["cat/party.jpg/1.png", "cat/x.png", "dog.png/2.png"]
+    assert images.notes == ("folders named like images, read as folders all the same: 'dog.png', 'party.jpg'",)
 
 
 def test_other_endings_are_left_out_and_counted(touch):

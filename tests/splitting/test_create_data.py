@@ -241,9 +241,11 @@ def test_pictures_that_cannot_be_shrunk_stop_it_or_are_left_out(pictures, tmp_pa
     (pictures / "cat" / "text.png").write_text("no picture")
     assert main([str(pictures), str(tmp_path / "out"), "--max-side", "64"]) == 2
     printed = capsys.readouterr().err
-    assert "2 unreadable images" in printed
-    assert "half.jpg" in printed
-    assert "text.png: not an image" in printed
+    first, *lines = printed.splitlines()
+    assert first.startswith("error: 2 unreadable images; --on-bad-image skip leaves them out:")
+    assert [line.startswith(f"  {pictures}") for line in lines] == [True, True]
+    assert "half.jpg" in lines[0]
+    assert "text.png: not an image" in lines[1]
     assert sorted(os.listdir(tmp_path)) == ["good", "pictures"]
     create(pictures, tmp_path / "out", "--max-side", "64", "--on-bad-image", "skip")
     assert files(tmp_path / "out") == files(tmp_path / "good")

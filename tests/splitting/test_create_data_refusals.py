@@ -24,6 +24,12 @@ from tools.create_data import main, parse_arguments
         ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
         ("path,label\na.png,../cat\n", "label '../cat' cannot be the name of a class folder"),
         ("path,label\na.png,.cat\n", "label '.cat' cannot be"),
+        ("path,label\na.png,K\u00e4se\na.png,Ka\u0308se\n", "one has U+00E4, the other U+0061 U+0308; give both one"),
+        (
+            "path,label\na.png,a\u00a0b\na.png,a b\n",
+            "look the same: where they differ, one has U+00A0, the",
+        ),
+        ("path,label\na.png,@eaDir\n", "label '@eaDir' cannot be"),
         ("path,label\na.png,\n", "label '' cannot be"),
         ("path,label\na.png\n", "line 2: expected a path and a label"),
         ("path,label\nnotes.txt,cat\n", "no images found"),
@@ -33,7 +39,7 @@ from tools.create_data import main, parse_arguments
 def test_a_csv_at_fault_is_named(text, message, tmp_path, capsys):
     for name in ("a.png", "notes.txt"):
         (tmp_path / name).touch()
-    (tmp_path / "labels.csv").write_text(text)
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
     assert main([str(tmp_path / "labels.csv"), str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -87,6 +93,27 @@ def test_what_cannot_be_divided_is_said(photos, tmp_path, capsys):
     assert "is divided already" in capsys.readouterr().err
     assert main([str(tmp_path / "nowhere"), str(tmp_path / "out")]) == 2
     assert sorted(os.listdir(tmp_path)) == ["deep", "photos"]
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["train/cat", "train/dog", "valid/cat"],
+        ["Training/cat", "Validation/cat", "testing/cat"],
+        ["train/cat", "val/cat", "annotations"],
+        ["fold0/train/cat", "fold0/val/cat", "fold1/train/cat", "fold1/val/cat"],
+        ["test", "train"],  # pictures without class folders
+    ],
+)
+def test_a_folder_of_splits_is_not_divided_again(folders, photos, tmp_path, capsys):
+    assert main([str(photos(dict.fromkeys(folders, numbered(5)))), str(tmp_path / "out")]) == 2
+    assert "is divided already, into" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_may_be_called_as_a_split_is(photos, tmp_path):
+    create(photos({"train": numbered(5), "bus": numbered(5), "test/deep": numbered(5)}), tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out" / "val")) == ["bus", "test", "train"]
 
 
 def test_an_error_while_writing_leaves_nothing(photos, tmp_path, monkeypatch):

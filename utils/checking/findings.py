@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.listing import scan
+from ..data.listing import named_as, scan
 from ..data.source import ImageList
+from ..data.split_folders import renaming, split_folders
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import listed
@@ -19,7 +20,6 @@ from ..thread_pool import in_threads
 from .inspect import UNREADABLE, Inspected, Limits, inspect
 from .similar import find_alike
 
-SPLITS = ("train", "val", "test")
 KINDS = ((True, "picture"), (False, "set of look-alikes"))  # whether all in a set are equal -> how to call one
 
 
@@ -103,15 +103,21 @@ def examine(root: Path, limits: Limits, near: int | None) -> Findings:
 
 
 def read_splits(root: Path) -> dict[str, ImageList]:
-    """Split -> its images. A root without train/<class> holds class folders itself and is one split, called ""."""
+    """Split -> its images, whatever synonym of train, val or test its folder is called.
+
+    A root without train/<class> holds class folders itself and is one split, called "".
+    """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; expected train/<class> and val/<class> in it, or <class> folders")
-    names = [name for name in SPLITS if (root / name).is_dir() and list_classes(root / name)]
-    if "train" not in names:
-        if names and set(list_classes(root)) <= set(SPLITS):
+    folders = split_folders(root)
+    if "train" not in folders:
+        names = list(folders.values())
+        if names and set(list_classes(root)) <= set(names):
             raise DataError(f"{root / 'train'}: no images found; expected train/<class> beside {listed(names)}")
-        names = [""]
-    lists = {name: scan(root / name) for name in names}
+        folders = {"": ""}
+    first, *_ = folders
+    lists = {split: scan(root / name) for split, name in folders.items()}
+    lists = {split: named_as(images, lists[first].classes) for split, images in lists.items()}
     if not sum(map(len, lists.values())):
         raise DataError(f"{root}: no images found; expected a folder with images in it for each class")
     return lists
@@ -138,6 +144,9 @@ def spoilers(findings: Findings) -> Iterator[str]:
 
 def concerns(findings: Findings) -> Iterator[str]:
     """What deserves a look, but may be as it should be; a sentence each."""
+    for split in findings.splits:
+        if how := split and renaming(findings.root, split):
+            yield f"train.py looks for {findings.root / split}: {how}"
     for split in findings.splits[1:]:
         if absent := _missing(findings, split):
             yield f"no images in {split}: class {listed(absent)}"

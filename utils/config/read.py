@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..encoding import decoded
 from ..errors import ConfigError
 from ..text import shown
 from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
@@ -76,10 +77,8 @@ def read_literals(path: str | Path) -> dict[str, Any]:
     source = Path(path).read_bytes()
     try:
         statements = ast.parse(source).body
-    except SyntaxError as error:
-        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from None
-    except (ValueError, MemoryError, RecursionError) as error:
-        raise ConfigError(str(path), [f"not valid Python: {error}"]) from None
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise _not_python(path, error) from None
     values = {}
     for statement in statements:
         try:
@@ -117,11 +116,12 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         module = runpy.run_path(str(path))
     except SyntaxError as error:
-        raise ConfigError(str(path), [f"line {error.lineno}: not valid Python: {error.msg}"]) from error
+        raise _not_python(path, error) from error
     except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ConfigError(str(path), [f"{where}running it failed: {type(error).__name__}: {error}"]) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ConfigError(str(path), [f"{where}running it failed: {reason}"]) from error
     if "configurations" in module:
         older = module["configurations"]
         if not isinstance(older, dict) or not isinstance(older.get("cfg"), dict):
@@ -132,7 +132,16 @@ def _read_file(path: Path) -> dict[str, Any]:
     return before | {k: v for k, v in module.items() if not k.startswith("_") and not isinstance(v, code)}
 
 
+def _not_python(path: str | Path, error: Exception) -> ConfigError:
+    try:
+        decoded(Path(path).read_bytes())
+    except ValueError as wrong:
+        return ConfigError(str(path), [str(wrong)])
+    where = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
+    return ConfigError(str(path), [f"{where}not valid Python: {getattr(error, 'msg', error)}"])
+
+
 def _is_of_a_run(path: Path) -> bool:
     """Whether a run has saved it: the keys that such a file lacks are younger than the run, which had no 'auto'."""
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
         return file.readline().removeprefix("# ").strip() == TITLE_OF_A_RUN

@@ -54,7 +54,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """What `write_rows` wrote, with these columns at least. Raises DataError if it is something else."""
     try:
         if path.suffix.lower() == ".json":
-            rows = [dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+            rows = [dict(row) for row in json.loads(path.read_text(encoding="utf-8-sig"))]
         else:
             rows = [{name: _value(name, cell) for name, cell in row.items()} for row in read_csv(path)]
     except (OSError, ValueError, TypeError, csv.Error) as error:

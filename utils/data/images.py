@@ -2,6 +2,7 @@
 
 import os
 import stat
+import warnings
 from importlib.util import find_spec
 from typing import cast
 
@@ -16,6 +17,9 @@ from ..torch_private import DECODE_JPEG
 from .pixels import to_tensor
 
 MAX_PIXELS = 178_956_970  # Pillow's own line between a large picture and a decompression bomb
+BOMB = f"refused as a decompression bomb: more than {MAX_PIXELS:,} pixels; shrink the picture with another program"
+# Pillow warns from half of it on, without the file's name
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
 # Found by content, whatever the ending says. Pillow knows more, some of them programs (EPS is handed to Ghostscript).
 FORMATS = ["JPEG", "PNG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000"]
@@ -57,7 +61,7 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
     try:
         with picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ImageError(f"{picture.width}x{picture.height} pixels: refused as a decompression bomb")
+                raise ImageError(f"{picture.width}x{picture.height} pixels: {BOMB}")
             if reduction > 1 and is_reducible(picture, reduction):
                 picture.draft(None, (picture.width // reduction, picture.height // reduction))
             picture.load()
@@ -197,7 +201,7 @@ def _reason(path: str | os.PathLike, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a known format"
     if isinstance(error, Image.DecompressionBombError):
-        return "refused as a decompression bomb"
+        return BOMB
     if isinstance(error, OSError) and error.errno and error.strerror:
         return error.strerror
     return " ".join(f"{type(error).__name__}: {error}".split())

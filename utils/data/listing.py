@@ -3,15 +3,16 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
 from ..text import listed, nearest
+from .lookalikes import check_distinct, matched, same_look
 from .source import ImageList, PackedPaths, pack_paths
-from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, class_folders, images_below, matches
+from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, class_folders, images_below, left_out, matches
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Listing:
 
     hidden: list[str]  # folders left out
     packed: dict[str, bytes]  # class folder -> its images, as pack_paths has them; empty ones too
-    others: Counter[str]  # files left out, by ending
+    others: Counter[str]  # as images_below counts them
     stamps: Stamps  # of every folder that was read
 
 
@@ -38,25 +39,39 @@ def scan(
 ) -> ImageList:
     """All images of root/<class>/**, in sorted order.
 
-    classes: the fixed list that folder names are mapped to; None takes the non-empty folders of `root`, sorted.
+    classes: the fixed list that folder names are mapped to, those that look the same too; None takes the non-empty
+    folders of `root`, sorted.
     listing: gives what lies below a folder, such as list_index.remembered.
-    Hidden folders, __MACOSX and empty folders are left out; files with other endings are counted; `notes` says so.
-    Raises DataError if `root` is missing or a non-empty folder is not among `classes`.
+    Hidden folders, those of systems and empty ones are left out; files with other endings are counted; `notes` says so.
+    Raises DataError if `root` is missing, names of folders look the same or a non-empty one is not among `classes`.
     """
     listed_now = listing(str(root))
     found = listed_now.packed
     empty = [name for name in found if not found[name]]
     present = [name for name in found if found[name]]
+    check_distinct(root, present)
     fixed = tuple(present if classes is None else classes)
+    spelled = same_look(present, fixed)
     place = {name: i for i, name in enumerate(fixed)}
+    place |= {name: place[known] for name, known in spelled.items()}
     if strangers := [name for name in present if name not in place]:
+        near = nearest(strangers[0], fixed)
+        letters = f" (spelled {strangers[0]!a})" if near and not strangers[0].isascii() else ""
         raise DataError(
-            f"{root}: class {listed(strangers)} is not among the {len(fixed)} classes of train"
-            f"{nearest(strangers[0], fixed)}; rename or remove the folder"
+            f"{root}: class {listed(strangers)}{letters} is not among the {len(fixed)} classes of train{near}; "
+            "rename or remove the folder"
         )
     targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
     paths = PackedPaths(b"".join(found.values()))
-    return ImageList(str(root), fixed, paths, targets, tuple(_notes(listed_now.hidden, empty, listed_now.others)))
+    notes = (*matched(spelled), *_notes(listed_now, empty))
+    return ImageList(str(root), fixed, paths, targets, notes)
+
+
+def named_as(images: ImageList, known: Sequence[str]) -> ImageList:
+    """`images` with its classes spelled as in `known` where they look the same."""
+    spelled = same_look(images.classes, known)
+    classes = tuple(spelled.get(name, name) for name in images.classes)
+    return replace(images, classes=classes, notes=(*matched(spelled), *images.notes))
 
 
 def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
@@ -78,10 +93,15 @@ def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     return found
 
 
-def _notes(hidden: list[str], empty: list[str], others: Counter) -> Iterator[str]:
-    others = Counter(others)
-    if hidden:
-        yield f"left out hidden or system folders: {listed(hidden)}"
+def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
+    others = Counter(found.others)
+    folders = Counter([*found.hidden, *found.packed])
+    folders.update({name[:-1]: others.pop(name) for name in list(others) if name.endswith("/")})
+    if hidden := {name: count for name, count in sorted(folders.items()) if left_out(name)}:
+        several = f", {sum(hidden.values()):,} in all" if sum(hidden.values()) > len(hidden) else ""
+        yield f"left out hidden or system folders: {listed(list(hidden))}{several}"
+    if alike := [name for name in sorted(folders) if name not in hidden and name.lower().endswith(EXTENSIONS)]:
+        yield f"folders named like images, read as folders all the same: {listed(alike)}"
     if empty:
         yield f"left out folders without images: {listed(empty)}"
     for kind in (AGAIN, NO_FILE):

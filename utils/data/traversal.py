@@ -14,6 +14,14 @@ from ..errors import DataError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
+# What systems and programs leave in folders of pictures, thumbnails and deleted ones among it; in lower case
+SYSTEM_FOLDERS = {
+    *("@eadir", "#recycle", "#snapshot", "@tmp"),  # Synology
+    *("@recycle", "@recently-snapshot", "@transcode"),  # QNAP
+    *("~snapshot", "_gsdata_", "lost+found", "__pycache__"),  # NetApp, GoodSync, file systems, Python
+    *("$recycle.bin", "system volume information", "found.000"),  # Windows
+    *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),  # macOS and its file servers
+}
 
 
 Stamp = tuple[int, int, int, int]  # times of change of content and of anything in ns, inode, device
@@ -22,7 +30,9 @@ OPEN = (2**63 - 1, 0, 0, 0)  # instead, of a folder whose links to files may lea
 
 
 def images_below(folder: str, others: Counter, stamps: Stamps | None = None) -> Iterable[str]:
-    """Image files below `folder` in sorted order, relative to it. `others` counts what is none, by its ending.
+    """Image files below `folder` in sorted order, relative to it.
+
+    others: counts what is none, by its ending, and folders to tell of, as name + "/": left out, or named like images.
 
     stamps: takes in each folder that is read.  Raises DataError for a folder that cannot be read.
     """
@@ -49,8 +59,9 @@ def _images_among(files: Iterable[tuple[str, os.DirEntry]], others: Counter) -> 
     for name, entry in files:
         ending = os.path.splitext(name)[1].lower()
         if holds(entry.is_dir):
-            continue
-        if ending not in EXTENSIONS:
+            if ending in EXTENSIONS:
+                others[f"{entry.name}/"] += 1
+        elif ending not in EXTENSIONS:
             others[ending or "no ending"] += 1
         elif holds(entry.is_file):
             yield name
@@ -94,7 +105,8 @@ def matches(pattern: str) -> set[str]:
     """What a glob finds; ** matches any number of folders, none through a link that leads round in a circle."""
     parts = Path(pattern).parts
     if "**" not in parts:
-        return set(glob.glob(pattern))
+        paths = glob.glob(pattern)  # which leaves out hidden ones
+        return {path for path in paths if not any(map(_is_of_a_system, set(Path(path).parts) - set(parts)))}
     first = parts.index("**")
     tail = os.path.join(*parts[first + 1 :] or "*")
     found: set[str] = set()
@@ -107,7 +119,12 @@ def matches(pattern: str) -> set[str]:
 
 
 def left_out(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    """Whether a file or folder of this name is hidden, or a folder that is no user's."""
+    return name.startswith(".") or _is_of_a_system(name)
+
+
+def _is_of_a_system(name: str) -> bool:
+    return name.lower() in SYSTEM_FOLDERS
 
 
 def holds(question: Callable[[], bool]) -> bool:
@@ -139,6 +156,8 @@ def _below(folder: str, others: Counter, stamps: Stamps) -> Iterator[tuple[str, 
             levels.pop()
             continue
         if left_out(entry.name):
+            if holds(entry.is_dir):
+                others[f"{entry.name}/"] += 1
             continue
         name = os.path.join(levels[-1].prefix, entry.name)
         if holds(entry.is_dir):

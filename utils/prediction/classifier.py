@@ -1,6 +1,5 @@
 """A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,11 +21,10 @@ from ..threads import reading_threads
 from ..training.amp import amp_dtype
 from ..weights.best import Best
 from ..weights.checkpoint import newest_checkpoint
-from ..weights.checkpoint_schema import are_classes
-from ..weights.files import check_regular
 from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
+from .class_names import read_class_names
 from .predictions import NO_NUMBER, Prediction
 
 
@@ -161,24 +159,11 @@ def _from_weights(file: WeightsFile, config: PredictConfig, device: torch.device
 
 def _classes(config: PredictConfig) -> list[str]:
     """The names in config.class_indices_path. Raises ConfigError if config.num_classes is another number."""
-    classes = _read_classes(Path(config.class_indices_path))
+    try:
+        classes = read_class_names(Path(config.class_indices_path))
+    except (WeightsError, ValueError) as error:
+        raise ConfigError("predict_config.py", [f"class_indices_path: {error}"]) from None
     if config.num_classes not in ("auto", len(classes)):
         message = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
-        raise ConfigError("predict_config.py", [message])
-    return classes
-
-
-def _read_classes(path: Path) -> list[str]:
-    """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices."""
-    try:
-        check_regular(path)
-        names = json.loads(path.read_text(encoding="utf-8"))
-        classes = [names[str(i)] for i in range(len(names))]
-    except WeightsError as error:
-        raise ConfigError("predict_config.py", [f"class_indices_path: {error}"]) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        classes = []
-    if not are_classes(classes):
-        message = f'class_indices_path: expected {{"0": "cat", "1": ...}} without gaps, each name once, in {path}'
         raise ConfigError("predict_config.py", [message])
     return classes

@@ -79,7 +79,8 @@ def cut_results_text(folder: Path, epoch: int) -> None:
 def _rows_of_text(folder: Path, epoch: int) -> list[str]:
     """The heading of results.txt and its rows up to `epoch`; empty if there is no such file."""
     path = folder / RESULTS_TEXT
-    heading, *rows = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.exists() else [""]
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape") if path.exists() else ""
+    heading, *rows = text.splitlines() or [""]
     return [heading, *(row for row in rows if row.split() and int(row.split()[0]) <= epoch)]
 
 

@@ -1,7 +1,7 @@
 """Before anything is trained: which images there are, reported and checked."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import distributed
@@ -9,8 +9,9 @@ from ..config.keys import TrainConfig
 from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
 from ..data.list_index import remembered
-from ..data.listing import list_folder, scan
+from ..data.listing import Listing, list_folder, scan
 from ..data.source import ImageList, Splits
+from ..data.split_folders import renaming
 from ..errors import ConfigError, DataError
 from ..log import log
 
@@ -28,15 +29,22 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
             make_digits(root)
         distributed.barrier()
     listing = remembered if config.list_cache == "auto" else list_folder
-    train = None if classes is not None else scan(root / "train", listing=listing)
-    if train is not None and not len(train):
-        raise DataError(f"{root / 'train'}: no images found; expected a folder with images in it for each class")
-    val = scan(root / "val", train.classes if train is not None else classes, listing=listing)
-    if not len(val):
-        raise DataError(f"{root / 'val'}: no images found; expected a folder with images in it for each class")
+    train = None if classes is not None else _read_split(root, "train", None, listing)
+    val = _read_split(root, "val", train.classes if train is not None else classes, listing)
     _check_ranks([images for images in (train, val) if images is not None])
     _report_and_check(config, Splits(train, val))
     return Splits(train, val)
+
+
+def _read_split(root: Path, split: str, classes: Sequence[str] | None, listing: Callable[[str], Listing]) -> ImageList:
+    """Raises DataError where there is none, with the line that mends it where its folder has another name."""
+    if not os.path.isdir(root / split) and (how := renaming(root, split)):
+        raise DataError(f"{root / split}: no such folder; {how}")
+    images = scan(root / split, classes, listing=listing)
+    if not len(images):
+        how = renaming(root, split) or "expected a folder with images in it for each class"
+        raise DataError(f"{root / split}: no images found; {how}")
+    return images
 
 
 def _check_ranks(lists: Sequence[ImageList]) -> None:

@@ -32,6 +32,7 @@ class Request:
     mode: str = "copy"  # "copy", "link" or "manifest"
     max_side: int | None = None
     on_bad_image: str = "error"  # "error" or "skip"
+    encoding: str = ""  # of a csv; empty: UTF-8
 
     @property
     def shares(self) -> dict[str, float]:
@@ -48,7 +49,7 @@ def create(request: Request) -> list[str]:
     Raises DataError for images that cannot be divided so, or a target that exists.
     """
     _check_places(request)
-    source = read_source(request.source)
+    source = read_source(request.source, request.encoding)
     with DraftFolder(request.target) as draft:
         copies: dict[int, str] = {}
         notes: list[str] = []
@@ -98,6 +99,8 @@ def _check_places(request: Request) -> None:
     target = request.target.resolve()
     if not source.exists():
         raise DataError(f"{request.source}: no such folder or csv file")
+    if request.encoding and source.is_dir():
+        raise DataError(f"{request.source}: is a folder; --encoding is that of a csv")
     check_free(target)
     if source.is_dir() and source in (target, *target.parents):
         raise DataError(f"{request.target}: lies in {request.source}, where it would be taken for a class")
@@ -111,8 +114,8 @@ def _shrunk(
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]
     more = [f"and {len(bad) - BAD_SHOWN} more"] if len(bad) > BAD_SHOWN else []
     if bad and request.on_bad_image == "error":
-        lines = [f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:", *bad[:BAD_SHOWN], *more]
-        raise DataError("\n  ".join(lines))
+        message = f"{len(bad)} unreadable images; --on-bad-image skip leaves them out:"
+        raise DataError(message, *bad[:BAD_SHOWN], *more)
     kept = source.without(list(reasons))
     if not len(kept):
         raise DataError(f"{request.source}: none of its {len(source)} images can be read")

@@ -1,8 +1,10 @@
 """The labelled images that are to be divided: from a folder of class folders, or from a csv of path and label."""
 
 import csv
+import io
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +15,17 @@ from PIL import Image
 
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
+from ..data.lookalikes import check_distinct
+from ..data.split_folders import is_divided
+from ..data.traversal import left_out
+from ..encoding import decoded
 from ..errors import DataError
 from ..text import listed
 
-NO_CLASS = re.compile(r"^\.|^__MACOSX$|/|\0")  # hidden, or no name of a folder
+NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as surrogateescape has them
+NO_FOLDER = re.compile(r"[/\0]")  # characters that no name of a folder holds
 if os.name == "nt":
-    NO_CLASS = re.compile(r'^\.|^__MACOSX$|[/\\<>:"|?*\0-\x1f]|[. ]$')
+    NO_FOLDER = re.compile(r'[/\\<>:"|?*\0-\x1f]|[. ]$')
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,9 @@ class LabelledFiles:
         return _source(self.root, labels, paths, names, files, self.notes)
 
 
-def read_source(path: str | Path) -> LabelledFiles:
+def read_source(path: str | Path, encoding: str = "") -> LabelledFiles:
     """The images of a folder of class folders, or of a csv file. Raises DataError for what cannot be divided."""
-    source = _from_csv(Path(path)) if os.path.isfile(path) else _from_folders(Path(path))
+    source = _from_csv(Path(path), encoding) if os.path.isfile(path) else _from_folders(Path(path))
     if not len(source):
         raise DataError(f"{path}: no images found; expected a folder for each class with images in it, or a csv")
     return source
@@ -76,27 +83,36 @@ def _source(
 
 def _from_folders(root: Path) -> LabelledFiles:
     images = scan(root)
-    if images.classes and set(images.classes) <= {"train", "val", "test"}:
-        raise DataError(f"{root}: is divided already, into {listed(images.classes)}; expected one folder a class in it")
+    if is_divided(root, images.classes):
+        found = f"is divided already, into {listed(images.classes)}; expected one folder a class in it"
+        raise DataError(f"{root}: {found}: train on it as it is, or gather the images of each class in one folder")
     names = [path.split(os.sep, 1)[1].replace(os.sep, "/") for path in images.paths]
     paths = [images.name(i) for i in range(len(images))]
     return LabelledFiles(str(root), images.classes, images.targets, paths, names, names, images.notes)
 
 
-def _from_csv(path: Path) -> LabelledFiles:
+def _from_csv(path: Path, encoding: str) -> LabelledFiles:
     """Rows of path and label; a path is relative to the folder of the csv. Repeated rows count once."""
-    rows = list(dict.fromkeys(_rows(path)))
-    if bad := sorted({label for _, label in rows if NO_CLASS.search(label) or not label}):
+    rows = list(dict.fromkeys(_rows(path, encoding)))
+    if bad := sorted({label for _, label in rows if not label or left_out(label) or NO_FOLDER.search(label)}):
         raise DataError(f"{path}: label {listed(bad)} cannot be the name of a class folder")
     others = Counter(kind for name, _ in rows if (kind := _kind_left_out(name)))
     images = [row for row in rows if not _kind_left_out(row[0])]
-    paths = [os.path.join(path.parent, name) for name, _ in images]
+    check_distinct(path, dict.fromkeys(label for _, label in images))
+    paths = [_on_disk(path.parent, name) for name, _ in images]
     if missing := [name for (name, _), file in zip(images, paths) if not os.path.isfile(file)]:
         raise DataError(f"{path}: no such file: {listed(missing)}; paths are relative to the folder of the csv")
     notes = (note_of_others(others),) if others else ()
     names = [name.replace("\\", "/") if os.sep == "\\" else name for name, _ in images]
     files = [os.path.basename(name) for name in names]
     return _source(str(path), [label for _, label in images], paths, names, files, notes)
+
+
+def _on_disk(folder: Path, name: str) -> str:
+    """The path of a file whose name may be spelled with other code points than in the csv, as macOS spells it."""
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    paths = [os.path.join(folder, form) for form in forms]
+    return next(filter(os.path.isfile, paths), paths[0])
 
 
 def _kind_left_out(name: str) -> str:
@@ -106,17 +122,35 @@ def _kind_left_out(name: str) -> str:
     return "hidden" if base.startswith(".") else "" if ending in EXTENSIONS else ending or "no ending"
 
 
-def _rows(path: Path) -> list[tuple[str, str]]:
+def _rows(path: Path, encoding: str) -> list[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := {"path", "label"} - set(reader.fieldnames or ()):
-                columns = listed(list(reader.fieldnames or ()))
-                raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
-            rows = [(row["path"], row["label"], reader.line_num) for row in reader]
+        reader = csv.DictReader(io.StringIO(_text(path, encoding), newline=""))
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if missing := {"path", "label"} - set(reader.fieldnames):
+            columns = listed(reader.fieldnames)
+            raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
+        rows = [(row["path"], row["label"], reader.line_num) for row in reader]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a csv: {error}") from None
     for name, label, line in rows:
         if not name or label is None or "\0" in name:
             raise DataError(f"{path}: line {line}: expected a path and a label")
-    return [(name, label) for name, label, _ in rows]
+    return [(name, label.strip()) for name, label, _ in rows]
+
+
+def _text(path: Path, encoding: str) -> str:
+    content = path.read_bytes()
+    try:
+        return decoded(content, encoding)
+    except ValueError as error:
+        if not encoding and _names_files(path.parent, content):
+            return content.decode("utf-8", "surrogateescape")
+        hint = "" if encoding else ", or name its encoding with --encoding"
+        raise DataError(f"{path}: {error}{hint}") from None
+
+
+def _names_files(folder: Path, content: bytes) -> bool:
+    """Whether each line that is no UTF-8 holds the name of a file in such bytes, as manifests on Linux may."""
+    rows = csv.reader(io.StringIO(content.replace(b"\0", b"").decode("utf-8", "surrogateescape"), newline=""))
+    odd = [cells for row in rows if (cells := [cell for cell in row if NO_TEXT.search(cell)])]
+    return bool(odd) and all(any(os.path.isfile(os.path.join(folder, cell)) for cell in cells) for cells in odd)

@@ -166,7 +166,7 @@ def _size_problems(payload: dict[str, Any], config: dict[str, Any]) -> list[str]
     return []
 
 
-def _is_class_name(name: Any) -> bool:
+def is_class_name(name: Any) -> bool:
     """Whether a folder could have this name: names of classes become parts of paths and cells of tables."""
     if not isinstance(name, str) or not name or name in (".", "..") or set(name) & set("/\0"):
         return False
@@ -179,7 +179,7 @@ def _is_class_name(name: Any) -> bool:
 
 def are_classes(names: Any) -> bool:
     """Whether this is a list of different names that folders can have."""
-    return isinstance(names, list) and bool(names) and all(map(_is_class_name, names)) and len(set(names)) == len(names)
+    return isinstance(names, list) and bool(names) and all(map(is_class_name, names)) and len(set(names)) == len(names)
 
 
 def _is_state(tensors: Any) -> bool:
