@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.public_weights import WEIGHTS
+
 from ..errors import WeightsError
 from .best import scored_weights
 from .checkpoint import is_checkpoint, read_pickle
@@ -50,6 +52,16 @@ class WeightsFile:
     def note(self) -> str | None:
         """Which weights of a checkpoint of ours `state` gives, in words."""
         return scored_weights(self.checkpoint)[1] if self.checkpoint else None
+
+    @cached_property
+    def img_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images that the weights were made for, where a checkpoint or a public name says so."""
+        if self.checkpoint:
+            from .preprocess_schema import read_preprocess
+
+            return read_preprocess(self.checkpoint["preprocess"]).img_size
+        public = (entry for variants in WEIGHTS.values() for entry in variants.values())
+        return next(((entry.size, entry.size) for entry in public if entry.file_name == self.path.name), None)
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
