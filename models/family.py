@@ -17,8 +17,10 @@ Stages = Sequence[str] | Callable[[Any], Sequence[str]]  # of all variants, or a
 class Resizable(Protocol):
     """A network with parameters that follow the size of the images."""
 
-    def fit_to_size(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """A copy of a state dict of another size, its tables resized, and sentences about it."""
+    def fit_to_size(
+        self, state: dict[str, Tensor], img_size: tuple[int, int] | None = None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """A copy of a state dict for images of img_size (None: unknown), its tables resized, and sentences about it."""
 
     @staticmethod
     def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
@@ -103,9 +105,14 @@ class Family:
         """(height, width) of the images that the tables of a state dict are for; None if nothing in it says so."""
         return cast("type[Resizable]", self.network).size_of(state) if self.tables else None
 
-    def fit_to_size(self, network: nn.Module, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """`state`, its tables in the sizes of `network`, and sentences about what was changed."""
-        return cast(Resizable, network).fit_to_size(state) if self.tables else (state, [])
+    def fit_to_size(
+        self, network: nn.Module, state: dict[str, Tensor], img_size: tuple[int, int] | None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """`state`, its tables in the sizes of `network`, and sentences about what was changed.
+
+        img_size: (height, width) of the images that `state` was made for; None where that is unknown.
+        """
+        return cast(Resizable, network).fit_to_size(state, img_size) if self.tables else (state, [])
 
     def names_of_stages(self, network: nn.Module) -> Sequence[str]:
         return self.stages(network) if callable(self.stages) else self.stages

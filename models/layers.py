@@ -206,6 +206,28 @@ def square_side(count: int, what: str) -> int:
     return side
 
 
+def grid_of_table(
+    count: int, what: str, own: tuple[int, int], known: tuple[int, int] | None
+) -> tuple[tuple[int, int], str]:
+    """(rows, columns) of the `count` positions that a file has a table for, and what to say where that is a guess.
+
+    own: of the network, which a table of as many positions is taken to be for where nothing says more: it may come
+    from this very network.  known: of the images that the file was made for, where it says so.
+    Raises ValueError, naming the table `what`, where the count contradicts it, or is no square's and not its own.
+    """
+    if known is not None:
+        if known[0] * known[1] != count:
+            shape = f"{known[0]}x{known[1]}"
+            raise ValueError(f"{what}: {count} positions are not those of the {shape} grid that the file was made for")
+        return known, ""
+    if own[0] * own[1] != count:
+        side = square_side(count, what)
+        return (side, side), ", taken as square, as the file does not say"
+    side = math.isqrt(count)
+    both_fit = own[0] != own[1] and side * side == count
+    return own, f"taken as the network's, not as square, which the {count} positions fit too" if both_fit else ""
+
+
 def size_of_square(patches: int, patch: int) -> tuple[int, int] | None:
     """(height, width) of a square image of so many patches of `patch` x `patch` pixels; None if none has as many."""
     side = math.isqrt(max(patches, 0))

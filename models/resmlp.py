@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .layers import DropPath, Mlp, PatchEmbed, check_exact_img_size, patch_grid, size_of_square, square_side
+from .layers import DropPath, Mlp, PatchEmbed, check_exact_img_size, grid_of_table, patch_grid, size_of_square
 from .libraries import LibraryName, named
 from .registry import register
 
@@ -98,31 +98,38 @@ class ResMLP(nn.Module):
         x = self.norm(self.blocks(x))
         return self.head(x.mean(1))
 
-    def fit_to_size(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """A copy of `state`, from a network for images of another size, with token mixing on this network's grid.
+    def fit_to_size(
+        self, state: dict[str, Tensor], img_size: tuple[int, int] | None = None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """A copy of `state`, made for images of `img_size`, with token mixing on this network's grid.
 
         The mixing becomes: resample the tokens to the other network's grid, mix them there, resample the result back.
         That is again one matrix and one bias over this grid, and what it makes of a constant map stays the same map.
-        Returns the copy and a sentence for each kind of change. Raises ValueError if the other grid is not square, as
-        nothing in the weights tells rows from columns.
+        Returns the copy and a sentence for each kind of change. Where img_size is None nothing tells rows from columns,
+        and layers.grid_of_table says what is assumed. Raises ValueError where that is nothing.
         """
-        fitted, tokens = dict(state), self.grid[0] * self.grid[1]
-        keys = [key for key in state if key.endswith("linear_tokens.weight") and len(state[key]) != tokens]
+        fitted = dict(state)
+        keys = [key for key in state if key.endswith("linear_tokens.weight")]
         if not keys:
             return fitted, []
-        side = square_side(len(state[keys[0]]), keys[0])
-        there = resampling((side, side), self.grid)
-        back = resampling(self.grid, (side, side))
+        known = img_size and patch_grid(img_size, state.get("stem.proj.weight", self.stem.proj.weight).shape[-1])
+        grid, guess = grid_of_table(len(state[keys[0]]), keys[0], self.grid, known)
+        if grid == self.grid:
+            return fitted, [f"linear_tokens {guess}"] if guess else []
+        there = resampling(grid, self.grid)
+        back = resampling(self.grid, grid)
+        old = f"{grid[0]}x{grid[1]}"
         for key in keys:
             matrix = state[key].float()
             bias_key = key.removesuffix("weight") + "bias"
-            if matrix.shape != (side**2, side**2):
-                raise ValueError(f"{key}: {tuple(matrix.shape)} is no matrix over {side}x{side} patches")
+            if matrix.shape != (grid[0] * grid[1],) * 2:
+                raise ValueError(f"{key}: {tuple(matrix.shape)} is no matrix over {old} patches")
             fitted[key] = (there.to(matrix) @ matrix @ back.to(matrix)).to(state[key].dtype)
             if bias_key in state:
                 fitted[bias_key] = (there.to(matrix) @ state[bias_key].float()).to(state[bias_key].dtype)
         new = f"{self.grid[0]}x{self.grid[1]}"
-        return fitted, [f"linear_tokens of {len(keys)} blocks resampled from {side}x{side} to {new} patches (bicubic)"]
+        sizes = f"from {old} to {new} patches (bicubic)"
+        return fitted, [f"linear_tokens of {len(keys)} blocks resampled {sizes}{guess}"]
 
     @staticmethod
     def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:

@@ -7,12 +7,13 @@ Public weights: timm/swin_tiny_patch4_window7_224.ms_in1k and kin on the Hugging
 swin_tiny_patch4_window7_224.pth and kin under other keys, MIT; torchvision's swin_t-704ceda3.pth, BSD-3-Clause.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from .layers import DropPath, Mlp, PatchEmbed, init_linear_trunc_normal, patch_grid, ramp, square_side
+from .layers import DropPath, Mlp, PatchEmbed, grid_of_table, init_linear_trunc_normal, patch_grid, ramp
 from .libraries import LibraryName, named
 from .registry import register
 
@@ -103,6 +104,19 @@ class Block(nn.Module):
         x = x.unflatten(2, self.window).unflatten(1, (rows, columns)).transpose(2, 3)
         x = x.flatten(3, 4).flatten(1, 2)[:, :height, :width]
         return torch.roll(x, self.shift, dims=(1, 2)) if shifted else x
+
+
+def offsets_of(count: int, size: tuple[int, int]) -> tuple[int, int]:
+    """How many differences along each side a table of `count` of them has for windows on maps of `size`.
+
+    A window is cut to the map, so that one shape alone gives as many. Raises ValueError if none does.
+    """
+    windows = ((min(side, size[0]), min(side, size[1])) for side in range(1, max(size) + 1))
+    sides = ((2 * height - 1, 2 * width - 1) for height, width in windows)
+    for pair in sides:
+        if pair[0] * pair[1] == count:
+            return pair
+    raise ValueError(f"a bias table of {count} entries is for no window on maps of {size[0]}x{size[1]}")
 
 
 def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
@@ -233,30 +247,33 @@ class SwinTransformer(nn.Module):
         x = self.patch_embed(x)  # (N, H / 4, W / 4, C)
         return self.head(self.norm(self.layers(x)))
 
-    def fit_to_size(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """A copy of `state`, from a network with windows of other sizes, with bias tables for this network's windows.
+    def fit_to_size(
+        self, state: dict[str, Tensor], img_size: tuple[int, int] | None = None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """A copy of `state`, made for images of `img_size`, with bias tables for this network's windows.
 
-        Returns it and a sentence for each kind of change. Raises ValueError if a table that must change is not square,
-        as nothing in it tells rows from columns, or is of another variant.
+        Returns it and a sentence for each kind of change. Where img_size is None nothing tells rows from columns, and
+        layers.grid_of_table says what is assumed. Raises ValueError where that is nothing, or for another variant.
         """
         state = dict(state)
-        changes: dict[str, int] = {}
+        changes: Counter[str] = Counter()
         for name, module in self.named_modules():
             key = f"{name}.relative_position_bias_table"
             if not isinstance(module, WindowAttention) or key not in state:
                 continue
             table = state[key]
-            if table.shape == module.relative_position_bias_table.shape:
-                continue
             if table.ndim != 2 or table.shape[1] != module.heads:
                 raise ValueError(f"{key}: {tuple(table.shape)} is no table for {module.heads} heads")
-            side = square_side(len(table), key)  # odd: 2 * window - 1
-            maps = table.float().T.unflatten(1, (side, side))[None]  # (1, heads, side, side)
+            known = img_size and offsets_of(len(table), patch_grid(img_size, 4 * 2 ** int(name.split(".")[1])))
+            offsets, guess = grid_of_table(len(table), key, module.offsets, known)
+            if offsets == module.offsets:
+                changes += Counter([f"bias tables {guess}"] if guess else [])
+                continue
+            maps = table.float().T.unflatten(1, offsets)[None]  # (1, heads, rows, columns)
             maps = nn.functional.interpolate(maps, size=module.offsets, mode="bicubic")
             state[key] = maps[0].flatten(1).T.contiguous().to(table.dtype)
-            old, (height, width) = (side + 1) // 2, module.window
-            change = f"bias tables resized from windows of {old}x{old} to {height}x{width} (bicubic)"
-            changes[change] = changes.get(change, 0) + 1
+            old, new = (f"{(rows + 1) // 2}x{(columns + 1) // 2}" for rows, columns in (offsets, module.offsets))
+            changes[f"bias tables resized from windows of {old} to {new} (bicubic){guess}"] += 1
         return state, [f"{count} relative position {change}" for change, count in changes.items()]
 
     @staticmethod

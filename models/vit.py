@@ -18,11 +18,11 @@ from .layers import (
     Mlp,
     PatchEmbed,
     check_exact_img_size,
+    grid_of_table,
     init_linear_trunc_normal,
     patch_grid,
     ramp,
     size_of_square,
-    square_side,
 )
 from .libraries import LibraryName, named, underscores
 from .registry import register
@@ -120,26 +120,32 @@ class VisionTransformer(nn.Module):
         x = self.norm(self.blocks(self.dropout(x + self.pos_embed)))
         return self.head(x[:, 0])
 
-    def fit_to_size(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """A copy of `state`, from a network for images of another size, with the position table of this network's size.
+    def fit_to_size(
+        self, state: dict[str, Tensor], img_size: tuple[int, int] | None = None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """A copy of `state`, made for images of `img_size`, with the position table of this network's size.
 
-        Returns it and a sentence for each kind of change. The table of the other network must be square, as nothing
-        in it tells rows from columns. Raises ValueError if it is not, or is no table of this variant.
+        Returns it and a sentence for each kind of change. Where img_size is None nothing tells rows from columns, and
+        layers.grid_of_table says what is assumed. Raises ValueError where that is nothing, or for another variant.
         """
         state = dict(state)
         table = state.get("pos_embed")
-        if table is None or table.shape == self.pos_embed.shape:
+        if table is None:
             return state, []
         dim = self.pos_embed.shape[-1]
         if table.ndim != 3 or table.shape[0] != 1 or table.shape[-1] != dim:
             raise ValueError(f"pos_embed: {tuple(table.shape)} is no position table of {dim} channels")
-        side = square_side(table.shape[1] - 1, "pos_embed without the class token")
-        patches = table[:, 1:].float().transpose(1, 2).unflatten(-1, (side, side))  # (1, C, side, side)
+        patch = state.get("patch_embed.proj.weight", self.patch_embed.proj.weight).shape[-1]
+        known = img_size and patch_grid(img_size, patch)
+        old, guess = grid_of_table(table.shape[1] - 1, "pos_embed without the class token", self.grid, known)
+        if old == self.grid:
+            return state, [f"pos_embed {guess}"] if guess else []
+        patches = table[:, 1:].float().transpose(1, 2).unflatten(-1, old)  # (1, C, rows, columns)
         patches = nn.functional.interpolate(patches, size=self.grid, mode="bicubic", antialias=True)
         patches = patches.flatten(2).transpose(1, 2).to(table.dtype)
         state["pos_embed"] = torch.cat((table[:, :1], patches), dim=1)
-        change = f"pos_embed resized from {side}x{side} to {self.grid[0]}x{self.grid[1]} patches (bicubic)"
-        return state, [change]
+        sizes = f"from {old[0]}x{old[1]} to {self.grid[0]}x{self.grid[1]} patches (bicubic)"
+        return state, [f"pos_embed resized {sizes}{guess}"]
 
     @staticmethod
     def size_of(state: Mapping[str, Tensor]) -> tuple[int, int] | None:

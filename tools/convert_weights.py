@@ -20,7 +20,7 @@ from utils.errors import WeightsError
 from utils.files import atomic_file, unwritable
 from utils.text import one_line
 from utils.torch_private import with_version
-from utils.weights.load import fill
+from utils.weights.load import fill_from
 from utils.weights.networks import find_network
 from utils.weights.options import network_options, positive
 from utils.weights.spec import NetworkOptions, NetworkSpec
@@ -57,7 +57,7 @@ def convert(request: Request) -> list[str]:
     file = WeightsFile(request.source)
     network = find_network(request.network, file)
     model = network.build()
-    report = fill(model, file.state, str(file.path), force=request.network.force, note=file.note)
+    report = fill_from(model, file, force=request.network.force)
     check_missing(request, network, report.missing)
     converted = convert_state(network, model.state_dict(), request.layout)
     lines = [f"{network.prefix} {network.suffix}, {network.num_classes} classes: {report}"]

@@ -17,11 +17,11 @@ from torch import Tensor
 from ..registry import create_model, family_of, list_models
 from . import convolutional, mobile, transformers
 from .layout import Dialects, Layout, State, any_match, same_values, to_ours, to_theirs
+from .prefixes import ENOUGH, parts_below_prefixes, without_prefix
 
 DIALECTS: dict[str, Dialects] = {**convolutional.DIALECTS, **mobile.DIALECTS, **transformers.DIALECTS}
 OURS = "ours"
 NATIVE_EPS = 1e-3  # of BatchNorm in each network of ours for which some layout says batchnorm_eps
-ENOUGH = 0.5  # share of the tensors of file or network, whichever has fewer, that must fit
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,24 @@ def translate(
 ) -> Translation:
     """The tensors of a file under the names of a network of ours, and in its shapes where no value has to move.
 
-    state: from a file, without wrappers' prefixes.  expected: names and shapes of the state dict of the network.
+    state: from a file; what a tool has put in front of all names is removed.
+    expected: names and shapes of the state dict of the network.
     source: path of the file; some networks can be distinguished by it alone.
     force: note what would be an error.
     Tensors that fit nowhere keep their names and shapes. `state` is left unchanged; tensors are shared with it.
     Raises ValueError if the file is known to be of another network with much the same tensors, or if less than half of
-    it fits; the message says what the file seems to be.
+    it fits, and says what the file seems to be; or if it holds two such networks.
     """
     dialects = dialects_of(prefix)
+
+    def fit(part: State) -> float:
+        return _match(prefix, _shapes_of(_renamed(part, dialects, dialects.layout_of(part))), expected).overlap
+
+    state, removed = without_prefix(state, fit)
     layout = dialects.layout_of(state)
     ours = {name: _in_shape(tensor, expected.get(name)) for name, tensor in _renamed(state, dialects, layout).items()}
     match = _match(prefix, _shapes_of(ours), expected)
-    notes = _notes(dialects, layout, suffix, dropped=len(state) - len(ours))
+    notes = removed + _notes(dialects, layout, suffix, dropped=len(state) - len(ours))
     if what := _look_alike(dialects, state, ours, source):
         _object(f"not weights of {prefix} {suffix}, but of {what}", notes, force)
     elif match.overlap < 1:
@@ -152,7 +158,21 @@ def layouts(prefix: str, suffix: str) -> tuple[str, ...]:
 
 
 def identify(state: State, source: str = "") -> Guess | None:
-    """The network that the tensors of a file fit best, in whatever layout, or None if no layout has such names."""
+    """The network that the tensors of a file fit best, in whatever layout, or None if no layout has such names.
+
+    What a tool has put in front of all names is passed over.
+    """
+    best = None
+    for part in parts_below_prefixes(state).values():
+        guess = _identify_bare(part, source)
+        if guess is not None and (best is None or guess.overlap > best.overlap):
+            best = guess
+        if best is not None and best.overlap >= ENOUGH:
+            break
+    return best
+
+
+def _identify_bare(state: State, source: str) -> Guess | None:
     best, best_rank = None, (0.0, 0)  # the overlap, and where that is equal the fewer resized tables
     for prefix in dict.fromkeys((*DIALECTS, *(prefix for prefix, _ in list_models()))):
         dialects = dialects_of(prefix)

@@ -14,6 +14,7 @@ SMALL = {  # variants with fewer and narrower layers
     "resmlp-mixer": ("12", dict(dim=24, depth=2, drop_path=0.0)),
     "swint": ("tiny-224", dict(dim=24, depths=(2, 2, 2, 2), drop_path=0.0)),
 }
+ASSUMED = ", taken as square, as the file does not say"  # which grid a table is for
 
 
 def small(prefix, **overrides):
@@ -134,6 +135,53 @@ def test_a_grid_that_is_not_square_is_refused(prefix):
         network.fit_to_size(source.state_dict())
 
 
+@pytest.mark.parametrize("prefix", SMALL)
+@pytest.mark.parametrize(("old", "new"), [((32, 128), (64, 64)), ((32, 128), (64, 128)), ((128, 32), (32, 128))])
+def test_tables_are_resized_from_the_grid_that_the_images_had(prefix, old, new):
+    """Of 32x128, 64x64 and 128x32 the tables of ViT and ResMLP have one shape, and so have some of Swin's."""
+    network = small(prefix, img_size=new)
+    state = small(prefix, img_size=old).state_dict()
+    fitted, changes = network.fit_to_size(state, old)
+    network.load_state_dict(fitted)
+    assert changes
+    assert all(" resized from " in change or " resampled from " in change for change in changes)
+    assert not any(ASSUMED in change for change in changes)
+    if prefix != "swint":
+        sizes = f"from {old[0] // 16}x{old[1] // 16} to {new[0] // 16}x{new[1] // 16}"
+        assert all(sizes in change for change in changes)
+    back, _ = small(prefix, img_size=old).fit_to_size(state, old)
+    assert all(back[key] is state[key] for key in state)
+
+
+def test_vit_reads_the_rows_of_a_grid_that_is_not_square():
+    """A table that differs from row to row alone keeps doing so."""
+    source = small("vit", img_size=(32, 128))
+    rows = torch.tensor([0.0, 1.0]).repeat_interleave(8)
+    with torch.no_grad():
+        source.pos_embed[0, 1:] = rows[:, None]
+    fitted, changes = small("vit", img_size=(64, 64)).fit_to_size(source.state_dict(), (32, 128))
+    patches = fitted["pos_embed"][0, 1:, 0].view(4, 4)
+    torch.testing.assert_close(patches, patches[:, :1].expand(4, 4))
+    assert (patches.diff(dim=0) > 0.05).all()
+    assert changes == ["pos_embed resized from 2x8 to 4x4 patches (bicubic)"]
+
+
+@pytest.mark.parametrize("prefix", SMALL)
+def test_a_grid_that_contradicts_its_table_is_refused(prefix):
+    network = small(prefix, img_size=(64, 64))
+    with pytest.raises(ValueError, match=r"positions are not those of|is for no window on maps"):
+        network.fit_to_size(network.state_dict(), (16, 48))
+
+
+@pytest.mark.parametrize("prefix", ["vit", "resmlp-mixer"])
+def test_a_table_that_could_be_square_too_is_the_networks_own_and_said(prefix):
+    network = small(prefix, img_size=(32, 128))
+    state = network.state_dict()
+    fitted, [note] = network.fit_to_size(state)
+    assert all(fitted[key] is state[key] for key in state)
+    assert note.endswith("taken as the network's, not as square, which the 16 positions fit too")
+
+
 @pytest.mark.parametrize(("prefix", "narrow"), [("vit", dict(dim=24)), ("swint", dict(heads=(1, 2, 4, 8)))])
 def test_tensors_of_another_variant_are_refused(prefix, narrow):
     source = small(prefix, img_size=(64, 64), **narrow)
@@ -160,7 +208,8 @@ def test_vit_resizes_its_position_table_as_timm(size):
     fitted, changes = network.fit_to_size(source.state_dict())
     expected = resample_abs_pos_embed(source.pos_embed, new_size=list(network.grid), old_size=[14, 14])
     assert torch.equal(fitted["pos_embed"], expected)
-    assert changes == [f"pos_embed resized from 14x14 to {network.grid[0]}x{network.grid[1]} patches (bicubic)"]
+    new = f"{network.grid[0]}x{network.grid[1]}"
+    assert changes == [f"pos_embed resized from 14x14 to {new} patches (bicubic){ASSUMED}"]
 
 
 def test_swin_resizes_its_tables_as_microsoft():
@@ -171,7 +220,7 @@ def test_swin_resizes_its_tables_as_microsoft():
         if key.endswith("relative_position_bias_table"):
             expected = resize_rel_pos_bias_table_simple(table, (12, 12), (23 * 23, table.shape[1]))
             torch.testing.assert_close(fitted[key], expected)
-    assert changes == ["8 relative position bias tables resized from windows of 7x7 to 12x12 (bicubic)"]
+    assert changes == [f"8 relative position bias tables resized from windows of 7x7 to 12x12 (bicubic){ASSUMED}"]
 
 
 def test_swin_tells_each_kind_of_window_once():
@@ -179,8 +228,8 @@ def test_swin_tells_each_kind_of_window_once():
     network = small("swint", img_size=(96, 160))  # maps 24x40, 12x20, 6x10 and 3x5
     _, changes = network.fit_to_size(source.state_dict())
     assert changes == [
-        "2 relative position bias tables resized from windows of 7x7 to 6x7 (bicubic)",
-        "2 relative position bias tables resized from windows of 7x7 to 3x5 (bicubic)",
+        f"2 relative position bias tables resized from windows of 7x7 to 6x7 (bicubic){ASSUMED}",
+        f"2 relative position bias tables resized from windows of 7x7 to 3x5 (bicubic){ASSUMED}",
     ]
 
 

@@ -7,12 +7,11 @@ from utils.errors import WeightsError
 from utils.run.folder import next_run_folder
 from utils.weights.checkpoint import newest_checkpoint
 from utils.weights.load import load_weights
+from utils.weights.state_dicts import CONTAINERS
 
 import pytest
 import torch
 from torch import nn
-
-CONTAINERS = ["net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema"]
 
 
 def network(classes=3, *, seed=0):

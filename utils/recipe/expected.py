@@ -15,7 +15,7 @@ from ..data.pixels import to_tensor
 from ..data.preprocess import Preprocess
 from ..data.source import Source
 from ..errors import ImageError
-from ..weights.load import fill
+from ..weights.load import fill_from
 from ..weights.networks import find_network
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.public import pretrained_of
@@ -67,7 +67,7 @@ def guess(config: TrainConfig, entry: Weights | None, file: WeightsFile, images:
     usual = tested_with(entry or Weights("", 0, "", size=side, resize=round(side / SHARE))).resized(spec.img_size)
     source = "as the public weights of the network" if entry else "as most weights from ImageNet"
     network = spec.build()
-    fill(network, file.state, str(file.path))
+    fill_from(network, file)
     pixels = [square(picture, side) for picture in sample(images, PICTURES)]
     found = normalisation_of(network, torch.stack(pixels)) if pixels else None
     if found is None:

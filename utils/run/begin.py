@@ -18,7 +18,7 @@ from ..training.engine import steps_of
 from ..training.freezing import Freezing
 from ..training.groups import stage_rows
 from ..training.state import Recipe, TrainState
-from ..weights.load import fill
+from ..weights.load import fill_from
 from ..weights.public import obtain_pretrained
 from ..weights.weights_file import WeightsFile
 from .head_start import start_at_probe
@@ -56,7 +56,7 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     model = make_model(config, device, len(splits.classes))
     recipe = make_recipe(config, model, device, preprocess)
     if weights is not None:
-        log.info(str(fill(model, weights.state, str(weights.path), note=weights.note)))
+        log.info(str(fill_from(model, weights)))
         if config.head_init == "probe":
             start_at_probe(model, config, splits.training, preprocess, recipe)
     if config.sync_bn and distributed.world_size() > 1:

@@ -1,6 +1,7 @@
 """only_val: the figures of a checkpoint on val, in a run folder of their own."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..signals import Stopped, StopRequest
 from ..text import listed
 from ..training.build import make_model, make_recipe
 from ..weights.best import scored_weights
-from ..weights.load import fill, fill_whole
+from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
@@ -86,9 +87,12 @@ def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None
 def load_models(config: TrainConfig, file: WeightsFile, device: torch.device, num_classes: int) -> dict[str, nn.Module]:
     """The networks of a file by their key in a checkpoint: raw weights and, where there are any, averaged ones."""
     names = ["net", "net_ema"] if file.checkpoint and file.checkpoint["net_ema"] else ["net"]
+    if file.checkpoint:  # tables of the same shape can be for images of another size
+        size = read_preprocess(file.checkpoint["preprocess"]).img_size
+        config = replace(config, img_size=size)
     models = {name: make_model(config, device, num_classes) for name in names}
     if file.checkpoint is None:
-        log.info(str(fill(models["net"], file.state, str(file.path))))
+        log.info(str(fill_from(models["net"], file)))
         return models
     for name, model in models.items():
         fill_whole(model, file.checkpoint[name], f"{file.path}: {name}")

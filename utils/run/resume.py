@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from models import family_of
+
 from .. import distributed
 from ..config.keys import AUTO_KEYS, TrainConfig
 from ..config.rules import train_problems
@@ -24,7 +26,7 @@ from .folder import RunFolder
 from .state import RunState
 from .time_limit import TimeLimit
 
-NETWORK = ("model_prefix", "model_suffix", "classes")
+NETWORK = ("model_prefix", "model_suffix", "classes", "size of its tables")
 GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
 FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
 ORDER = ("seed", "train images")  # which image comes when
@@ -141,6 +143,9 @@ def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits)
     now |= {"processes": distributed.world_size(), "train images": len(splits.train or ())}
     then |= {"processes": checkpoint["world_size"], "train images": checkpoint["train_images"]}
     now["classes"], then["classes"] = list(splits.classes), checkpoint["classes"]
+    if family_of(config.model_prefix).tables:  # of other images they can have the same shape, with another meaning
+        now["size of its tables"] = list(config.img_size)
+        then["size of its tables"] = list(checkpoint["config"]["img_size"])
     return Differences({name: (then[name], now[name]) for name in now if now[name] != then[name]})
 
 

@@ -5,6 +5,7 @@ they are the digests that a checkpoint is checked by, which costs nothing when i
 """
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +14,9 @@ import torch
 
 from ..errors import WeightsError
 from ..files import atomic_file
+from ..text import one_line
 from .files import check_file, check_tensors
+from .stand_ins import harmless_settings
 
 FORMAT = "image-classification-checkpoint/1"
 FOR_RESUME = ("net_ema", "optimizer", "scheduler", "scaler", "progress")  # entries that best.pth does not hold
@@ -52,14 +55,23 @@ def read_pickle(path: str | Path) -> Any:
 
 def _load(path: str | Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with harmless_settings():
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        detail = str(error).strip().splitlines()[0]
-        raise WeightsError(
-            f"{path}: refused, holds more than tensors and plain types, or is damaged: {detail}"
-        ) from None
+        raise WeightsError(f"{path}: {_refusal(str(error))}") from None
     except Exception as error:  # a damaged archive fails in many ways
         raise WeightsError(f"{path}: cannot be read as a PyTorch file: {type(error).__name__}: {error}") from None
+
+
+def _refusal(message: str) -> str:
+    """Why torch did not read a pickle, from the words of its error, which come with advice to read it all the same."""
+    if found := re.search(r"\bGLOBAL (\S+)", message):
+        return (
+            f"refused: holds {one_line(found[1], 200)}, which could run code of whoever wrote the file; where it comes "
+            "from, torch.save(model.state_dict(), 'weights.pth') saves the tensors alone, which can be read"
+        )
+    reason = message.rpartition("WeightsUnpickler error: ")[2].strip().splitlines()
+    return f"refused, holds more than tensors and plain types, or is damaged: {reason[0] if reason else 'no reason'}"
 
 
 def _damage(path: str | Path) -> str | None:

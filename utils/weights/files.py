@@ -83,7 +83,7 @@ def _tensors_in(payload: Any) -> Iterator[Tensor]:
             yield item
         elif isinstance(item, (dict, list, tuple, set)) and id(item) not in seen:
             seen.add(id(item))
-            waiting += item.values() if isinstance(item, dict) else item
+            waiting += dict.values(item) if isinstance(item, dict) else item  # a file may set .values of an OrderedDict
 
 
 def check_fit(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

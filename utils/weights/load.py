@@ -1,5 +1,6 @@
 """Weights from anywhere into a network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from models import family_of
 from models.dialects import NATIVE_EPS, translate, with_batchnorm_eps
+from models.dialects.prefixes import without_prefix
 from models.registry import is_registered, name_of
 
 from ..errors import WeightsError
@@ -40,23 +42,38 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
 
     Names of other public layouts of the network are translated, and tables that follow the size of the images are
     resized, if `model` comes from create_model; models/dialects says which.
-    path: .pth or .pt (a state dict, bare or in one of weights_file.CONTAINERS, read with weights_only=True)
+    path: .pth or .pt (a state dict, bare or within, read with weights_only=True)
         or .safetensors.
     force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
     Raises WeightsError if the file cannot be read, is another network's, or fits too little.
     """
-    file = WeightsFile(path)
-    return fill(model, file.state, str(path), force=force, note=file.note)
+    return fill_from(model, WeightsFile(path), force=force)
+
+
+def fill_from(model: nn.Module, file: WeightsFile, *, force: bool = False) -> LoadReport:
+    """`load_weights` with a file that was opened already."""
+    return fill(model, file.state, str(file.path), force=force, note=file.note, img_size=file.img_size)
 
 
 def fill(
-    model: nn.Module, state: dict[str, Tensor], path: str, *, force: bool = False, note: str | None = None
+    model: nn.Module,
+    state: dict[str, Tensor],
+    path: str,
+    *,
+    force: bool = False,
+    note: str | None = None,
+    img_size: tuple[int, int] | None = None,
 ) -> LoadReport:
-    """`load_weights` with the tensors read already; `path` is named in report and errors, `note` in the report."""
+    """`load_weights` with the tensors read already; `path` is named in report and errors, `note` in the report.
+
+    img_size: (height, width) of the images that they were made for, where that is known.
+    """
     target = model.state_dict()
     report = LoadReport(path, notes=[note] if note else [])
     if is_registered(model):
-        state = _translated(model, state, report, force=force)
+        state = _translated(model, state, report, img_size, force=force)
+    else:
+        state = _without_prefix(target, state, report)
     fitting = {}
     for name, value in target.items():
         if name in state and state[name].shape == value.shape:
@@ -85,12 +102,14 @@ def fill_whole(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     model.load_state_dict(state, strict=False)
 
 
-def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, *, force: bool) -> dict[str, Tensor]:
+def _translated(
+    model: nn.Module, state: dict[str, Tensor], report: LoadReport, img_size: tuple[int, int] | None, *, force: bool
+) -> dict[str, Tensor]:
     """`state` under the names, and where there is a sound way in the sizes, of a network of create_model."""
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     try:
         translation = translate(*name_of(model), state, shapes, source=report.path, force=force)
-        fitted, notes = family_of(model).fit_to_size(model, translation.state)
+        fitted, notes = family_of(model).fit_to_size(model, translation.state, img_size)
         if translation.batchnorm_eps is not None:
             fitted = with_batchnorm_eps(fitted, translation.batchnorm_eps, NATIVE_EPS)
     except ValueError as error:
@@ -100,6 +119,21 @@ def _translated(model: nn.Module, state: dict[str, Tensor], report: LoadReport, 
         raise WeightsError(f"{report.path}: its tensors are none of {' '.join(name_of(model))}: {cause}") from None
     report.notes += [*translation.notes, *notes]
     return fitted
+
+
+def _without_prefix(target: dict[str, Tensor], state: dict[str, Tensor], report: LoadReport) -> dict[str, Tensor]:
+    """`state` for a network that is none of create_model's."""
+
+    def fit(part: Mapping[str, Tensor]) -> float:
+        fitting = sum(name in target and target[name].shape == tensor.shape for name, tensor in part.items())
+        return fitting / max(1, len(target) + len(part) - fitting)
+
+    try:
+        state, notes = without_prefix(state, fit)
+    except ValueError as error:
+        raise WeightsError(f"{report.path}: {error}") from None
+    report.notes += notes
+    return state
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from ..config.keys import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from .best import scored_weights
-from .load import fill, fill_whole
+from .load import fill, fill_from, fill_whole
 from .preprocess_schema import read_preprocess
 from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
@@ -59,7 +59,8 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
     if options.img_size is None:
         fill_whole(model, payload[weights], f"{path}: {weights}")
     else:  # tables of positions change with the size
-        fill(model, payload[weights], str(path))
+        made_for = read_preprocess(payload["preprocess"]).img_size
+        fill(model, payload[weights], str(path), img_size=made_for)
     description = f"{spec}, {len(classes)} classes, {kind} from {path}"
     return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description)
 
@@ -78,13 +79,21 @@ def of_weights(file: WeightsFile | None, options: NetworkOptions, device: torch.
     model = spec.build()
     description = f"{spec}, {spec.num_classes} classes, freshly initialised"
     if file is not None:
-        report = fill(model, file.state, str(file.path), force=options.force)
+        report = fill_from(model, file, force=options.force)
         if report.missing and not options.force:
             raise WeightsError(f"{options.weights}: holds a part of the network only: {report}")
-        description = f"{spec}, {spec.num_classes} classes; {report}"
+        description = f"{spec}, {spec.num_classes} classes{_assumed_size(options, file, spec)}; {report}"
     preprocess = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
     classes = [str(i) for i in range(spec.num_classes)]
     return LoadedNetwork(spec, model.to(device), classes, preprocess, description)
+
+
+def _assumed_size(options: NetworkOptions, file: WeightsFile, spec: NetworkSpec) -> str:
+    """What to say of the size of images where nothing but the number of positions in a table says it."""
+    if options.img_size or file.img_size or not family_of(spec.prefix).tables:
+        return ""
+    size = f"{spec.img_size[0]}x{spec.img_size[1]}"
+    return f"; tables taken as those of square images, {size}, as the file does not say; --img-size names another"
 
 
 def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> NetworkSpec:

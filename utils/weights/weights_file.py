@@ -1,20 +1,18 @@
 """A file of weights, which is opened and read once whatever is asked of it: it may be large, or far away."""
 
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from models.public_weights import WEIGHTS
 
 from ..errors import WeightsError
 from .best import scored_weights
 from .checkpoint import is_checkpoint, read_pickle
 from .files import check_regular
-
-CONTAINERS = ("net", "state_dict", "model", "model_state", "state_dict_ema", "model_ema")  # where files keep weights
-WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # left in key names by DDP and torch.compile
+from .state_dicts import find_state_dict
 
 
 class WeightsFile:
@@ -48,23 +46,35 @@ class WeightsFile:
 
     @property
     def note(self) -> str | None:
-        """Which weights of a checkpoint of ours `state` gives, in words."""
-        return scored_weights(self.checkpoint)[1] if self.checkpoint else None
+        """Which weights `state` gives, in words, where the file holds several, or in a place of its own."""
+        return scored_weights(self.checkpoint)[1] if self.checkpoint else self._found[1]
+
+    @cached_property
+    def img_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images that the weights were made for, where a checkpoint or a public name says so."""
+        if self.checkpoint:
+            from .preprocess_schema import read_preprocess
+
+            return read_preprocess(self.checkpoint["preprocess"]).img_size
+        public = (entry for variants in WEIGHTS.values() for entry in variants.values())
+        return next(((entry.size, entry.size) for entry in public if entry.file_name == self.path.name), None)
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
         """The tensors, wrappers' prefixes removed from their names: of a checkpoint of ours those that scored.
 
-        Of others' files, what is bare or in the first of CONTAINERS.
+        Of others' files, what state_dicts.py finds.
         """
         if self.checkpoint:
             return self.checkpoint[scored_weights(self.checkpoint)[0]]
-        content = self.payload if isinstance(self.payload, dict) else {}
-        held = [content[name] for name in CONTAINERS if isinstance(content.get(name), dict) and _tensors(content[name])]
-        state = _tensors(held[0] if held else content)
-        if not state:
-            raise WeightsError(f"{self.path}: no tensors found, neither bare nor in {', '.join(CONTAINERS)}")
-        return {WRAPPERS.sub("", name): value for name, value in state.items()}
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[dict[str, Tensor], str | None]:
+        try:
+            return find_state_dict(self.payload)
+        except ValueError as error:
+            raise WeightsError(f"{self.path}: {error}") from None
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -77,7 +87,3 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
-
-
-def _tensors(payload: dict[Any, Any]) -> dict[str, Tensor]:
-    return {k: v for k, v in payload.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
