@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import add_config_options, run_command
+from utils.cli import add_config_options, read_options, run_command
 from utils.config import ConfigError, PredictConfig, load_predict_config, parse_overrides
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_images
@@ -73,7 +73,7 @@ def default_folder(classifier: Classifier) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_options(parser, PredictConfig, "predict_config.py")
-    arguments = parser.parse_args()
+    arguments = read_options(parser)
     return run_command(lambda: run(load_predict_config(arguments.config, parse_overrides(arguments.set))))
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import add_config_options, run_command
+from utils.cli import add_config_options, read_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
@@ -125,12 +125,12 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
         return load_train_config(arguments.config, overrides)
-    last = Path(arguments.resume) / LAST
+    last = Path(arguments.resume).expanduser() / LAST
     if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
     path, checkpoint, _ = find_checkpoint(last)
     source = str(last if last.exists() else path)
-    return train_config_from({**checkpoint["config"], **overrides, "resume": True, "load_from": source}, source)
+    return train_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
 
 
 def check_launch(*, several: bool) -> None:
@@ -157,7 +157,7 @@ def main(*, several: bool = False) -> int:
         "epoch under way continues after the images it has seen, rounded down to whole steps, so that a few may come "
         "twice), or although seed or the images of train are (the epoch under way starts again)",
     )
-    arguments = parser.parse_args()
+    arguments = read_options(parser)
 
     def command() -> None:
         check_launch(several=several)

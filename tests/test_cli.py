@@ -1,10 +1,12 @@
 """What a command says at its end: to a reader that has gone away, as after `| head`, and where memory is short."""
 
+import argparse
 import os
 import sys
 from contextlib import contextmanager
 
-from utils.cli import run_command
+from utils.cli import add_config_options, read_options, run_command
+from utils.config import TrainConfig
 from utils.log import RunLog, log
 
 import pytest
@@ -46,6 +48,26 @@ def test_another_broken_pipe_is_reported(capfd):
 
     assert run_command(fail) == 1
     assert "Broken pipe" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "pair"),
+    [
+        (["--set", "img_size=[160,", "160]"], "img_size=[160, ..."),
+        (["--set", "seed=1", "--set", "epochs", "=", "3"], "epochs ..."),
+        (["--set", "epochs=", "3"], "epochs= ..."),
+        (["--set", "epochs=3", "--sett", "seed=1"], None),
+    ],
+)
+def test_a_pair_that_a_shell_has_cut_off_at_a_blank_is_explained(capsys, words, pair):
+    parser = argparse.ArgumentParser()
+    add_config_options(parser, TrainConfig, "train_config.py")
+    with pytest.raises(SystemExit, match="2"):
+        read_options(parser, words)
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: " in said
+    assert ("into quotes" in said) == (pair is not None)
+    assert pair is None or f"'{pair}'" in said
 
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), None])

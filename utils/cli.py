@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from . import distributed
 from .config.schema import help_text
@@ -94,6 +94,21 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
+
+
+def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """`parser.parse_args`, which explains a pair of --set that a shell has cut off at a blank."""
+    given, rest = parser.parse_known_args(arguments)
+    if rest:
+        cut = (pair for pair in given.set if pair.endswith((",", "=")) or "=" not in pair or _is_open(pair))
+        hints = [f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'" for pair in cut]
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
+    return given
+
+
+def _is_open(pair: str) -> bool:
+    """Whether a bracket in it does not end."""
+    return any(pair.count(start) > pair.count(end) for start, end in ("[]", "()", "{}"))
 
 
 def integer_in(low: int, high: int) -> Callable[[str], int]:
