@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -37,13 +38,19 @@ from torch import nn
 
 
 def run(
-    config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = (), start: float | None = None
+    config: TrainConfig,
+    *,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+    start: float | None = None,
+    source: str = "",
 ) -> Path:
     """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
 
     force: resume although seed, batches or processes are not what they were.
     observers: who is given the figures while it trains, beside the tables and the log.
     start: when max_minutes began, by time.monotonic(); None is now.
+    source: for the log: the file that `config` comes from.
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
@@ -55,6 +62,9 @@ def run(
             keep_freed_memory()
             threads = threads_in_use(config.num_threads)
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
+        if source:
+            log.info(f"command: {shlex.join(sys.argv)}")
+            log.info(f"config: {os.path.abspath(source)}")
         if config.only_val:
             return validate(config, device, run_log)
         options = {"force": force or elastic.restarted(), "observers": observers}
@@ -165,7 +175,7 @@ def main(*, several: bool = False) -> int:
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            run(config, force=arguments.force, start=start)
+            run(config, force=arguments.force, start=start, source=arguments.resume or arguments.config)
 
     return run_command(command)
 

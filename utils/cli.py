@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from . import distributed
 from .config.schema import help_text
@@ -84,7 +85,12 @@ def _cause(error: Exception) -> str | None:
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:
     """--config and --set, and the schema's keys below the options in --help."""
-    parser.add_argument("--config", default=default, metavar="FILE", help=f"config file (default: {default})")
+    parser.add_argument(
+        "--config",
+        default=_found(default),
+        metavar="FILE",
+        help=f"config file (default: {default} here, else the one beside the scripts)",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -94,6 +100,12 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
+
+
+def _found(name: str) -> str:
+    """The file `name` of the working directory, or the one beside the scripts if there is none here."""
+    beside = Path(__file__).resolve().parents[1] / name
+    return str(beside) if beside.is_file() and not os.path.isfile(name) else name
 
 
 def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,11 +1,14 @@
 """train.py as a command: its statuses, its help, and a signal that it gets."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
+from utils import cli
 from utils.config import TrainConfig
 from utils.weights.checkpoint import load_checkpoint
 
@@ -50,6 +53,29 @@ def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_pat
     assert load_checkpoint(folder / "last.pth")["epoch"] < 6
     assert command("--resume", str(folder)).returncode == 0
     assert_same_run(train.run(config), folder)
+
+
+def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, monkeypatch):
+    make_config(epochs=1, warmup_epochs=0)
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project, elsewhere):
+        folder.mkdir()
+    shipped = (tmp_path / "config.py").rename(project / "train_config.py")
+    monkeypatch.setattr(cli, "__file__", str(project / "utils" / "cli.py"))
+    monkeypatch.chdir(elsewhere)
+    run = str(tmp_path / "logs" / "shufflenetv2_0.5" / "exp0")
+    commands = [["train.py", "--set", "seed=3"], *(["train.py", "--resume", run, "--set", f"epochs={n}"] for n in "23")]
+    for words in commands:
+        monkeypatch.setattr(sys, "argv", words)
+        assert train.main() == 0
+    log = Path(run, "train.log").read_text()
+    assert f"config: {shipped}" in log
+    assert all(f"command: {' '.join(words)}\n" in log for words in commands)
+    environment = json.loads(Path(run, "environment.json").read_text())
+    assert [environment["command"], *environment["resumed_by"]] == commands
+    (elsewhere / "train_config.py").write_text("seed = -1\n")
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    assert train.main() == 2  # the one here comes first
 
 
 def test_help_names_every_key():

@@ -20,6 +20,7 @@ from ..files import atomic_file, remove_drafts, write_text
 from ..recipe.row import Row
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
+from ..report.saved_run import saved_commands
 from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
 
@@ -37,7 +38,10 @@ class RunFolder:
         if not self.writes:
             return
         self.write_config(config)
+        commands = saved_commands(self.path)
         facts = {**environment, "steps_per_epoch": steps_per_epoch}
+        if commands:  # a run that is resumed
+            facts |= {"command": commands[0], "resumed_by": [*commands[1:], environment["command"]]}
         self._write_json(ENVIRONMENT, facts)
         self._write_json("class_indices.json", {str(i): name for i, name in enumerate(splits.classes)})
         train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
