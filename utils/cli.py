@@ -1,8 +1,8 @@
 """What all commands share: exit status, error messages, printing and common options."""
 
 import argparse
+import contextlib
 import errno
-import io
 import os
 import signal
 import sys
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from . import distributed
 from .config.schema import help_text
+from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
 from .errors import RunError, UserError, cause_of, is_of_device
-from .log import discard_output
 from .signals import Stopped
 from .threads import prepare
 
@@ -22,9 +22,15 @@ DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full,
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run `command` and return the exit status, as README has it: 0, 1, 2, 130 or 143."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
+    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143."""
+    prepare_streams()
+    status = _status_of(command)
+    finish_streams()
+    return status
+
+
+def _status_of(command: Callable[[], None]) -> int:
+    """Of `command`, run, with its error said."""
     try:
         with adapted(prepare()):
             command()
@@ -42,7 +48,7 @@ def run_command(command: Callable[[], None]) -> int:
         return 1
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
-            discard_output()
+            discard(sys.stdout)
         elif cause := _cause(error):
             _print_error(cause)
         else:
@@ -55,8 +61,7 @@ def run_command(command: Callable[[], None]) -> int:
 
 def _leave_at_once(status: int) -> None:
     """To end as usual would free memory on a GPU that has failed, which makes torch abort the process."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    finish_streams()
     os._exit(status)
 
 
@@ -113,7 +118,9 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
     given, rest = parser.parse_known_args(arguments)
     if rest:
         cut = (pair for pair in given.set if pair.endswith((",", "=")) or "=" not in pair or _is_open(pair))
-        hints = [f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'" for pair in cut]
+        hints = [
+            f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'" for pair in cut
+        ]
         parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
     return given
 
@@ -137,4 +144,5 @@ def integer_in(low: int, high: int) -> Callable[[str], int]:
 
 def _print_error(message: str) -> None:
     where = f"[rank {distributed.rank()}] " if distributed.rank() else ""
-    print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the status says it too
+        print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)

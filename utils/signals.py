@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that the loop honours between two steps."""
+"""SIGINT, SIGTERM and SIGHUP as a request that the loop honours between two steps."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class StopRequest:
         self.signum = 0
 
     def __enter__(self) -> "StopRequest":
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, *terminations())}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,26 +39,37 @@ class StopRequest:
         self.signum = signum
 
 
+def terminations() -> list[signal.Signals]:
+    """SIGTERM, and the SIGHUP of a terminal that is closed, unless it is ignored, as nohup asks for."""
+    hangup = getattr(signal, "SIGHUP", None)  # none on Windows
+    heeded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGTERM, hangup] if heeded else [signal.SIGTERM]
+
+
 @contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Within it SIGTERM is the exception Stopped, as Ctrl-C is KeyboardInterrupt, so that drafts are cleared away."""
+def terminations_raise() -> Iterator[None]:
+    """Within it SIGTERM is the exception Stopped, as Ctrl-C is KeyboardInterrupt, so that drafts are cleared away.
+
+    So is SIGHUP.
+    """
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise Stopped(signum)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {signum: signal.signal(signum, stop) for signum in terminations()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 SENDER_IS_KNOWN = hasattr(signal, "sigwaitinfo")  # not on macOS and Windows
 
 
 @contextmanager
-def children_block_sigterm() -> Iterator[None]:
-    """Processes started within it begin with SIGTERM blocked, in every thread that they will ever have.
+def children_block_terminations() -> Iterator[None]:
+    """Processes started within it begin with SIGTERM and SIGHUP blocked, in every thread that they will ever have.
 
     (torch starts threads of its own in a forked worker before it calls worker_init_fn; one thread that does not block
     the signal is enough for the whole process to die of it.)
@@ -66,7 +77,7 @@ def children_block_sigterm() -> Iterator[None]:
     if not SENDER_IS_KNOWN:
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(terminations()))
     try:
         yield
     finally:
@@ -74,13 +85,15 @@ def children_block_sigterm() -> Iterator[None]:
 
 
 def leave_signals_to_parent(worker: int) -> None:
-    """For DataLoader workers started in `children_block_sigterm`: a signal to the whole group must not take the next
+    """For DataLoader workers started in `children_block_terminations`: a signal to the whole group must not take the next
     batch from a loop that is finishing its step. Workers end when their parent asks them to, as it does at its own
     end, and when it is gone.
 
     (Where the sender of a signal is not known, SIGTERM does what torch does with it.)
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if SENDER_IS_KNOWN:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # spawn may have lifted it on the way here
         threading.Thread(target=_end_for_parent, daemon=True).start()

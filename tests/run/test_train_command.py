@@ -36,7 +36,12 @@ def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("signum", "status"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)]
+    ("signum", "status"),
+    [
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+        (signal.SIGINT, 130),
+    ],
 )
 def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
     config = make_config(epochs=6, num_workers=2)

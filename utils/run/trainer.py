@@ -120,7 +120,9 @@ class Trainer(StepHooks):
         best = winner.best(row["epoch"])
         finite = math.isfinite(progress.loss) and best.finite
         if not finite:
-            log.warning(f"epoch {best.epoch}: its losses are not all finite, so it is not the best; try a smaller init_lr")
+            log.warning(
+                f"epoch {best.epoch}: its losses are not all finite, so it is not the best; try a smaller init_lr"
+            )
         is_best = finite and best.beats(run_state.best)
         run_state.best = best if is_best else run_state.best
         run_state.history.append(row)
