@@ -30,6 +30,7 @@ from utils.run.state import RunState
 from utils.run.time_limit import TimeLimit
 from utils.run.trainer import Trainer
 from utils.run.trial import affordable_epochs
+from utils.signals import terminations_raise
 from utils.threads import compute_with, threads_in_use
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 
@@ -96,7 +97,9 @@ def train(
             run_state, folder = point.restore(config, parts.state)
         else:
             run_state = RunState()
+            locks.enter_context(terminations_raise())
             folder = open_run_folder(config)
+            locks.enter_context(folder.removed_if_interrupted())
             locks.enter_context(held(folder.path))
         elastic.remember(config, folder.path)
         run_log.write_to(folder.path)

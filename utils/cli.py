@@ -15,7 +15,7 @@ from .config.schema import help_text
 from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
 from .errors import RunError, UserError, cause_of, is_of_device
-from .signals import Stopped
+from .signals import Stopped, imported
 from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
@@ -23,6 +23,7 @@ DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full,
 
 def run_command(command: Callable[[], None]) -> int:
     """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143."""
+    imported()
     prepare_streams()
     status = _status_of(command)
     finish_streams()

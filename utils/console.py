@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """A stream that is closed, as after `>&-`, leads nowhere; a name that a console cannot show is no reason to stop."""
+    """A stream that is closed, as after `>&-`, leads nowhere; what a console cannot show is shown as escapes."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for good

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Stopped(Exception):
@@ -37,6 +41,27 @@ class StopRequest:
         if signum == signal.SIGINT and self.signum:
             raise KeyboardInterrupt
         self.signum = signum
+
+
+def leave_quietly() -> None:
+    """Until `imported`, Ctrl-C ends a script of this project at once: it imports torch, which takes seconds.
+
+    No other program that imports utils is changed, nor one that has a handler of its own.
+    """
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    ours = script is not None and Path(script).resolve().parent in (ROOT, ROOT / "tools")
+    if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def imported() -> None:
+    """From here on Ctrl-C is KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    os._exit(128 + signum)
 
 
 def terminations() -> list[signal.Signals]:
@@ -85,9 +110,10 @@ def children_block_terminations() -> Iterator[None]:
 
 
 def leave_signals_to_parent(worker: int) -> None:
-    """For DataLoader workers started in `children_block_terminations`: a signal to the whole group must not take the next
-    batch from a loop that is finishing its step. Workers end when their parent asks them to, as it does at its own
-    end, and when it is gone.
+    """For DataLoader workers started in `children_block_terminations`.
+
+    A signal to the whole group must not take the next batch from a loop that is finishing its step. Workers end when
+    their parent asks them to, as it does at its own end, and when it is gone.
 
     (Where the sender of a signal is not known, SIGTERM does what torch does with it.)
     """

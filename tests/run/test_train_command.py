@@ -10,6 +10,7 @@ from pathlib import Path
 
 from utils import cli
 from utils.config import TrainConfig
+from utils.signals import Stopped
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
@@ -58,6 +59,30 @@ def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_pat
     assert load_checkpoint(folder / "last.pth")["epoch"] < 6
     assert command("--resume", str(folder)).returncode == 0
     assert_same_run(train.run(config), folder)
+
+
+def test_an_interrupt_while_torch_is_imported_is_quiet():
+    code = (
+        "import os, signal, sys\n"
+        "sys.modules['__main__'].__file__ = os.path.abspath('train.py')\n"
+        "import utils\n"  # the first import of each script
+        "assert 'torch' not in sys.modules\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "raise SystemExit('went on')\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Stopped(signal.SIGTERM)])
+def test_a_run_that_is_stopped_before_it_has_saved_leaves_no_folder(make_config, tmp_path, monkeypatch, stop):
+    def stopped(*arguments):
+        raise stop
+
+    monkeypatch.setattr(train, "report_start", stopped)
+    with pytest.raises((KeyboardInterrupt, Stopped)):
+        train.run(make_config())
+    assert list((tmp_path / "logs" / "shufflenetv2_0.5").iterdir()) == []
 
 
 def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, monkeypatch):

@@ -16,7 +16,6 @@ from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
 from .rules import predict_problems, train_problems
 from .schema import check, plain_values
 
-
 Rules = Callable[[dict[str, Any]], list[str]]  # values that are in order by themselves -> what contradicts
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +22,9 @@ from ..recipe.row import Row
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
 from ..report.saved_run import saved_commands
+from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
-from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
+from ..weights.checkpoint import BEST, LAST, PREVIOUS, save_checkpoint
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
@@ -71,6 +73,16 @@ class RunFolder:
             run_tables.write_results(self.path, history)
         else:
             (self.path / run_tables.RESULTS).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def removed_if_interrupted(self) -> Iterator[None]:
+        """For a run that begins here: a folder is not left to a run that is stopped before it has saved anything."""
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped):
+            if self.writes and not any((self.path / name).exists() for name in (LAST, PREVIOUS, BEST)):
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def clear(self, damaged: Path | None) -> None:
         """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
