@@ -66,9 +66,9 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def terminations() -> list[signal.Signals]:
     """SIGTERM, and the SIGHUP of a terminal that is closed, unless it is ignored, as nohup asks for."""
-    hangup = getattr(signal, "SIGHUP", None)  # none on Windows
-    heeded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
-    return [signal.SIGTERM, hangup] if heeded else [signal.SIGTERM]
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # Windows has none
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGHUP]
 
 
 @contextmanager

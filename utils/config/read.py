@@ -124,7 +124,8 @@ def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any], d
         if not isinstance(other, str):
             raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
         path = Path(other).expanduser()
-        raw, overrides = _read_file(path), {name: overrides[name] for name in overrides if name != "config_path"}
+        raw = _read_file(path)
+        overrides = {name: value for name, value in overrides.items() if name != "config_path"}
         if raw.get("config_path"):
             raise ConfigError(
                 str(path), [f"config_path: {path} was named by config_path and may not name another file"]

@@ -49,15 +49,6 @@ def read_steps_per_epoch(folder: Path) -> int:
     return steps
 
 
-def saved_commands(folder: Path) -> list[Any]:
-    """The commands of a run so far, by its environment.json; none where that is missing or damaged."""
-    try:
-        saved = json.loads((folder / ENVIRONMENT).read_bytes())
-        return [saved["command"], *saved.get("resumed_by", [])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return []
-
-
 def describe_runs(folders: Sequence[Path]) -> list[str]:
     """A label for each run: its name, and the keys of its config in which the runs differ."""
     configs = [vars(read_config(folder)) for folder in folders]

@@ -21,7 +21,6 @@ from ..files import atomic_file, remove_drafts, write_text
 from ..recipe.row import Row
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
-from ..report.saved_run import saved_commands
 from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, save_checkpoint
@@ -130,6 +129,15 @@ class RunFolder:
         draw_run(self.path)
         end = time.monotonic()
         self.next_drawing = end + max(REDRAW_SECONDS, (end - start) / REDRAW_SHARE)
+
+
+def saved_commands(folder: Path) -> list[Any]:
+    """The commands of a run so far, by its environment.json; none where that is missing or damaged."""
+    try:
+        saved = json.loads((folder / ENVIRONMENT).read_bytes())
+        return [saved["command"], *saved.get("resumed_by", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
 
 
 def open_run_folder(config: TrainConfig) -> RunFolder:
