@@ -162,7 +162,8 @@ def test_a_file_that_does_not_run_is_named_with_the_line(config_file, text, repo
 
 
 def test_a_mistake_is_blamed_on_the_command_line_or_the_file_that_has_it(config_file):
-    good, bad = config_file("seed = 1\n", "good.py"), config_file("seed = -1\n", "bad.py")
+    good = config_file("seed = 1\n", "good.py")
+    bad = config_file("seed = -1\n", "bad.py")
     with pytest.raises(ConfigError, match=r"^--set: unknown key 'epoch'"):
         load_train_config(good, {"epoch": 3})
     with pytest.raises(ConfigError, match=r"^--set: warmup_epochs: 3 leaves nothing"):
