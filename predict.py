@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import add_config_options, run_command
+from utils.cli import add_config_options, read_options, run_command
 from utils.config import PredictConfig, load_predict_config, parse_overrides
 from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
@@ -108,7 +108,7 @@ def save_picture(prediction: Prediction, folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_options(parser, PredictConfig, "predict_config.py")
-    arguments = parser.parse_args()
+    arguments = read_options(parser)
 
     def command() -> None:
         overrides = parse_overrides(arguments.set)

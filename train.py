@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import add_config_options, run_command
+from utils.cli import add_config_options, config_file, read_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
@@ -29,6 +30,7 @@ from utils.run.state import RunState
 from utils.run.time_limit import TimeLimit
 from utils.run.trainer import Trainer
 from utils.run.trial import affordable_epochs
+from utils.signals import terminations_raise
 from utils.threads import compute_with, threads_in_use
 from utils.weights.checkpoint import BEST, LAST, PREVIOUS
 
@@ -40,13 +42,19 @@ OF_RESUME = ("config_path", "load_from", "resume")  # keys whose values come wit
 
 
 def run(
-    config: TrainConfig, *, force: bool = False, observers: Sequence[Observer] = (), start: float | None = None
+    config: TrainConfig,
+    *,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+    start: float | None = None,
+    source: str = "",
 ) -> Path:
     """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
 
     force: resume although seed, batches or processes are not what they were.
     observers: who is given the figures while it trains, beside the tables and the log.
     start: when max_minutes began, by time.monotonic(); None is now.
+    source: for the log: the file that `config` comes from.
     """
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
@@ -58,6 +66,9 @@ def run(
             keep_freed_memory()
             threads = threads_in_use(config.num_threads)
             log.info("threads: {threads} ({threads_because}); while they wait, they {threads_wait}".format(**threads))
+        if source:
+            log.info(f"command: {shlex.join(sys.argv)}")
+            log.info(f"config: {os.path.abspath(source)}")
         if not config.resume:
             check_place(config)
         if config.only_val:
@@ -91,7 +102,9 @@ def train(
             run_state, folder = point.restore(config, parts.state)
         else:
             run_state = RunState()
+            locks.enter_context(terminations_raise())
             folder = open_run_folder(config)
+            locks.enter_context(folder.removed_if_interrupted())
             locks.enter_context(held(folder.path))
         elastic.remember(config, folder.path)
         run_log.write_to(folder.path)
@@ -132,14 +145,14 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
         return load_train_config(arguments.config, overrides)
     if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
         raise ConfigError("--set", clashes)
-    if arguments.config != CONFIG:
+    if arguments.config != config_file(CONFIG):
         raise ConfigError("--config", ["goes without --resume, which takes the config of the run; --set changes keys"])
-    last = Path(arguments.resume) / LAST
+    last = Path(arguments.resume).expanduser() / LAST
     if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
     path, checkpoint, _ = find_checkpoint(last)
     source = str(last if last.exists() else path)
-    return train_config_from({**checkpoint["config"], **overrides, "resume": True, "load_from": source}, source)
+    return train_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
 
 
 def check_launch(*, several: bool) -> None:
@@ -166,7 +179,7 @@ def main(*, several: bool = False) -> int:
         "epoch under way continues after the images it has seen, rounded down to whole steps, so that a few may come "
         "twice), or although seed or the images of train are (the epoch under way starts again)",
     )
-    arguments = parser.parse_args()
+    arguments = read_options(parser)
 
     def command() -> None:
         check_launch(several=several)
@@ -174,7 +187,7 @@ def main(*, several: bool = False) -> int:
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            run(config, force=arguments.force, start=start)
+            run(config, force=arguments.force, start=start, source=arguments.resume or arguments.config)
 
     return run_command(command)
 

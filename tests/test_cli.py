@@ -1,11 +1,16 @@
 """What a command says at its end: to a reader that has gone away, as after `| head`, and where memory is short."""
 
+import argparse
 import os
+import signal
 import sys
 from contextlib import contextmanager
 
-from utils.cli import run_command
+from utils.cli import add_config_options, read_options, run_command
+from utils.config import TrainConfig
+from utils.errors import UserError
 from utils.log import RunLog, log
+from utils.signals import StopRequest, terminations_raise
 
 import pytest
 import torch
@@ -40,12 +45,75 @@ def test_a_run_goes_on_and_its_log_has_every_line(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
+def test_a_run_goes_on_where_its_output_is_on_a_full_disk(tmp_path, monkeypatch):
+    with open("/dev/full", "w") as stream, RunLog() as run_log:
+        monkeypatch.setattr(sys, "stdout", stream)
+        run_log.write_to(tmp_path)
+        assert run_command(lambda: log.info("x" * 10_000)) == 0
+        assert (
+            "xxx" in (tmp_path / "train.log").read_text()
+        )  # and Python's last flush, at the end of the with, succeeds
+
+
+@pytest.mark.parametrize("closed", [["stdout"], ["stderr"], ["stdout", "stderr"]])
+def test_a_run_goes_on_without_a_console(tmp_path, monkeypatch, closed):
+    for name in closed:
+        monkeypatch.setattr(sys, name, None)
+
+    def fail():
+        log.info("line")
+        raise UserError("a mistake")
+
+    with RunLog() as run_log:
+        run_log.write_to(tmp_path)
+        assert run_command(fail) == 2
+    assert "line" in (tmp_path / "train.log").read_text()
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+def test_a_terminal_that_is_closed_asks_to_stop_unless_it_is_ignored(heeded):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL if heeded else signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.signum == (signal.SIGHUP if heeded else 0)
+
+        def closed():
+            with terminations_raise():
+                os.kill(os.getpid(), signal.SIGHUP)
+
+        assert run_command(closed) == (129 if heeded else 0)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_another_broken_pipe_is_reported(capfd):
     def fail():
         raise BrokenPipeError(32, "Broken pipe")
 
     assert run_command(fail) == 1
     assert "Broken pipe" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "pair"),
+    [
+        (["--set", "img_size=[160,", "160]"], "img_size=[160, ..."),
+        (["--set", "seed=1", "--set", "epochs", "=", "3"], "epochs ..."),
+        (["--set", "epochs=", "3"], "epochs= ..."),
+        (["--set", "epochs=3", "--sett", "seed=1"], None),
+    ],
+)
+def test_a_pair_that_a_shell_has_cut_off_at_a_blank_is_explained(capsys, words, pair):
+    parser = argparse.ArgumentParser()
+    add_config_options(parser, TrainConfig, "train_config.py")
+    with pytest.raises(SystemExit, match="2"):
+        read_options(parser, words)
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: " in said
+    assert ("into quotes" in said) == (pair is not None)
+    assert pair is None or f"'{pair}'" in said
 
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), None])

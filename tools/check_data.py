@@ -23,7 +23,7 @@ from utils.checking.similar import FARTHEST
 from utils.cli import run_command, say
 from utils.errors import DataError
 from utils.files import check_writable, writing
-from utils.signals import sigterm_raises
+from utils.signals import terminations_raise
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     request = parse_arguments(arguments)
 
     def run() -> None:
-        with sigterm_raises():
+        with terminations_raise():
             check(request)
 
     return run_command(run)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import run_command, say
 from utils.config.rules import DIGITS_PATH
 from utils.data.demo import make_digits
-from utils.signals import sigterm_raises
+from utils.signals import terminations_raise
 from utils.splitting.create import Request, create
 from utils.splitting.shrink import JPEG_QUALITY
 
@@ -121,7 +121,7 @@ def run(request: Request | Path) -> None:
         make_digits(request)
         say([f"wrote 1,797 handwritten digits to {request}"])
         return
-    with sigterm_raises():
+    with terminations_raise():
         say([*create(request), f"wrote {request.target}"])
 
 

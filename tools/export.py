@@ -19,7 +19,7 @@ from utils.export.formats import DATA, FORMATS, data_path, format_of
 from utils.export.metadata import Metadata
 from utils.export.write import export
 from utils.files import check_new_file
-from utils.signals import sigterm_raises
+from utils.signals import terminations_raise
 from utils.weights.networks import load_network
 from utils.weights.options import add_network_options, network_options, pick_device
 from utils.weights.spec import NetworkOptions
@@ -51,7 +51,7 @@ def run(request: Request) -> None:
     source = "" if weights is None else weights.name
     metadata = Metadata(str(network.spec), source, network.classes, network.preprocess)
     say([network.description])
-    with sigterm_raises():
+    with terminations_raise():
         verified = export(network, file_format, metadata, target, request.images)
     say([verified, f"wrote {target}"])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_config_options, integer_in, run_command
+from utils.cli import add_config_options, integer_in, read_options, run_command
 from utils.config import TrainConfig, load_train_config, parse_overrides
 from utils.files import picture_path, writing
 from utils.preview.augmented import preview
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="a .jpg or .png; default: augmentation.jpg")
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
-    given = parser.parse_args(arguments)
+    given = read_options(parser, arguments)
 
     def command() -> None:
         path = picture_path(given.output, Path("augmentation.jpg"), overwrite=given.overwrite)

@@ -1,29 +1,37 @@
 """What all commands share: exit status, error messages, printing and common options."""
 
 import argparse
+import contextlib
 import errno
-import io
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from . import distributed
 from .config.schema import help_text
+from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
 from .errors import RunError, UserError, cause_of, is_of_device
-from .log import discard_output
-from .signals import Stopped
+from .signals import Stopped, imported
 from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run `command` and return the exit status, as README has it: 0, 1, 2, 130 or 143."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console cannot show is no reason to stop
+    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143."""
+    imported()
+    prepare_streams()
+    status = _status_of(command)
+    finish_streams()
+    return status
+
+
+def _status_of(command: Callable[[], None]) -> int:
+    """Of `command`, run, with its error said."""
     try:
         with adapted(prepare()):
             command()
@@ -41,7 +49,7 @@ def run_command(command: Callable[[], None]) -> int:
         return 1
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
-            discard_output()
+            discard(sys.stdout)
         elif cause := _cause(error):
             _print_error(cause)
         else:
@@ -54,8 +62,7 @@ def run_command(command: Callable[[], None]) -> int:
 
 def _leave_at_once(status: int) -> None:
     """To end as usual would free memory on a GPU that has failed, which makes torch abort the process."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    finish_streams()
     os._exit(status)
 
 
@@ -84,7 +91,12 @@ def _cause(error: Exception) -> str | None:
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:
     """--config and --set, and the schema's keys below the options in --help."""
-    parser.add_argument("--config", default=default, metavar="FILE", help=f"config file (default: {default})")
+    parser.add_argument(
+        "--config",
+        default=config_file(default),
+        metavar="FILE",
+        help=f"config file (default: {default} here, else the one beside the scripts)",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -94,6 +106,29 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
+
+
+def config_file(name: str) -> str:
+    """The file `name` of the working directory, or the one beside the scripts if there is none here."""
+    beside = Path(__file__).resolve().parents[1] / name
+    return str(beside) if beside.is_file() and not os.path.isfile(name) else name
+
+
+def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """`parser.parse_args`, which explains a pair of --set that a shell has cut off at a blank."""
+    given, rest = parser.parse_known_args(arguments)
+    if rest:
+        cut = (pair for pair in given.set if pair.endswith((",", "=")) or "=" not in pair or _is_open(pair))
+        hints = [
+            f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'" for pair in cut
+        ]
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
+    return given
+
+
+def _is_open(pair: str) -> bool:
+    """Whether a bracket in it does not end."""
+    return any(pair.count(start) > pair.count(end) for start, end in ("[]", "()", "{}"))
 
 
 def integer_in(low: int, high: int) -> Callable[[str], int]:
@@ -110,4 +145,5 @@ def integer_in(low: int, high: int) -> Callable[[str], int]:
 
 def _print_error(message: str) -> None:
     where = f"[rank {distributed.rank()}] " if distributed.rank() else ""
-    print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the status says it too
+        print(f"error: {where}{message}".encode(errors="replace").decode(), file=sys.stderr, flush=True)

@@ -3,13 +3,13 @@
 import contextlib
 import logging
 import logging.handlers
-import os
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from . import distributed
+from .console import discard
 from .text import one_line
 
 log = logging.getLogger("train")
@@ -23,21 +23,16 @@ class _Line(logging.Formatter):
 
 
 class _Console(logging.Handler):
-    """To standard output, around progress bars; a reader that goes away, as `| head` does, does not end the run."""
+    """To standard output, around progress bars; one that cannot be written to does not end the run."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             tqdm.write(self.format(record).encode(errors="replace").decode(), file=sys.stdout)
             sys.stdout.flush()
-        except BrokenPipeError:
-            discard_output()
-
-
-def discard_output() -> None:
-    """From here on, standard output goes nowhere: its reader is gone, and Python's last flush would fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+        except BrokenPipeError:  # the reader is gone for good, as after `| head`
+            discard(sys.stdout)
+        except (OSError, ValueError):
+            pass  # a full disk may have room for the next line; train.log has this one
 
 
 class _File(logging.FileHandler):

@@ -223,6 +223,18 @@ def test_overrides_are_literals_or_else_strings():
     )  # fmt: skip
 
 
+def test_a_tilde_is_the_home_folder(config_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos").mkdir()
+    config_file("seed = 5\n", "mine.py")
+    config = load_train_config("~/mine.py", {"img_path": "~/photos", "log_root": "~/logs", "exp_name": "a~"})
+    assert (config.seed, config.exp_name) == (5, "a~")
+    assert (config.img_path, config.log_root) == (str(tmp_path / "photos"), str(tmp_path / "logs"))
+    assert load_train_config(config_file(""), {"config_path": "~/mine.py"}).seed == 5
+    predict = load_predict_config(config_file(""), {"predict_img_path": "~/x.png", "output": "~/x.csv"})
+    assert (predict.predict_img_path, predict.output) == (str(tmp_path / "x.png"), str(tmp_path / "x.csv"))
+
+
 @pytest.mark.parametrize("text", ["001", "a = b", "{[1]: 2}", "((" * 400])
 def test_a_value_that_is_no_literal_stays_as_it_is(config_file, text):
     assert load_train_config(config_file(""), parse_overrides([f"log_root={text}"])).log_root == text

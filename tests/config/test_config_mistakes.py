@@ -161,6 +161,27 @@ def test_a_file_that_does_not_run_is_named_with_the_line(config_file, text, repo
         load_train_config(config_file(text))
 
 
+def test_a_mistake_is_blamed_on_the_command_line_or_the_file_that_has_it(config_file):
+    good = config_file("seed = 1\n", "good.py")
+    bad = config_file("seed = -1\n", "bad.py")
+    with pytest.raises(ConfigError, match=r"^--set: unknown key 'epoch'"):
+        load_train_config(good, {"epoch": 3})
+    with pytest.raises(ConfigError, match=r"^--set: warmup_epochs: 3 leaves nothing"):
+        load_train_config(good, {"warmup_epochs": 3, "epochs": 3})
+    with pytest.raises(ConfigError, match=r"^\S*bad\.py: seed"):
+        load_train_config(bad, {"epochs": 3})
+    with pytest.raises(ConfigError, match=r"^--set over \S*bad\.py:\n.*top_k.*\n.*batch_size"):
+        load_predict_config(config_file("top_k = 1\n", "bad.py"), {"batch_size": 0})
+    with pytest.raises(ConfigError, match=r"^--set: seed"):
+        load_train_config(bad, {"config_path": str(good), "seed": -2})
+
+
+@pytest.mark.parametrize("load", [load_train_config, read_literals])
+def test_a_path_of_windows_in_plain_quotes_is_explained(config_file, load):
+    with pytest.raises(ConfigError, match=r"line 1: .*unicodeescape.*write r'C:\\folder' or 'C:/folder'"):
+        load(config_file(r"img_path = 'C:\Users\new'"))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.py: no such config file"):
         load_train_config(tmp_path / "absent.py")

@@ -1,6 +1,7 @@
 """The main job as a user runs it: train, look into the folder, validate."""
 
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 from utils.config import load_train_config
 from utils.errors import DataError, DivergedError
 from utils.report import run_tables
+from utils.run import scoring
 from utils.run.observers import Lines
 from utils.run.scoring import Scored
 from utils.weights.best import Best
@@ -91,6 +93,24 @@ def test_best_pth_holds_the_weights_that_scored_and_nothing_for_a_resume(make_co
     assert all(torch.equal(value, scored[name]) for name, value in best["net"].items())
     assert best.keys() & set(FOR_RESUME) == set()
     assert (folder / "best.pth").stat().st_size < (folder / "last.pth").stat().st_size / 2.5
+
+
+def test_an_epoch_whose_loss_is_no_number_is_never_best(make_config, monkeypatch, capsys):
+    def evaluated(*arguments, **options):
+        found = evaluate_classes(*arguments, **options)
+        epochs.append(found)
+        return [replace(each, loss=math.nan) for each in found] if len(epochs) in bad else found
+
+    evaluate_classes, epochs, bad = scoring.evaluate_classes, [], {1, 3}
+    monkeypatch.setattr(scoring, "evaluate_classes", evaluated)
+    monkeypatch.setattr(Best, "_rank", property(lambda self: (self.epoch,)))
+    folder = train.run(make_config(epochs=3, use_ema=False))
+    assert load_checkpoint(folder / "best.pth")["epoch"] == 2
+    assert load_checkpoint(folder / "last.pth")["best"]["epoch"] == 2
+    epochs, bad = [], {1}
+    folder = train.run(make_config(epochs=1, warmup_epochs=0, use_ema=False))
+    assert not (folder / "best.pth").exists()
+    assert "epoch 1: its losses are not all finite, so it is not the best" in capsys.readouterr().out
 
 
 def test_workers_do_not_change_the_weights(make_config):

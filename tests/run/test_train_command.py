@@ -1,12 +1,16 @@
 """train.py as a command: its statuses, its help, and a signal that it gets."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
+from utils import cli
 from utils.config import TrainConfig
+from utils.signals import Stopped
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
@@ -33,7 +37,12 @@ def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("signum", "status"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)]
+    ("signum", "status"),
+    [
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+        (signal.SIGINT, 130),
+    ],
 )
 def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
     config = make_config(epochs=6, num_workers=2)
@@ -50,6 +59,53 @@ def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_pat
     assert load_checkpoint(folder / "last.pth")["epoch"] < 6
     assert command("--resume", str(folder)).returncode == 0
     assert_same_run(train.run(config), folder)
+
+
+def test_an_interrupt_while_torch_is_imported_is_quiet():
+    code = (
+        "import os, signal, sys\n"
+        "sys.modules['__main__'].__file__ = os.path.abspath('train.py')\n"
+        "import utils\n"  # the first import of each script
+        "assert 'torch' not in sys.modules\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "raise SystemExit('went on')\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Stopped(signal.SIGTERM)])
+def test_a_run_that_is_stopped_before_it_has_saved_leaves_no_folder(make_config, tmp_path, monkeypatch, stop):
+    def stopped(*arguments):
+        raise stop
+
+    monkeypatch.setattr(train, "report_start", stopped)
+    with pytest.raises((KeyboardInterrupt, Stopped)):
+        train.run(make_config())
+    assert list((tmp_path / "logs" / "shufflenetv2_0.5").iterdir()) == []
+
+
+def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, monkeypatch):
+    make_config(epochs=1, warmup_epochs=0)
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project, elsewhere):
+        folder.mkdir()
+    shipped = (tmp_path / "config.py").rename(project / "train_config.py")
+    monkeypatch.setattr(cli, "__file__", str(project / "utils" / "cli.py"))
+    monkeypatch.chdir(elsewhere)
+    run = str(tmp_path / "logs" / "shufflenetv2_0.5" / "exp0")
+    commands = [["train.py", "--set", "seed=3"], *(["train.py", "--resume", run, "--set", f"epochs={n}"] for n in "23")]
+    for words in commands:
+        monkeypatch.setattr(sys, "argv", words)
+        assert train.main() == 0
+    log = Path(run, "train.log").read_text()
+    assert f"config: {shipped}" in log
+    assert all(f"command: {' '.join(words)}\n" in log for words in commands)
+    environment = json.loads(Path(run, "environment.json").read_text())
+    assert [environment["command"], *environment["resumed_by"]] == commands
+    (elsewhere / "train_config.py").write_text("seed = -1\n")
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    assert train.main() == 2  # the one here comes first
 
 
 def test_help_names_every_key():

@@ -25,6 +25,7 @@ from .schema import (
     integer,
     key,
     number,
+    path,
     plain_values,
     sequence,
     text,
@@ -49,19 +50,19 @@ class TrainConfig:
     those of then.
     """
 
-    config_path: str = key("", text(), "another config file to read instead of this one", group="Run")
-    log_root: str = key("./logs", text(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
+    config_path: str = key("", path(), "another config file to read instead of this one", group="Run")
+    log_root: str = key("./logs", path(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
     exp_name: str = key("exp", text(), "N counts up and is never reused")
     only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
 
     model_prefix: str = key("resnet", text(), "family of the network", group="Network")
     model_suffix: str = key("18", text(), "its variant")
-    load_from: str = key("", text(), "weights to start from, or the checkpoint to resume")
+    load_from: str = key("", path(), "weights to start from, or the checkpoint to resume")
     pretrained: bool | str = key(
         False, either(flag(), text()), "True starts from the public weights in docs/networks.md, or a name in there"
     )
-    weights_dir: str = key("", text(), "folder of public weights; '' is torch hub's cache, which TORCH_HOME moves")
+    weights_dir: str = key("", path(), "folder of public weights; '' is torch hub's cache, which TORCH_HOME moves")
     weights_mirror: str = key("", text(), "host in place of the one that public weights come from: https://...")
     resume: bool = key(False, flag(), "continue the run that wrote load_from, in its own folder")
     use_ema: bool = auto_key(
@@ -73,7 +74,7 @@ class TrainConfig:
     num_classes: int | Literal["auto"] = key(
         "auto", auto_or(integer(1)), "must agree with the folders of train", group="Data"
     )
-    img_path: str = key("./data/digits", text(), "folder with train/<class>/* and val/<class>/*")
+    img_path: str = key("./data/digits", path(), "folder with train/<class>/* and val/<class>/*")
     on_bad_image: str = key("error", choice("error", "skip"), "what to do about an unreadable file; skip names it")
     cache: str = key("none", choice("none", "ram"), "whether decoded images are kept in memory; they must fit")
     list_cache: str = key(
@@ -221,20 +222,20 @@ AUTO_KEYS = auto_keys(TrainConfig)
 class PredictConfig:
     """The keys of predict_config.py. Those of foreign weights are read from a checkpoint of ours."""
 
-    load_from: str = key("", text(), "checkpoint; '' is best.pth of the newest run in ./logs", group="What to predict")
+    load_from: str = key("", path(), "checkpoint; '' is best.pth of the newest run in ./logs", group="What to predict")
     predict_img_path: str = key(
-        "./data/digits/val/3/0045.png", text(), "an image, a folder (nested ones too) or a glob"
+        "./data/digits/val/3/0045.png", path(), "an image, a folder (nested ones too) or a glob"
     )
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
     num_threads: int | Literal["auto"] = key("auto", auto_or(integer(1, high=1024)), THREADS)
     batch_size: int = key(32, integer(1), "images at a time")
     topk: int = key(5, integer(1), "classes to name for each image")
-    output: str = key("", text(), "csv or json file; '' writes beside the checkpoint")
+    output: str = key("", path(), "csv or json file; '' writes beside the checkpoint")
     model_prefix: str = key(
         "", text(), "family of the network", group="Only for weights that are no checkpoint of ours"
     )
     model_suffix: str = key("", text(), "its variant")
-    class_indices_path: str = key("", text(), "json file {'0': 'cat', ...}")
+    class_indices_path: str = key("", path(), "json file {'0': 'cat', ...}")
     num_classes: int | Literal["auto"] = key("auto", auto_or(integer(1)), "auto: as many as class_indices_path names")
     mean: tuple = key((0.485, 0.456, 0.406), THREE, "of images in 0..1")
     std: tuple = key((0.229, 0.224, 0.225), sequence(number(above=0), length=3), "of images in 0..1")

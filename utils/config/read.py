@@ -5,7 +5,7 @@ import os
 import runpy
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,35 +17,49 @@ from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
 from .rules import predict_problems, train_problems
 from .schema import check, plain_values
 
+Rules = Callable[[dict[str, Any]], list[str]]  # values that are in order by themselves -> what contradicts
+
 
 def load_train_config(path: str | Path = "train_config.py", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
     """Read and check a training config; `overrides` win over the file.
 
     Raises ConfigError naming every problem: unknown keys, wrong values, contradictions, no such device or data.
     """
-    source, raw = _read(Path(path), dict(overrides or {}))
-    return train_config_from(raw, source)
+    source, raw, overrides = _read(Path(path), dict(overrides or {}))
+    return train_config_from(raw, source, overrides)
 
 
-def train_config_from(raw: Mapping[str, Any], source: str) -> TrainConfig:
-    """A checked config from plain values, such as those of a checkpoint; `source` is named in errors."""
-    values, problems = check(TrainConfig, raw)
-    problems += train_problems(values)
-    if problems:
-        raise ConfigError(source, problems)
-    return TrainConfig(**values)
+def train_config_from(raw: Mapping[str, Any], source: str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """A checked config from plain values, such as those of a checkpoint, over which `overrides` win.
+
+    Raises ConfigError, which names `source` or --set, whichever a problem comes from.
+    """
+    return TrainConfig(**_checked(TrainConfig, train_problems, raw, source, overrides or {}))
 
 
 def load_predict_config(
     path: str | Path = "predict_config.py", overrides: Mapping[str, Any] | None = None
 ) -> PredictConfig:
     """Read and check a prediction config; raises ConfigError naming every problem."""
-    source, raw = _read(Path(path), dict(overrides or {}))
-    values, problems = check(PredictConfig, raw)
-    problems += predict_problems(values)
+    source, raw, overrides = _read(Path(path), dict(overrides or {}))
+    return PredictConfig(**_checked(PredictConfig, predict_problems, raw, source, overrides))
+
+
+def _checked(
+    schema: type, rules: Rules, raw: Mapping[str, Any], source: str, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of all keys. Raises ConfigError."""
+    values, problems = _values_and_problems(schema, rules, {**raw, **overrides})
     if problems:
-        raise ConfigError(source, problems)
-    return PredictConfig(**values)
+        without = _values_and_problems(schema, rules, raw)[1] if overrides else problems
+        old = [problem in without for problem in problems]
+        raise ConfigError(source if all(old) else f"--set over {source}" if any(old) else "--set", problems)
+    return values
+
+
+def _values_and_problems(schema: type, rules: Rules, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    values, problems = check(schema, raw)
+    return values, problems + rules(values)
 
 
 def to_plain(config: Any) -> dict[str, Any]:
@@ -94,19 +108,21 @@ def read_literals(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Where the values come from in the end, and the values, `config_path` followed."""
-    raw = {**_read_file(path), **overrides}
-    if other := raw.get("config_path", ""):
+def _read(path: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Where the values come from in the end, these values, `config_path` followed, and the overrides of them."""
+    path = path.expanduser()
+    raw = _read_file(path)
+    if other := {**raw, **overrides}.get("config_path", ""):
         if not isinstance(other, str):
             raise ConfigError(str(path), [f"config_path: expected a string, got {shown(other)}"])
-        path = Path(other)
-        raw = {**_read_file(path), **{name: value for name, value in overrides.items() if name != "config_path"}}
+        path = Path(other).expanduser()
+        raw = _read_file(path)
+        overrides = {name: value for name, value in overrides.items() if name != "config_path"}
         if raw.get("config_path"):
             raise ConfigError(
                 str(path), [f"config_path: {path} was named by config_path and may not name another file"]
             )
-    return str(path), raw
+    return str(path), raw, overrides
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -138,7 +154,10 @@ def _not_python(path: str | Path, error: Exception) -> ConfigError:
     except ValueError as wrong:
         return ConfigError(str(path), [str(wrong)])
     where = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-    return ConfigError(str(path), [f"{where}not valid Python: {getattr(error, 'msg', error)}"])
+    problem = f"{where}not valid Python: {getattr(error, 'msg', error)}"
+    if "unicodeescape" in problem:
+        problem += r"; in quotes a backslash begins an escape: write r'C:\folder' or 'C:/folder'"
+    return ConfigError(str(path), [problem])
 
 
 def _is_of_a_run(path: Path) -> bool:

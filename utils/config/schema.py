@@ -6,6 +6,7 @@ file that runs again. The tables of the documentation are utils/docs.py's.
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ def text() -> Kind:
         return written if "\0" not in written else _refuse()
 
     return Kind("a string", convert)
+
+
+def path() -> Kind:
+    """A text in which ~ at the start is the user's home, as shells leave it in `key=~/folder`."""
+    plain = text()
+    return Kind(plain.expects, lambda value: os.path.expanduser(plain.convert(value)))
 
 
 def flag() -> Kind:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UnreadableError
-from ..signals import children_block_sigterm
+from ..signals import children_block_terminations
 from ..threads import home_cores
 from ..torch_private import end_workers
 
@@ -54,7 +54,7 @@ class ImageLoader(DataLoader[Batch]):
 
     def __iter__(self) -> Any:  # torch names its private iterator
         """As torch's; the workers that it starts leave signals to this process from their first moment on."""
-        with children_block_sigterm():
+        with children_block_terminations():
             return super().__iter__()
 
     def check_worker_number_rationality(self) -> None:

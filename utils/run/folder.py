@@ -1,8 +1,10 @@
 """The folder of one run: what is written when. On ranks other than 0 nothing is."""
 
 import contextlib
+import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,8 +21,9 @@ from ..files import atomic_file, remove_drafts, unwritable, write_json, write_te
 from ..recipe.row import Row
 from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
+from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
-from ..weights.checkpoint import LAST, PREVIOUS, save_checkpoint
+from ..weights.checkpoint import BEST, LAST, PREVIOUS, save_checkpoint
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds
@@ -36,7 +39,10 @@ class RunFolder:
         if not self.writes:
             return
         self.write_config(config)
+        commands = saved_commands(self.path)
         facts = {**environment, "steps_per_epoch": steps_per_epoch}
+        if commands:  # a run that is resumed
+            facts |= {"command": commands[0], "resumed_by": [*commands[1:], environment["command"]]}
         write_json(self.path / ENVIRONMENT, facts, indent=2)
         names = {str(i): name for i, name in enumerate(splits.classes)}
         write_json(self.path / "class_indices.json", names, indent=2)
@@ -64,6 +70,16 @@ class RunFolder:
             run_tables.write_results(self.path, history)
         else:
             (self.path / run_tables.RESULTS).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def removed_if_interrupted(self) -> Iterator[None]:
+        """For a run that begins here: a folder is not left to a run that is stopped before it has saved anything."""
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped):
+            if self.writes and not any((self.path / name).exists() for name in (LAST, PREVIOUS, BEST)):
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def clear(self, damaged: Path | None) -> None:
         """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
@@ -121,6 +137,15 @@ def check_place(config: TrainConfig) -> None:
 
 def _model_name(config: TrainConfig) -> str:
     return f"{config.model_prefix}_{config.model_suffix}"
+
+
+def saved_commands(folder: Path) -> list[Any]:
+    """The commands of a run so far, by its environment.json; none where that is missing or damaged."""
+    try:
+        saved = json.loads((folder / ENVIRONMENT).read_bytes())
+        return [saved["command"], *saved.get("resumed_by", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
 
 
 def open_run_folder(config: TrainConfig) -> RunFolder:

@@ -1,5 +1,6 @@
 """The run as a loop over epochs: train, evaluate, record, save."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -117,7 +118,12 @@ class Trainer(StepHooks):
         for other in scored[1:]:
             winner = other if other.best(row["epoch"]).beats(winner.best(row["epoch"])) else winner
         best = winner.best(row["epoch"])
-        is_best = best.beats(run_state.best)
+        finite = math.isfinite(progress.loss) and best.finite
+        if not finite:
+            log.warning(
+                f"epoch {best.epoch}: its losses are not all finite, so it is not the best; try a smaller init_lr"
+            )
+        is_best = finite and best.beats(run_state.best)
         run_state.best = best if is_best else run_state.best
         run_state.history.append(row)
         run_state.epoch += 1

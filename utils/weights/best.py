@@ -20,13 +20,19 @@ class Best:
     mode: str = "max"  # whether a greater value of the metric is better, or a smaller ('min')
 
     def beats(self, other: "Best | None") -> bool:
-        """Whether it is better than `other`; the earlier one stays where they are equal."""
-        return other is None or self._rank > other._rank
+        """Whether it is better than `other`; the earlier one stays where they are equal.
+
+        Figures that are not finite beat nothing, and all others beat them.
+        """
+        return self.finite and (other is None or not other.finite or self._rank > other._rank)
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.value) and math.isfinite(self.val_loss)
 
     @property
     def _rank(self) -> tuple[float, float]:
-        signed = self.value if self.mode == "max" else -self.value
-        return _worst_if_nan(signed), _worst_if_nan(-self.val_loss)
+        return (self.value if self.mode == "max" else -self.value), -self.val_loss
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint; the value goes by the name of the metric."""
@@ -50,10 +56,6 @@ class Best:
 
 def _is_figure(value: Any) -> bool:
     return type(value) is float or (type(value) is int and abs(value) < 2**53)  # what a float holds exactly
-
-
-def _worst_if_nan(value: float) -> float:
-    return -math.inf if math.isnan(value) else value
 
 
 def scored_weights(checkpoint: dict[str, Any]) -> tuple[str, str]:
