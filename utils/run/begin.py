@@ -22,6 +22,7 @@ from ..weights.load import fill_from
 from ..weights.public import obtain_pretrained
 from ..weights.weights_file import WeightsFile
 from .head_start import start_at_probe
+from .single_images import check_single_images
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def weights_to_start_from(config: TrainConfig) -> WeightsFile | None:
 
 
 def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights: WeightsFile | None = None) -> Parts:
-    """weights: to start from. Raises WeightsError where they do not fit."""
+    """weights: to start from. Raises WeightsError where they do not fit, DataError where batches are too small."""
     preprocess = Preprocess.from_config(config)
     loaders = make_loaders(config, splits, preprocess, device)
     model = make_model(config, device, len(splits.classes))
@@ -62,6 +63,7 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     if config.sync_bn and distributed.world_size() > 1:
         model = synchronised(model, device)
     freezing = make_freezing(config, model)
+    check_single_images(model, freezing, config, len(splits.training))
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
     return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
 
