@@ -106,6 +106,10 @@ def grouped(loader: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield group
 
 
+def images_in(batches: list[Batch]) -> int:
+    return sum(len(batch.targets) for batch in batches)
+
+
 class Stopwatch:
     """Splits the time of a loop into waiting for the next item and working on it."""
 
@@ -168,7 +172,8 @@ def train_one_epoch(
     account = Account(progress, loader.dataset.images.name, overflows=state.scaler.is_enabled(), warn=hooks.warn)
     watch, before = Stopwatch(), (progress.seconds, progress.waited)
     with contextlib.closing(read(loader)) as stream:
-        groups = progress_bar(grouped(stream, recipe.accumulate), steps_of(len(loader), recipe.accumulate), name)
+        steps = steps_of(len(loader), recipe.accumulate)
+        groups = progress_bar(grouped(stream, recipe.accumulate), steps, name, images_in)
         for batches in watch.watch(groups):
             progress.bad += [bad for batch in batches for bad in batch.bad]
             batches = [batch for batch in batches if len(batch.targets)]

@@ -37,7 +37,7 @@ def evaluate(
     rounds = max(distributed.gather(len(loader)))
     with contextlib.closing(read(loader)) as stream:
         in_step = itertools.chain(stream, itertools.repeat(NO_IMAGES, rounds - len(loader)))
-        for number, batch in enumerate(progress_bar(in_step, rounds, name), 1):
+        for number, batch in enumerate(progress_bar(in_step, rounds, name, lambda batch: len(batch.targets)), 1):
             bad += batch.bad
             if len(batch.targets):
                 _show(models, batch, recipe, meters)
