@@ -1,0 +1,42 @@
+"""Prediction for programs of your own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import distributed
+from ..config.keys import PredictConfig
+from .classifier import load_classifier
+from .predictions import Prediction
+
+TOGETHER = 32  # images at a time
+
+
+class Classifier:
+    """Files of pictures to classes, by the preprocessing that the weights were trained with.
+
+    weights: best.pth of a run, or an .onnx file that tools/export.py has written.  device: as in predict_config.py.
+    Raises WeightsError or ConfigError.
+    """
+
+    def __init__(self, weights: str | Path, *, device: str = "auto") -> None:
+        config = PredictConfig(load_from=str(weights), device=device)
+        self._loaded = load_classifier(config, distributed.pick_device(config.device))
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self._loaded.classes)
+
+    def predict(self, path: str | Path, topk: int = 5) -> list[tuple[str, float]]:
+        """(class, probability in 0..1) of one file, the likeliest first.
+
+        Raises ImageError where it cannot be read, or the network's answer is no number.
+        """
+        [prediction] = self.predict_all([path], topk)
+        prediction.check()
+        return prediction.ranked
+
+    def predict_all(self, paths: Sequence[str | Path], topk: int = 5) -> list[Prediction]:
+        """In the order of `paths`; what is wrong with a file is the `error` of its prediction."""
+        names = [str(path) for path in paths]
+        parts = (names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER))
+        return [prediction for part in parts for prediction in self._loaded.predict(part, topk)]
