@@ -41,7 +41,7 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
     "python -m pytest -n 2 -m huge": "runs tests; a part of those before",
-    "python -m pytest -n 0 -s -m long tests/run": "runs tests; a quarter of an hour",
+    "python -m pytest -n 0 -s -m long tests/run tests/test_docs.py": "runs tests; a quarter of an hour",
     "python -m pytest tests/models/test_models.py tests/models/test_registry.py -k squeezenet": "runs tests; .ci/run",
     "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_train_write_once_and_agree_with_their_checkpoint"
@@ -55,12 +55,14 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m utils.docs": "test_the_command_writes_what_is_out_of_date",
     "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
 }
-SLOW = (  # what takes many seconds, and of several that differ little all but one
+SLOW = (  # what takes many seconds
     "python -m models",
     "python predict.py --set load_from=digits.onnx",
-    "python tools/create_data.py --demo",
     "python tools/export.py",
     "python tools/params.py --all",
+)
+ALIKE = (  # of several that differ little all but one
+    "python tools/create_data.py --demo",
     "python train.py --config",
     "python train.py --resume logs/resnet_18/exp1 --set",
     "python train.py --set epochs",
@@ -154,10 +156,15 @@ def workspace(prepared, tmp_path):
     shutil.rmtree(tmp_path)  # checkpoints take hundreds of megabytes
 
 
+def marks_of(command: str) -> list[pytest.MarkDecorator]:
+    kinds = ((pytest.mark.slow, SLOW), (pytest.mark.long, ALIKE))
+    return [mark for mark, beginnings in kinds if command.startswith(beginnings)]
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(command, marks=pytest.mark.slow if command.startswith(SLOW) else (), id=command[7:60])
+        pytest.param(command, marks=marks_of(command), id=command[7:60])
         for command in COMMANDS
         if command not in ELSEWHERE
     ],

@@ -24,7 +24,12 @@ COMPARABLE = [
 ]
 HEAVY = 20_000_000  # parameters: two such networks in full are not for every run
 SMALLEST_COMPARABLE = [
-    pytest.param(*names, marks=pytest.mark.slow if PARAMETERS[names] > HEAVY else ())
+    pytest.param(
+        *names,
+        marks=[
+            getattr(pytest.mark, mark) for mark, most in (("slow", HEAVY), ("huge", HUGE)) if PARAMETERS[names] > most
+        ],
+    )
     for names in SMALLEST.values()
     if names in REFERENCES
 ]
