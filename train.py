@@ -146,7 +146,8 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
         raise ConfigError("--set", clashes)
     if arguments.config != config_file(CONFIG):
-        raise ConfigError("--config", ["goes without --resume, which takes the config of the run; --set changes keys"])
+        text = "--config: without effect, as --resume takes the config of the run; --set changes keys of it"
+        print(text, file=sys.stderr)  # the log begins with the run
     last = Path(arguments.resume).expanduser() / LAST
     if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])

@@ -68,13 +68,19 @@ def test_a_run_that_goes_on_stays_where_and_what_it_is(run, tmp_path):
         (["--set", "load_from=other.pth"], "--set: load_from: --resume brings it along"),
         (["--set", "resume=False"], "--set: resume: --resume brings it along"),
         (["--set", "config_path=other.py"], "--set: config_path: --resume brings it along"),
-        (["--config", "other.py"], "--config: goes without --resume, which takes the config of the run"),
     ],
 )
 def test_what_resume_brings_along_cannot_be_given_beside_it(monkeypatch, tmp_path, capsys, words, message):
     monkeypatch.setattr(sys, "argv", ["train.py", "--resume", str(tmp_path), *words])
     assert train.main() == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_config_beside_resume_is_without_effect(run, monkeypatch, capsys):
+    _, folder = run
+    monkeypatch.setattr(sys, "argv", ["train.py", "--resume", str(folder), "--config", "other.py"])
+    assert train.main() == 0
+    assert "--config: without effect" in capsys.readouterr().err
 
 
 def test_keys_by_the_sections_of_the_config_file():

@@ -138,7 +138,7 @@ def test_names_of_classes_that_no_folder_can_have_are_refused(whole, name):
 
 
 CLASS_FILES = [b"", b"[" * 100_000, b'{"0": ' * 50_000, b'{"1": "a"}', b"[1, 2]", b"7", b"\xff\xfe{}", b'{"0": "../a"}',
-               b'{"0": {"a": 1}}', b'{"0": "a", "1": "a"}', b'{"0": 1e400}', b'{"0": ' + b"9" * 5000 + b"}",
+               b'{"0": {"a": 1}}', b'{"0": 1e400}', b'{"0": ' + b"9" * 5000 + b"}",
                b'{"0": "\\ud800"}', b"{}", b"\0"]  # fmt: skip
 
 
