@@ -1,4 +1,4 @@
-"""Standard output and error, which may be closed, full or gone: no reason to end the work that they tell of."""
+"""Standard output and error, which may be closed, full or gone: no reason to end the work."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What an .onnx file of others gives: logits or probabilities, told apart by its graph and by its numbers."""
+"""What an .onnx file of others gives: logits or probabilities, by its graph and by its numbers."""
 
 import json
 

@@ -1,4 +1,4 @@
-// models/adder_kernels.cu as C++: the threads of a block are threads, of which a barrier stands for __syncthreads.
+// models/adder_kernels.cu as C++: the threads of a block are threads, and a barrier is __syncthreads.
 
 #include <barrier>
 #include <cmath>

@@ -32,7 +32,7 @@ OPEN = (2**63 - 1, 0, 0, 0)  # instead, of a folder whose links to files may lea
 def images_below(folder: str, others: Counter, stamps: Stamps | None = None) -> Iterable[str]:
     """Image files below `folder` in sorted order, relative to it.
 
-    others: counts what is none, by its ending, and folders to tell of, as name + "/": left out, or named like images.
+    others: counts what is none, by its ending, and folders to be named, as name + "/": left out, or named like images.
 
     stamps: takes in each folder that is read.  Raises DataError for a folder that cannot be read.
     """
