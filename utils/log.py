@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import logging.handlers
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,6 +25,15 @@ class _Line(logging.Formatter):
 
 class _Console(logging.Handler):
     """To standard output, around progress bars; one that cannot be written to does not end the run."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or the first of record.shorter, which gets ever shorter, that a terminal has room for."""
+        text = super().format(record)
+        shorter = getattr(record, "shorter", ())
+        if not shorter or not sys.stdout.isatty():
+            return text
+        columns = shutil.get_terminal_size().columns
+        return next((line for line in (text, *shorter) if len(line) <= columns), shorter[-1])
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

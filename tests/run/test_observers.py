@@ -1,5 +1,15 @@
 """Who is given the figures of a run while it goes on."""
 
+import io
+import sys
+
+from utils.config import TrainConfig
+from utils.log import RunLog
+from utils.run.observers import Epoch, Lines
+from utils.training.state import Progress
+
+import pytest
+
 import train
 from tests.helpers.runs import results
 
@@ -35,3 +45,29 @@ def test_an_observer_changes_nothing(make_config):
     one = train.run(config)
     other = train.run(config, observers=[Recorder()])
     assert (one / "results.txt").read_bytes() == (other / "results.txt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown", "dropped"),
+    [
+        (300, ["precision", "waiting 2%", "* best (averaged weights)"], []),
+        (120, ["val loss", "EMA accuracy", "* best (averaged weights)"], ["precision", "waiting"]),
+        (40, ["epoch 3/9", "accuracy 0.9000", "* best (averaged weights)"], ["lr", "F1", "images/s"]),
+    ],
+)
+def test_the_line_of_an_epoch_fits_the_terminal(columns, shown, dropped, monkeypatch, tmp_path):
+    row = dict.fromkeys(("train_loss", "val_loss", "precision", "recall", "f1"), 0.5)
+    row |= {"epoch": 3, "accuracy": 0.9, "ema_accuracy": 0.91, "lr": 1e-3, "images_per_second": 1.0}
+    epoch = Epoch([{**row, "data_wait": 0.02, "seconds": 1.0}], None, ["a", "b"], Progress(), "averaged", 9)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with RunLog() as run_log:
+        run_log.write_to(tmp_path)
+        Lines(TrainConfig.plain(), workers=0).on_epoch(epoch)
+    line = terminal.getvalue().strip()
+    assert all(text in line for text in shown)
+    assert not any(text in line for text in dropped)
+    assert len(line) <= columns or columns == 40
+    assert "waiting 2%" in (tmp_path / "train.log").read_text()

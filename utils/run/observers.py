@@ -26,8 +26,12 @@ class Epoch:
     metrics: Metrics  # of the raw weights, class by class
     classes: list[str]
     progress: Progress  # of the training, over all ranks
-    is_best: bool
+    best_weights: str  # 'raw' or 'averaged': those of this epoch that are the best of the run so far; '' for none
     epochs: int  # that the run is to have
+
+    @property
+    def is_best(self) -> bool:
+        return bool(self.best_weights)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Lines:
     every = 0
     NAMES = {"train_loss": "train loss", "val_loss": "val loss", "f1": "F1", "ema_accuracy": "EMA accuracy"}
     COLUMNS = ("train_loss", "val_loss", "accuracy", "precision", "recall", "f1", "ema_accuracy")
+    LEAST = ("precision", "recall", "data_wait", "images_per_second", "lr", "f1", "seconds")  # dropped in this order
 
     def __init__(self, config: TrainConfig, workers: int) -> None:
         self.config, self.workers = config, workers
@@ -75,17 +80,28 @@ class Lines:
     def on_step(self, step: int, figures: dict[str, float]) -> None: ...
 
     def on_epoch(self, epoch: Epoch) -> None:
+        parts, shorter = self._parts(epoch), []
+        line = "  ".join(parts.values())
+        for name in self.LEAST:
+            del parts[name]
+            shorter.append("  ".join(parts.values()))
+        log.info(line, extra={"shorter": shorter})
+        self._hint(epoch.row["data_wait"])
+
+    def _parts(self, epoch: Epoch) -> dict[str, str]:
+        """Of the line, by what they are, in order."""
         row, progress = epoch.row, epoch.progress
-        parts = [f"epoch {row['epoch']}/{epoch.epochs}"]
-        parts += [f"{self.NAMES.get(name, name)} {row[name]:.4f}" for name in self.COLUMNS if name in row]
-        parts += [f"lr {row['lr']:.3g}", f"{row['images_per_second']:.0f} images/s"]
-        parts += [f"waiting {row['data_wait']:.0%}", f"{row['seconds']:.1f} s"]
+        parts = {"epoch": f"epoch {row['epoch']}/{epoch.epochs}"}
+        parts |= {name: f"{self.NAMES.get(name, name)} {row[name]:.4f}" for name in self.COLUMNS if name in row}
+        parts |= {"lr": f"lr {row['lr']:.3g}", "images_per_second": f"{row['images_per_second']:.0f} images/s"}
+        parts |= {"data_wait": f"waiting {row['data_wait']:.0%}", "seconds": f"{row['seconds']:.1f} s"}
         if progress.non_finite:
-            parts.append(f"{progress.non_finite} steps skipped")
+            parts["non_finite"] = f"{progress.non_finite} steps skipped"
         if progress.bad:
-            parts.append(f"{len(progress.bad)} unreadable")
-        log.info("  ".join(parts) + ("  * best" if epoch.is_best else ""))
-        self._hint(row["data_wait"])
+            parts["bad"] = f"{len(progress.bad)} unreadable"
+        if epoch.best_weights:
+            parts["best"] = f"* best ({epoch.best_weights} weights)" if "ema_accuracy" in row else "* best"
+        return parts
 
     def _hint(self, waited: float) -> None:
         """Once a run, and not after its first epoch, in which the loading processes start."""

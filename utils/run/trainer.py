@@ -19,6 +19,7 @@ from ..training.engine import StepHooks, train_one_epoch
 from ..training.fixed_shape import for_evaluation
 from ..training.schedulers import lay_anew, learning_rate
 from ..training.state import Progress, summed
+from ..weights.best import KINDS
 from .begin import Parts
 from .folder import RunFolder
 from .networks import Networks
@@ -133,7 +134,12 @@ class Trainer(StepHooks):
         if is_best:
             self.saver.best(checkpoint, winner.evaluation, winner.metrics)
         epoch = Epoch(
-            run_state.history, scored[0].metrics, list(self.parts.splits.classes), progress, is_best, self.config.epochs
+            run_state.history,
+            scored[0].metrics,
+            list(self.parts.splits.classes),
+            progress,
+            KINDS[winner.weights] if is_best else "",
+            self.config.epochs,
         )
         for observer in self.observers:
             observer.on_epoch(epoch)

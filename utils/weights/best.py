@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MODES = ("max", "min")
-KINDS = ("net", "net_ema")  # keys of raw and averaged weights in a checkpoint
+KINDS = {"net": "raw", "net_ema": "averaged"}  # keys of weights in a checkpoint -> in words
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Best:
         if not all(map(_is_figure, (best.value, best.val_loss))) or type(best.epoch) is not int or best.epoch < 1:
             raise ValueError("expected numbers")
         if best.weights not in KINDS or mode not in MODES:
-            raise ValueError(f"expected weights among {KINDS} and mode among {MODES}")
+            raise ValueError(f"expected weights among {tuple(KINDS)} and mode among {MODES}")
         return best
 
 
