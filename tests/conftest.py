@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by
 
 from utils.config import TrainConfig, load_train_config
 from utils.config.schema import plain_values
+from utils.report import pictures as report_pictures
 
 import pytest
 
@@ -42,6 +43,23 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cuda", help="of tests/gpu; cpu rehearses what a CPU can run of them")
+
+
+@pytest.fixture
+def pictures():
+    """Used by a test that looks at the pictures of its runs: they draw some."""
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request):
+    """Runs in this process draw none, which would take half the time of such short ones, but where `pictures` is used.
+
+    Functions of utils/report that a test imports draw.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "pictures" not in request.fixturenames:
+            patch.setattr(report_pictures, "draw_run", lambda *arguments: [])
+        yield
 
 
 @pytest.fixture
