@@ -1,4 +1,4 @@
-"""Fixtures of the tests that disturb runs."""
+"""Fixtures of the tests of whole runs."""
 
 import pytest
 
