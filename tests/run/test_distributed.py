@@ -67,7 +67,8 @@ def test_two_processes_train_write_once_and_agree_with_their_checkpoint(make_con
 
 def test_two_processes_stop_together_and_resume_to_the_same_end(make_runs, make_config, tmp_path):
     changes = dict(epochs=5, num_workers=1)
-    runs, config = make_runs(ranks=2, save_steps=0, **changes), make_config(**changes)
+    runs = make_runs(ranks=2, save_steps=0, **changes)
+    config = make_config(**changes)
     part = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
     line = [*LAUNCH, str(ROOT / "train_multi_gpu.py"), "--config", str(tmp_path / "config.py")]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
