@@ -1,20 +1,25 @@
 """Fixtures that several modules share: small folders of images."""
 
 import os
+from contextlib import nullcontext
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads would wait in circles
 
 from utils.config import TrainConfig, load_train_config
 from utils.config.schema import plain_values
+from utils.report import pictures as report_pictures
 
 import pytest
 
+from tests.helpers.commands import Runner, run_alone
 from tests.helpers.image_files import noisy_image
 
 TOGETHER = (  # files whose tests share something that takes a while to make: one process runs all of them
     "tests/benchmarks/test_gpu_benchmark.py",
+    "tests/export/test_export.py",
     "tests/gpu/test_adders.py",
     "tests/gpu/test_processes.py",
+    "tests/test_docs.py",
 )
 COUNTING = ("tests/models/test_catalogue.py", "tests/costs/test_params.py", "tests/test_docs_pages.py")  # all networks
 BY_NETWORK = ("tests/gpu/test_families.py", "tests/gpu/test_overflow.py")  # files of which it runs all of a network
@@ -42,6 +47,33 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cuda", help="of tests/gpu; cpu rehearses what a CPU can run of them")
+
+
+@pytest.fixture
+def pictures():
+    """Used by a test that looks at the pictures of its runs: they draw some."""
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request):
+    """Runs in this process draw none, which would take half the time of such short ones, but where `pictures` is used.
+
+    Functions of utils/report that a test imports draw.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "pictures" not in request.fixturenames:
+            patch.setattr(report_pictures, "draw_run", lambda *arguments: [])
+        yield
+
+
+@pytest.fixture(scope="session")
+def python():
+    """python(folder, words) runs `python *words` there, soon, as torch is loaded; it returns what subprocess.run does.
+
+    For what depends on how a process starts or ends, start one.
+    """
+    with Runner() if hasattr(os, "fork") else nullcontext(run_alone) as run:
+        yield run
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from tests.helpers import ROOT
-from tests.helpers.commands import Runner
 from tests.helpers.pages import GUIDES, INSTALL, PAGES, READMES, TESTS, TEXTS, blocks
 
 
@@ -41,7 +40,7 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
     "python -m pytest -n 2 -m huge": "runs tests; a part of those before",
-    "python -m pytest -n 0 -s -m long tests/run tests/test_docs.py": "runs tests; a quarter of an hour",
+    "python -m pytest -n 0 -s -m long tests/run tests/benchmarks tests/test_docs.py": "runs tests; 20 minutes",
     "python -m pytest tests/models/test_models.py tests/models/test_registry.py -k squeezenet": "runs tests; .ci/run",
     "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_train_write_once_and_agree_with_their_checkpoint"
@@ -56,12 +55,12 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
 }
 SLOW = (  # what takes many seconds
-    "python -m models",
     "python predict.py --set load_from=digits.onnx",
     "python tools/export.py",
-    "python tools/params.py --all",
 )
-ALIKE = (  # of several that differ little all but one
+LONG = (  # of several that differ little all but one; what other tests run in their process, over all networks
+    "python -m models",
+    "python tools/params.py --all",
     "python tools/create_data.py --demo",
     "python train.py --config",
     "python train.py --resume logs/resnet_18/exp1 --set",
@@ -90,19 +89,18 @@ def shortened(command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def succeed():
+def succeed(python):
     """succeed(folder, command) runs a command of the documentation in a copy of the project."""
     if not hasattr(os, "fork"):
         pytest.skip("no fork here")
-    with Runner() as run:
 
-        def call(folder: Path, command: str) -> None:
-            words = shlex.split(command)
-            assert words[0] == "python", command
-            status, output = run(folder, words[1:])
-            assert status == 0, f"{command}\n{output}"
+    def call(folder: Path, command: str) -> None:
+        words = shlex.split(command)
+        assert words[0] == "python", command
+        done = python(folder, words[1:])
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
-        yield call
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +155,7 @@ def workspace(prepared, tmp_path):
 
 
 def marks_of(command: str) -> list[pytest.MarkDecorator]:
-    kinds = ((pytest.mark.slow, SLOW), (pytest.mark.long, ALIKE))
+    kinds = ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG))
     return [mark for mark, beginnings in kinds if command.startswith(beginnings)]
 
 

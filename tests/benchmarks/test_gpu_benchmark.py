@@ -34,6 +34,7 @@ def dry_run(tmp_path_factory):
     return done.stdout, [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.long
 def test_the_dry_run_prints_every_table_with_full_rows(dry_run):
     text, _ = dry_run
     assert text.startswith(f"CPU, torch {torch.__version__}")
@@ -47,6 +48,7 @@ def test_the_dry_run_prints_every_table_with_full_rows(dry_run):
     assert "failed" not in text
 
 
+@pytest.mark.long
 def test_the_dry_run_writes_every_row_to_its_file(dry_run):
     _, records = dry_run
     assert [record["part"] for record in records] == [*["steps"] * 2, "epoch", *["loader"] * 3, "addernet", "host"]

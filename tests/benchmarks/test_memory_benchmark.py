@@ -9,8 +9,8 @@ from benchmarks import memory
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports shares of pages")
 def test_two_workers_over_a_small_data_set_do_not_grow(capsys):
-    assert memory.main(["--images", "20000", "--workers", "2", "--epochs", "3", "--batch-size", "512"]) == 0
-    assert "20,000 images, 2 workers" in capsys.readouterr().out
+    assert memory.main(["--images", "10000", "--workers", "2", "--epochs", "2", "--batch-size", "512"]) == 0
+    assert "10,000 images, 2 workers" in capsys.readouterr().out
 
 
 def test_growth_beyond_what_is_allowed_is_reported(monkeypatch, capsys):

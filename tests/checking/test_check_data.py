@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 from utils.data.demo import make_digits
@@ -245,8 +244,8 @@ def test_a_fifo_is_not_opened(photos, check):
     assert (status, len(files)) == (0, 24)
 
 
-def test_it_runs_from_anywhere(photos, tmp_path):
-    command = [sys.executable, str(TOOL), "photos"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+def test_it_runs_from_anywhere(python, photos, tmp_path):
+    done = python(tmp_path, [str(TOOL), "photos"])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ok: nothing found that would spoil a training"
     assert (tmp_path / "photos_check" / "report.html").is_file()

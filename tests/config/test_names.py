@@ -1,9 +1,5 @@
 """Tables of names: a policy, an optimizer, a schedule, a warm-up or a loss is added in one place."""
 
-import os
-import subprocess
-import sys
-
 from utils.config.keys import TrainConfig
 from utils.config.rules import RULES
 
@@ -44,9 +40,8 @@ print(learning_rate(config, 0, 10) == config.init_lr, learning_rate(config, 999,
 """
 
 
-def test_an_entry_is_all_that_each_of_them_needs():
-    line = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+def test_an_entry_is_all_that_each_of_them_needs(python, tmp_path):
+    done = python(tmp_path, ["-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{PROGRAM}"])
     assert done.stdout.splitlines() == ["Adagrad 0.25 0", "True True"], done.stderr
 
 

@@ -1,8 +1,6 @@
 """tools/params.py: one network, a family, all; by layer; files, and what is wrong with the words."""
 
 import json
-import subprocess
-import sys
 
 from utils import tables
 
@@ -18,9 +16,8 @@ from tools.params import main
 RESNET = ("--model-prefix", "resnet", "--model-suffix", "18")
 
 
-def test_one_network_from_another_folder(tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "params.py"), *RESNET]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+def test_one_network_from_another_folder(python, tmp_path):
+    done = python(tmp_path, [str(ROOT / "tools" / "params.py"), *RESNET])
     assert (done.returncode, done.stderr) == (0, "")
     headers, row = done.stdout.splitlines()
     assert headers.split()[:4] == ["network", "size", "parameters", "trainable"]

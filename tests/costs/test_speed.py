@@ -1,8 +1,5 @@
 """tools/fps.py and tools/throughput.py: what is timed and under which setting, tables, failures, going on."""
 
-import subprocess
-import sys
-
 from utils import tables
 from utils.costs import speed
 from utils.costs import survey as speed_survey
@@ -113,9 +110,8 @@ def test_words_reach_the_measurement(monkeypatch, tmp_path):
     assert seen == [((32, 32), 1, default)]
 
 
-def test_one_network_from_another_folder(tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "fps.py"), *ONE, "--threads", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+def test_one_network_from_another_folder(python, tmp_path):
+    done = python(tmp_path, [str(ROOT / "tools" / "fps.py"), *ONE, "--threads", "1"])
     assert (done.returncode, done.stderr) == (0, "")
     headers, row, _, *notes = done.stdout.splitlines()
     assert headers.split()[:6] == ["network", "size", "batch", "median", "ms", "p95"]

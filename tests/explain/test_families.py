@@ -18,7 +18,7 @@ SLIM = {"vit": dict(depth=3), "swint": dict(depths=(1, 1, 2, 1)), "convnext": di
 SLIM |= {"resnext": dict(depths=(1, 1, 1, 1)), "resmlp-mixer": dict(depth=4)}
 SLIM |= {"addernet": dict(depths=(1, 1, 1, 1))}
 RATES = {"vgg": 1e-4, "squeezenet": 3e-4, "vit": 3e-4, "swint": 3e-4}
-QUICK = {"regnetx", "squeezenet"}
+QUICK = {"squeezenet"}
 SIZE, PATCH = (64, 96), 20  # not square, so that rows taken for columns are found out
 LEAST = {"grad_cam": 1.75, "grad_cam++": 1.35}  # shares of a map in the patch, over the patch's share of the area
 LARGER = {"mobilenetv2", "mobilenetv3", "mnasnet", "efficientnetv1", "efficientnetv2", "shufflenetv2", "xception"}

@@ -1,8 +1,5 @@
 """tools/grad_cam.py: a checkpoint and images in, drawings out, and what is said where something is wrong."""
 
-import subprocess
-import sys
-
 from utils.explain.drawing import headline, overlay, relief
 from utils.explain.maps import METHODS, Explanation
 from utils.weights.checkpoint import save_checkpoint
@@ -119,9 +116,8 @@ def test_no_readable_image_and_no_image_at_all(weights, photos, capsys):
     assert "IMAGE: no image at" in capsys.readouterr().err
 
 
-def test_runs_from_another_folder(weights, photos, tmp_path):
-    command = [sys.executable, str(TOOL), "--weights", weights.name, "photos/b/1.png", "--method", "grad_cam++"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+def test_runs_from_another_folder(python, weights, photos, tmp_path):
+    done = python(tmp_path, [str(TOOL), "--weights", weights.name, "photos/b/1.png", "--method", "grad_cam++"])
     assert (done.returncode, done.stderr) == (0, "")
     assert size_of(tmp_path / "grad_cam" / "1.jpg")
 

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 from utils.config import PredictConfig, TrainConfig
 from utils.errors import WeightsError
@@ -83,15 +81,15 @@ def test_predictions_are_those_of_the_checkpoint(trained, tmp_path):
     assert len({row["class_1"] for row in found if not row["error"]} | {row["class_2"] for row in found}) >= 2
 
 
-def test_predicting_needs_onnxruntime_alone_and_says_so(trained, tmp_path, monkeypatch):
+def test_predicting_needs_onnxruntime_alone_and_says_so(python, trained, tmp_path, monkeypatch):
     images, _, target = trained
     config = f"load_from={str(target)!r}, predict_img_path={str(images / 'val')!r}, output={str(tmp_path / 'o.csv')!r}"
     code = (
-        "import sys, predict; from utils.config import PredictConfig; "
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import predict; from utils.config import PredictConfig; "
         f"predict.run(PredictConfig({config})); "
         "sys.exit(any(name in sys.modules for name in ('onnx', 'onnxscript')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0
+    assert python(tmp_path, ["-c", code]).returncode == 0
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="pip install onnxruntime"):
         predict.run(PredictConfig(load_from=str(target), predict_img_path=str(images / "val")))

@@ -6,7 +6,6 @@ Without CUDA and without `--device cpu` all are skipped, for one reason.
 import os
 
 from utils.distributed import pick_device
-from utils.report import pictures
 
 import pytest
 import torch
@@ -30,12 +29,6 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def device(pytestconfig):
     return pick_device(pytestconfig.getoption("device"))
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """They take half the time of such short runs."""
-    monkeypatch.setattr(pictures, "draw_run", lambda *arguments: [])
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""Commands of the documentation, run as a shell would, but forked from a process that has imported torch already.
+"""Commands, run as a shell would, but forked from a process that has imported torch already.
 
 To start Python and import torch takes most of the time of a short command. `python -m tests.helpers.commands` reads a
-command on each line, (folder, words behind `python`, file for the output) in JSON, and answers with its exit status.
+command on each line, (folder, words behind `python`, files for what it prints) in JSON, and answers with its status.
 It imports nothing of the project: each command does so from the folder that it runs in.
 """
 
@@ -18,7 +18,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 
 
 class Runner:
-    """`with Runner() as run`: run(folder, words) gives the exit status and the output of `python *words`."""
+    """`with Runner() as run`: run(folder, words) runs `python *words` in a folder, as subprocess.run would."""
 
     def __enter__(self):
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
@@ -26,15 +26,23 @@ class Runner:
         return self.run
 
     def run(self, folder, words):
-        output = Path(folder).parent / "output.txt"
-        self.server.stdin.write(json.dumps([str(folder), words, str(output)]) + "\n")
+        printed = [Path(folder).parent / name for name in ("stdout.txt", "stderr.txt")]
+        self.server.stdin.write(json.dumps([str(folder), words, *map(str, printed)]) + "\n")
         self.server.stdin.flush()
-        return int(self.server.stdout.readline()), output.read_text(encoding="utf-8", errors="replace")
+        status = int(self.server.stdout.readline())
+        texts = (path.read_text(encoding="utf-8", errors="replace") for path in printed)
+        return subprocess.CompletedProcess(words, status, *texts)
 
     def __exit__(self, *_):
         self.server.stdin.close()
         self.server.wait()
         self.server.stdout.close()
+
+
+def run_alone(folder, words):
+    """What a Runner does, in a process that is new, where there is no fork."""
+    line = [sys.executable, *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, encoding="utf-8", env=ENVIRONMENT)
 
 
 def serve():
@@ -45,22 +53,21 @@ def serve():
 
     assert all((matplotlib.figure, torch, torchvision, tqdm))
     for line in sys.stdin:
-        folder, words, output = json.loads(line)
+        folder, words, *printed = json.loads(line)
         child = os.fork()
         if not child:
             status = 1
             try:
-                status = in_child(folder, words, output)
+                status = in_child(folder, words, printed)
             finally:
                 os._exit(status)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def in_child(folder, words, output):
-    """Run `python *words` in this process; returns the exit status."""
-    descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
+def in_child(folder, words, printed):
+    """Run `python *words` in this process; returns the exit status. printed: files for both streams."""
+    for stream, path in enumerate(printed, 1):
+        os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(folder)
     try:

@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
-
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
-
-
-def launch(*arguments):
-    return outcome_of([*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments])
 
 
 def outcome_of(line, seconds=200):

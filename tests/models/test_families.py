@@ -21,7 +21,7 @@ from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 from tests.helpers.networks import SMALLEST
 from tests.helpers.runs import plain_config
 
-QUICK_TO_TRAIN = {"squeezenet", "regnetx"}
+QUICK_TO_TRAIN = {"squeezenet"}
 QUICK_TO_COMPILE = {"squeezenet"}
 QUICK_TO_EXPORT = {"resnet", "squeezenet", "shufflenetv2", "regnetx"}
 

@@ -1,8 +1,6 @@
 """tools/plot_run.py: a run's pictures again from its files, runs over each other, and folders that are no runs."""
 
 import shutil
-import subprocess
-import sys
 
 from utils import tables
 from utils.errors import DataError
@@ -39,14 +37,13 @@ def pictures(folder):
     return {path.name for path in folder.glob("*.jpg")}
 
 
-def test_all_six_are_those_that_the_run_drew_itself(tmp_path):
+def test_all_six_are_those_that_the_run_drew_itself(python, tmp_path):
     run = tmp_path / "exp0"
     run.mkdir()
     for path in (ROOT / "logs" / "resnet_18" / "exp0").iterdir():
         if path.suffix != ".jpg":
             shutil.copy(path, run)
-    command = [sys.executable, str(ROOT / "tools" / "plot_run.py"), "exp0"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    done = python(tmp_path, [str(ROOT / "tools" / "plot_run.py"), "exp0"])
     assert done.returncode == 0, done.stderr
     assert pictures(run) == set(PICTURES)
     assert all(name in done.stdout for name in PICTURES)

@@ -1,6 +1,7 @@
 """Several processes over gloo: the same figures as one, errors that name the way, nothing left running."""
 
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -17,26 +18,28 @@ import pytest
 
 import train
 from tests.helpers import ROOT
-from tests.helpers.processes import ENVIRONMENT, LAUNCH, alive, descendants, launch, outcome_of, ranks
+from tests.helpers.processes import ENVIRONMENT, LAUNCH, alive, descendants, outcome_of, ranks
 from tests.helpers.runs import assert_same_run, results, wait_for
+
+ONE_EPOCH = dict(epochs=1, warmup_epochs=0, use_ema=False)
 
 
 @pytest.fixture
 def checkpoint(make_config):
-    config = make_config(epochs=1, warmup_epochs=0, use_ema=False)
+    config = make_config(**ONE_EPOCH)
     return config, train.run(config) / "best.pth"
 
 
 @pytest.mark.parametrize("images", [5, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 21))])
-def test_validation_in_two_processes_equals_one(checkpoint, image_folder, tmp_path, images):
+def test_validation_in_two_processes_equals_one(checkpoint, make_runs, image_folder, images):
     """Also with fewer images than processes, where one rank has none."""
     config, path = checkpoint
     counts = {"ant": -(-images // 3), "bee": (images + 1) // 3, "cow": images // 3}
     root = image_folder({"train": {"ant": 2, "bee": 2, "cow": 2}, "val": counts}, name=f"val{images}")
     one = train.run(replace(config, only_val=True, load_from=str(path), img_path=str(root)))
     options = (f"img_path={root}", "only_val=True", f"load_from={path}")
-    outcome = launch("--config", str(tmp_path / "config.py"), *(x for option in options for x in ("--set", option)))
-    assert outcome.returncode == 0, outcome.stderr
+    job = make_runs(ranks=2, **ONE_EPOCH).begin(one.parents[1], options=options)
+    assert job.end() == [0, 0], job.said()
     two = one.parent / f"exp{int(one.name[3:]) + 1}"
     assert np.array_equal(run_tables.read_confusion(one)[1], run_tables.read_confusion(two)[1])
     assert run_tables.read_confusion(two)[1].sum() == images
@@ -62,12 +65,12 @@ def test_two_processes_train_write_once_and_agree_with_their_checkpoint(make_con
         assert results(folders[0])[-1][name] == results(validated)[0][name]
 
 
-def test_two_processes_stop_together_and_resume_to_the_same_end(make_config, tmp_path):
-    config = make_config(epochs=5, num_workers=1)
-    arguments = ["--config", str(tmp_path / "config.py")]
-    assert launch(*arguments).returncode == 0
-    whole, part = (tmp_path / "logs" / "shufflenetv2_0.5" / name for name in ("exp0", "exp1"))
-    line = [*LAUNCH, str(ROOT / "train_multi_gpu.py"), *arguments]
+def test_two_processes_stop_together_and_resume_to_the_same_end(make_runs, make_config, tmp_path):
+    changes = dict(epochs=5, num_workers=1)
+    runs = make_runs(ranks=2, save_steps=0, **changes)
+    config = make_config(**changes)
+    part = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
+    line = [*LAUNCH, str(ROOT / "train_multi_gpu.py"), "--config", str(tmp_path / "config.py")]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     wait_for(lambda: (part / "last.pth").exists() or process.poll() is not None)
     process.send_signal(signal.SIGTERM)  # which the launcher hands on
@@ -76,16 +79,19 @@ def test_two_processes_stop_together_and_resume_to_the_same_end(make_config, tmp
     assert load_checkpoint(part / "last.pth")["epoch"] < 5
     with pytest.raises(WeightsError, match="processes was 2, is 1"):
         train.run(replace(config, resume=True, load_from=str(part / "last.pth")))
-    assert launch("--resume", str(part)).returncode == 0
-    assert_same_run(whole, part)
+    assert runs.finish(tmp_path / "logs") == part
+    assert_same_run(runs.whole()[0], part)
 
 
-def test_without_a_launcher_the_error_gives_the_command():
-    line = [sys.executable, str(ROOT / "train_multi_gpu.py")]
-    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
-    outcome = subprocess.run(line, capture_output=True, text=True, timeout=100, env=environment)
-    assert outcome.returncode == 2
-    assert "torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py" in outcome.stderr
+def test_without_a_launcher_the_error_gives_the_command(monkeypatch, capsys):
+    script = str(ROOT / "train_multi_gpu.py")
+    monkeypatch.setattr(sys, "argv", [script])
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 2
+    assert "torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py" in capsys.readouterr().err
 
 
 def test_one_dying_process_ends_all(make_config, tmp_path):

@@ -1,7 +1,5 @@
 """Whole runs that freeze parts and train stages at rates of their own."""
 
-from pathlib import Path
-
 from utils.config import ConfigError
 from utils.run import networks as module
 from utils.run.networks import Networks
@@ -14,7 +12,6 @@ import torch
 from torch import nn
 
 import train
-from tests.helpers.processes import launch
 from tests.helpers.runs import assert_same_run
 from tests.helpers.steps import CPU
 from tests.helpers.stopping import resumed, stopped_after
@@ -42,11 +39,12 @@ def test_resume_on_both_sides_of_the_switch_equals_an_uninterrupted_run(make_con
     assert not any(name.startswith(("conv1.", "stage2.")) for name in late)
 
 
-def test_two_processes_freeze_and_thaw(make_config):
-    config = make_config(**{**FINE_TUNING, "epochs": 2})
-    ended = launch("--config", str(Path(config.log_root).parent / "config.py"))
-    assert ended.returncode == 0, ended.stderr
-    [folder] = Path(config.log_root).glob("*/exp*")
+def test_two_processes_freeze_and_thaw(make_runs, make_config, tmp_path):
+    changes = {**FINE_TUNING, "epochs": 2}
+    config = make_config(**changes)
+    job = make_runs(ranks=2, save_steps=0, **changes).begin(tmp_path / "logs")
+    assert job.end() == [0, 0], job.said()
+    [folder] = (tmp_path / "logs").glob("*/exp*")
     assert moved(config, load_checkpoint(folder / "previous.pth")["net"]) == {"fc.weight", "fc.bias"}
     parts = {name.partition(".")[0] for name in moved(config, load_checkpoint(folder / "last.pth")["net"])}
     assert parts == {"stage3", "stage4", "conv5", "fc"}

@@ -100,15 +100,16 @@ def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_pa
 
 
 def test_max_minutes_says_how_many_epochs_there_are(auto_config):
-    config = auto_config(epochs="auto", max_minutes=0.15)
+    config = auto_config(epochs="auto", max_minutes=0.08)
     folder = train.run(config)
     rows = results(folder)
     saved = load_train_config(folder / "train_config.py")
     assert 1 <= saved.epochs == len(rows)
-    if "laid anew" not in (folder / "train.log").read_text(encoding="utf-8"):  # the machine was as fast as in the trial
+    anew = "laid anew" in (folder / "train.log").read_text(encoding="utf-8")
+    if saved.epochs > 1 and not anew:  # the machine was as fast as in the trial
         assert float(rows[-1]["lr"]) < 0.1 * saved.init_lr  # the schedule has come to its end
     seconds = [float(row["seconds"]) for row in tables.read_csv(folder / "results.csv")]
-    assert sum(seconds[:-1]) < 60 * 0.15  # the last one may end later
+    assert sum(seconds[:-1]) < 60 * 0.08  # the last one may end later
     again = train.run(replace(saved, log_root=saved.log_root + "2"))
     assert len(results(again)) == len(rows)  # a repeat has no limit
     assert "max_minutes: without effect" in (again / "train.log").read_text(encoding="utf-8")

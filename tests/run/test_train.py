@@ -28,7 +28,7 @@ FILES = """train_config.py environment.json class_indices.json results.txt resul
     most_confused.csv"""
 
 
-def test_a_run_leaves_every_file_and_counts_up(make_config):
+def test_a_run_leaves_every_file_and_counts_up(make_config, pictures):
     config = make_config(epochs=2)
     first = train.run(config)
     second = train.run(config)
@@ -50,7 +50,7 @@ def test_a_run_leaves_every_file_and_counts_up(make_config):
     assert_same_run(first, second)  # the same config gives the same run
 
 
-def test_pictures_are_pictures(make_config):
+def test_pictures_are_pictures(make_config, pictures):
     folder = train.run(make_config(epochs=2))
     for picture in folder.glob("*.jpg"):
         with Image.open(picture) as image:
@@ -224,7 +224,7 @@ def test_each_way_to_train_runs(make_config, changes):
     assert all(np.isfinite(float(row["train_loss"])) for row in rows)
 
 
-def test_only_val_gives_the_figures_of_training(make_config):
+def test_only_val_gives_the_figures_of_training(make_config, pictures):
     """Of last.pth, for the raw and the averaged weights; best.pth holds those that scored alone."""
     config = make_config(epochs=2)
     folder = train.run(config)

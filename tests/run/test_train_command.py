@@ -20,19 +20,25 @@ from tests.helpers import ROOT
 from tests.helpers.runs import assert_same_run, wait_for
 
 
-def command(*arguments, **options):
-    line = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, **options)
+@pytest.fixture
+def command(monkeypatch):
+    """command(*words) gives the exit status of `python train.py *words`, which runs in this process."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["train.py", *words])
+        return train.main()
+
+    return call
 
 
-def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
+def test_mistakes_end_with_status_2_and_no_folder(command, make_config, tmp_path, capsys):
     make_config()
-    outcome = command("--config", str(tmp_path / "config.py"), "--set", "epoch=3", "--set", "model_suffix=0.6")
-    assert outcome.returncode == 2
-    assert "'epochs'" in outcome.stderr
-    assert "'0.5'" in outcome.stderr
-    assert outcome.stderr.count("error:") == 1
-    assert "Traceback" not in outcome.stderr
+    assert command("--config", str(tmp_path / "config.py"), "--set", "epoch=3", "--set", "model_suffix=0.6") == 2
+    printed = capsys.readouterr().err
+    assert "'epochs'" in printed
+    assert "'0.5'" in printed
+    assert printed.count("error:") == 1
+    assert "Traceback" not in printed
     assert not (tmp_path / "logs").exists()
 
 
@@ -44,7 +50,7 @@ def test_mistakes_end_with_status_2_and_no_folder(make_config, tmp_path):
         (signal.SIGINT, 130),
     ],
 )
-def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_path, signum, status):
+def test_a_signal_saves_and_the_run_resumes_to_the_same_end(command, make_config, tmp_path, signum, status):
     config = make_config(epochs=6, num_workers=2)
     line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]
     process = subprocess.Popen(
@@ -57,7 +63,7 @@ def test_a_signal_saves_and_the_run_resumes_to_the_same_end(make_config, tmp_pat
     assert process.returncode == status, output
     assert "Traceback" not in output
     assert load_checkpoint(folder / "last.pth")["epoch"] < 6
-    assert command("--resume", str(folder)).returncode == 0
+    assert command("--resume", str(folder)) == 0
     assert_same_run(train.run(config), folder)
 
 
@@ -86,7 +92,7 @@ def test_a_run_that_is_stopped_before_it_has_saved_leaves_no_folder(make_config,
     assert list((tmp_path / "logs" / "shufflenetv2_0.5").iterdir()) == []
 
 
-def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, monkeypatch):
+def test_from_another_folder_with_every_command_recorded(command, make_config, tmp_path, monkeypatch):
     make_config(epochs=1, warmup_epochs=0)
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for folder in (project, elsewhere):
@@ -96,20 +102,27 @@ def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, 
     monkeypatch.chdir(elsewhere)
     run = str(tmp_path / "logs" / "shufflenetv2_0.5" / "exp0")
     commands = [["train.py", "--set", "seed=3"], *(["train.py", "--resume", run, "--set", f"epochs={n}"] for n in "23")]
-    for words in commands:
-        monkeypatch.setattr(sys, "argv", words)
-        assert train.main() == 0
+    for _, *words in commands:
+        assert command(*words) == 0
     log = Path(run, "train.log").read_text()
     assert f"config: {shipped}" in log
     assert all(f"command: {' '.join(words)}\n" in log for words in commands)
     environment = json.loads(Path(run, "environment.json").read_text())
     assert [environment["command"], *environment["resumed_by"]] == commands
     (elsewhere / "train_config.py").write_text("seed = -1\n")
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    assert train.main() == 2  # the one here comes first
+    assert command() == 2  # the one here comes first
 
 
-def test_help_names_every_key():
-    outcome = command("--help")
-    assert outcome.returncode == 0
-    assert all(field.name in outcome.stdout for field in fields(TrainConfig))
+def test_help_names_every_key(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command("--help")
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(field.name in printed for field in fields(TrainConfig))
+
+
+def test_a_start_does_not_import_what_few_runs_need(python, tmp_path):
+    """scikit-learn takes as long to import as an epoch of a small data set, and fits heads alone."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import train; sys.exit('sklearn' in sys.modules)"
+    done = python(tmp_path, ["-c", code])
+    assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 from utils.data.images import read_image
@@ -262,11 +261,11 @@ def test_the_digits_are_made_where_they_are_wanted(tmp_path, monkeypatch, capsys
     assert files(tmp_path / "other") == files(tmp_path / "data" / "digits")
 
 
-def test_it_runs_from_anywhere(photos, tmp_path):
+def test_it_runs_from_anywhere(python, photos, tmp_path):
     photos({"cat": numbered(5)})
-    command = [sys.executable, str(TOOL), "photos", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = python(tmp_path, [str(TOOL), "photos", "out"])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("wrote out\n")
     assert "copying" not in done.stdout
-    help_text = subprocess.run([*command[:2], "--help"], capture_output=True, text=True, check=True).stdout
+    help_text = python(tmp_path, [str(TOOL), "--help"]).stdout
     assert "JPEG at quality 95" in re.sub(r"\s+", " ", help_text)

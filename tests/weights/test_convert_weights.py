@@ -1,8 +1,5 @@
 """tools/convert_weights.py: there and back again, what it refuses, and that it writes nothing it has not verified."""
 
-import subprocess
-import sys
-
 from utils.errors import WeightsError
 from utils.weights.checkpoint import save_checkpoint
 from utils.weights.load import load_weights, read_state_dict
@@ -236,8 +233,8 @@ def test_half_a_name_and_other_layouts_are_refused(capsys):
     assert "error: " in capsys.readouterr().err
 
 
-def test_the_script_runs_from_elsewhere(weights, tmp_path):
-    command = [sys.executable, TOOL, weights().name, "out.pth", "--to", "torchvision", "--img-size", "32", "32"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+def test_the_script_runs_from_elsewhere(python, weights, tmp_path):
+    words = [str(TOOL), weights().name, "out.pth", "--to", "torchvision", "--img-size", "32", "32"]
+    done = python(tmp_path, words)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out.pth").is_file()

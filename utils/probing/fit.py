@@ -1,20 +1,21 @@
-"""Linear classifiers on features: logistic regression by scikit-learn over a path of strengths, and neighbours."""
+"""Linear classifiers on features: logistic regression by scikit-learn over a path of strengths, and neighbours.
+
+scikit-learn takes a second to import, which every command would spend: only what fits a classifier does so.
+"""
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import confusion_matrix, log_loss
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # scikit-learn's own
 
 from ..errors import WeightsError
 from ..training.metrics import Metrics, metrics_from
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-4, 1, 11))  # inverse of the L2 penalty, of features of variance 1
 ITERATIONS = 1000
@@ -51,6 +52,10 @@ def fit_path(data: Labelled, num_classes: int, strengths: Sequence[float] = STRE
 
     Features are brought to mean 0 and variance 1 first, and both are part of the weights that are returned.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(data.x.astype(np.float64))
     scaled = scaler.transform(data.x.astype(np.float64))
     model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
@@ -67,7 +72,7 @@ def fit_path(data: Labelled, num_classes: int, strengths: Sequence[float] = STRE
     return found
 
 
-def _of_every_class(model: LogisticRegression, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _of_every_class(model: "LogisticRegression", num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """(K, D) coefficients and (K,) intercepts; scikit-learn has one row for two classes, and none for absent ones."""
     rows, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
@@ -94,6 +99,8 @@ class Score:
 
 def score(logits: np.ndarray, y: np.ndarray) -> Score:
     """Of (N, K) logits and (N,) classes."""
+    from sklearn.metrics import confusion_matrix, log_loss
+
     classes = range(logits.shape[1])
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
@@ -125,6 +132,8 @@ def most_folds(y: np.ndarray) -> int:
 
 def best_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> tuple[float, Score]:
     """(strength, score) over all images, each by the classifier of the other folds, of the best strength."""
+    from sklearn.model_selection import StratifiedKFold
+
     logits = np.zeros((len(STRENGTHS), len(data.y), num_classes))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
@@ -140,5 +149,7 @@ def best_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> tu
 
 def neighbours(data: Labelled, val: Labelled) -> float:
     """Accuracy on `val` by the nearest images, in angle, weighed by their nearness."""
+    from sklearn.neighbors import KNeighborsClassifier
+
     model = KNeighborsClassifier(min(NEIGHBOURS, len(data.y)), metric="cosine", weights="distance")
     return float(model.fit(data.x, data.y).score(val.x, val.y))

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -105,9 +105,10 @@ class Runs:
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self.ranks, "LOCAL_WORLD_SIZE": self.ranks}
         return {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in names.items()}}
 
-    def begin(self, log_root: Path, **options) -> Job:
-        """A new run below `log_root`."""
-        return self.start("--config", str(self.config), "--set", f"log_root={log_root}", **options)
+    def begin(self, log_root: Path, *, options: Sequence[str] = (), **others) -> Job:
+        """A new run below `log_root`.  options: key=value."""
+        pairs = [word for option in (f"log_root={log_root}", *options) for word in ("--set", option)]
+        return self.start("--config", str(self.config), *pairs, **others)
 
     def whole(self) -> tuple[Path, float]:
         """The folder of a run that nothing disturbs, and the seconds from its making to the end; run once a session."""

@@ -1,16 +1,8 @@
-"""Fixtures of the tests that disturb runs."""
-
-from utils.report import pictures
+"""Fixtures of the tests of whole runs."""
 
 import pytest
 
 from tests.run.faults.processes import Runs
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """They take half of the time of such short runs; processes.command_line leaves them out too."""
-    monkeypatch.setattr(pictures, "draw_run", lambda *arguments: [])
 
 
 @pytest.fixture
