@@ -21,6 +21,7 @@ from utils.run.begin import assemble, report_stages, weights_to_start_from
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, check_place, open_run_folder
+from utils.run.kept import delete_states
 from utils.run.lock import held
 from utils.run.observers import Observer
 from utils.run.plan import planned
@@ -113,7 +114,9 @@ def train(
         report_start(config, parts.state.model, device, run_state, folder)
         report_stages(parts)
         Trainer(parts, run_state, folder, limit, observers).loop()
-    elastic.forget(config)
+        elastic.forget(config)
+        if config.keep == "best":
+            delete_states(folder, run_state.best)
     report_end(run_state, folder)
     return folder.path
 

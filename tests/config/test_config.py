@@ -101,6 +101,7 @@ PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     smoothing=0.0,
     clip_grad=False,
     save_steps=0,
+    keep="all",
     world_size="auto",
     gpu_ids="auto",
     dist_backend="auto",

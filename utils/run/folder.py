@@ -100,6 +100,14 @@ class RunFolder:
         with atomic_file(self.path / name) as file:
             file.write(content)
 
+    def delete(self, names: Sequence[str]) -> int:
+        """Files of the folder, as far as they are there; how many bytes that has freed. Raises OSError."""
+        found = [path for name in names if (path := self.path / name).exists()]
+        freed = sum(path.stat().st_size for path in found)
+        for path in found:
+            path.unlink()
+        return freed
+
     def record(self, history: list[dict[str, Any]], metrics: Metrics, classes: Sequence[str]) -> None:
         """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
         if not self.writes:

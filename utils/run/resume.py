@@ -23,6 +23,7 @@ from ..weights.best import Best
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
+from .kept import states_deleted
 from .state import RunState
 from .time_limit import TimeLimit
 
@@ -65,7 +66,7 @@ def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
             except WeightsError as error:
                 problems.append(str(error))
     if not good:
-        raise WeightsError("; ".join(problems))
+        raise WeightsError(states_deleted(wanted.parent) or "; ".join(problems))
     path, checkpoint = max(good, key=lambda item: item[1]["step"])
     return path, checkpoint, problems[0]
 
