@@ -13,7 +13,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.cli import add_config_options, config_file, read_options, run_command
-from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
+from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, run_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
 from utils.run import elastic
@@ -156,7 +156,7 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
     path, checkpoint, _ = find_checkpoint(last)
     source = str(last if last.exists() else path)
-    return train_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
+    return run_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
 
 
 def check_launch(*, several: bool) -> None:

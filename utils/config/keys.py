@@ -177,7 +177,7 @@ class TrainConfig:
     lr_gamma: float | Literal["auto"] = key(
         "auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr"
     )
-    steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
+    steps: tuple = auto_key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
     warmup_epochs: float = auto_key(5, number(0), "counted within epochs, in parts of one too; 0 means none")
     warmup_type: str = key("linear", choice(*WARMUPS), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
