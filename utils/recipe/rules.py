@@ -183,6 +183,8 @@ def head_init(f: Facts, c: TrainConfig) -> Found:
     """LP-FT: https://arxiv.org/abs/2202.10054."""
     if not f.expected or f.knows_classes:
         return "default", "the weights bring one" if f.knows_classes else "nothing is pretrained"
+    if f.unsettled:
+        return "default", f.unsettled
     if not f.linear_head or f.images >= MANY:
         return "default", "no linear layer" if not f.linear_head else f"{f.images:,} pictures teach it soon enough"
     return "probe", "its errors, if it began at random, would spoil what is pretrained"
@@ -198,6 +200,8 @@ def freeze_bn(f: Facts, c: TrainConfig) -> Found:
         return False, "the network has none" if f.norm != "batch" else "nothing is pretrained"
     if f.images >= MANY:
         return False, f"{f.images:,} pictures make averages of their own"
+    if f.unsettled:
+        return False, f.unsettled
     return True, f"averages over {c.batch_size} pictures are worse than those of the weights"
 
 
@@ -215,6 +219,8 @@ def head_lr_mult(f: Facts, c: TrainConfig) -> Found:
 def freeze_epochs(f: Facts, c: TrainConfig) -> Found:
     if f.expected and (c.head_init == "probe" or f.knows_classes):
         return 0, "the head is fitted already"
+    if f.unsettled:
+        return 0, f"{f.unsettled}, as a frozen body would"
     if f.expected and c.epochs > 1 and not c.freeze:
         return 1, "the new head first: its errors would spoil what is pretrained"
     return 0, "the body is frozen already" if c.freeze else "nothing is pretrained, or the run is short"
