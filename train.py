@@ -145,7 +145,10 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     """The config that the command line asks for. Raises ConfigError or WeightsError."""
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
-        return load_train_config(arguments.config, overrides)
+        config = load_train_config(arguments.config, overrides)
+        if arguments.force and not config.resume:
+            print("--force: without effect, as it goes with --resume, and this run begins", file=sys.stderr)
+        return config
     if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
         raise ConfigError("--set", clashes)
     if arguments.config != config_file(CONFIG):

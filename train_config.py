@@ -7,7 +7,7 @@
 # Run
 config_path = ''  # another config file to read instead of this one
 log_root = './logs'  # runs go to log_root/<prefix>_<suffix>/<exp_name>N
-exp_name = 'exp'  # N counts up and is never reused
+exp_name = 'exp'  # N counts up and is never reused; _N behind a digit
 only_val = False  # evaluate load_from on val, write tables and plots, do not train
 seed = 0  # with it a run repeats, whatever the number of workers
 

@@ -95,8 +95,5 @@ def test_the_shipped_config_takes_one_epoch_and_so_does_the_run_that_it_began(da
     places = {"img_path": str(data), "log_root": str(tmp_path / "logs")}
     first = train.run(load_train_config(ROOT / "train_config.py", {**small, **places, "epochs": 1}))
     assert "warmup_epochs               0.1  a tenth of the run" in (first / "train.log").read_text(encoding="utf-8")
-    saved = str(first / "train_config.py")
-    words = ["--config", saved, "--set", "epochs=11"], ["--config", saved.replace("exp0", "exp1"), "--set", "epochs=1"]
-    assert len(words) == 2
     monkeypatch.setattr(sys, "argv", ["train.py", "--resume", str(first), "--set", "epochs=2"])
     assert train.main() == 0

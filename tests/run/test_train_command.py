@@ -109,6 +109,18 @@ def test_from_another_folder_with_every_command_recorded(make_config, tmp_path, 
     assert train.main() == 2  # the one here comes first
 
 
+def test_force_without_a_resume_is_said_to_be_without_effect(make_config, tmp_path, monkeypatch, capsys):
+    make_config()
+    monkeypatch.setattr(train, "run", lambda config, **options: None)
+    words = ["train.py", "--config", str(tmp_path / "config.py"), "--force"]
+    (tmp_path / "last.pth").write_bytes(b"")
+    resume = ["--set", "resume=True", "--set", f"load_from={tmp_path / 'last.pth'}"]
+    for more, said in (([], "--force: without effect"), (resume, "")):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        assert train.main() == 0
+        assert capsys.readouterr().err.startswith(said)
+
+
 def test_help_names_every_key():
     outcome = command("--help")
     assert outcome.returncode == 0

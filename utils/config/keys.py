@@ -52,7 +52,7 @@ class TrainConfig:
 
     config_path: str = key("", path(), "another config file to read instead of this one", group="Run")
     log_root: str = key("./logs", path(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
-    exp_name: str = key("exp", text(), "N counts up and is never reused")
+    exp_name: str = key("exp", text(), "N counts up and is never reused; _N behind a digit")
     only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
 
