@@ -80,7 +80,11 @@ def run(request: Request) -> list[Path]:
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
-    print(one_line(f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"))
+    print(
+        one_line(
+            f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"
+        )
+    )
     return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
 
 

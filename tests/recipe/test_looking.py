@@ -99,9 +99,7 @@ def test_networks_without_batchnorm_say_nothing():
     assert normalisation_of(create_model("squeezenet", "1.1", 5).eval(), smooth(4, 0)) is None
 
 
-@pytest.mark.parametrize(
-    ("counts", "fewest"), [((), None), ((0, 0), None), ((0, 23, 400), 23), ((5000, 5000), 5000)]
-)
+@pytest.mark.parametrize(("counts", "fewest"), [((), None), ((0, 0), None), ((0, 23, 400), 23), ((5000, 5000), 5000)])
 def test_the_fewest_batches_that_a_batchnorm_has_seen(counts, fewest):
     state = {f"layer{number}.bn.num_batches_tracked": torch.tensor(count) for number, count in enumerate(counts)}
     assert batches_of({**state, "fc.weight": torch.zeros(2, 3)}) == fewest

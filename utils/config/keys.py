@@ -194,9 +194,7 @@ class TrainConfig:
         "auto", choice("auto", "none"), "auto records steps as CUDA graphs where one process trains on one GPU"
     )
     save_steps: int = key(0, integer(0), "also write last.pth every so many optimizer steps")
-    keep: str = key(
-        "all", choice("all", "best"), "best deletes last.pth and previous.pth once the run has ended well"
-    )
+    keep: str = key("all", choice("all", "best"), "best deletes last.pth and previous.pth once the run has ended well")
     world_size: int | Literal["auto"] = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
     gpu_ids: tuple | Literal["auto"] = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")
     dist_backend: str = key("auto", choice("auto", "nccl", "gloo"), "auto is nccl on CUDA, gloo elsewhere")
