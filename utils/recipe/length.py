@@ -1,11 +1,16 @@
 """How long a run is, and what goes by that alone."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..config.keys import TrainConfig
-from .facts import Facts
 from .registry import Found, clamped, rounded, rule
+
+if TYPE_CHECKING:
+    from .facts import Facts
 
 STEPS = 24  # of an epoch, about
 WARMUP = 0.1  # share of the run
