@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,7 +14,7 @@ from utils.cli import add_config_options, read_options, run_command
 from utils.config import PredictConfig, load_predict_config, parse_overrides
 from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
-from utils.data.listing import find_images
+from utils.data.listing import find_images, notes_of_folders
 from utils.errors import DataError
 from utils.files import writing
 from utils.prediction.accuracy import accuracy_in_words
@@ -33,7 +34,8 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
     """
     weights = weights_of(config)
     folder = output_folder(config, weights)
-    paths = find_images(config.predict_img_path)
+    others: Counter[str] = Counter()
+    paths = find_images(config.predict_img_path, others=others)
     device = distributed.pick_device(config.device)
     distributed.use(device)
     compute_with(config.num_threads)
@@ -43,6 +45,8 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
     if not config.load_from:
         print(one_line(f"load_from is not set: {weights} is of the newest run, {classifier.run}"))
     print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
+    for note in notes_of_folders(others):
+        print(one_line(f"{config.predict_img_path}: {note}"))
     for sentence in overruled(config, classifier.decided, str(weights), explicit):
         print(one_line(f"warning: {sentence}"), file=sys.stderr)
     batches = range(0, len(paths), config.batch_size)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.cli import add_config_options, config_file, read_options, run_command
-from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, train_config_from
+from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, run_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
 from utils.run import elastic
@@ -21,6 +21,7 @@ from utils.run.begin import assemble, report_stages, weights_to_start_from
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, check_place, open_run_folder
+from utils.run.kept import delete_states
 from utils.run.lock import held
 from utils.run.observers import Observer
 from utils.run.plan import planned
@@ -113,7 +114,9 @@ def train(
         report_start(config, parts.state.model, device, run_state, folder)
         report_stages(parts)
         Trainer(parts, run_state, folder, limit, observers).loop()
-    elastic.forget(config)
+        elastic.forget(config)
+        if config.keep == "best":
+            delete_states(folder, run_state.best)
     report_end(run_state, folder)
     return folder.path
 
@@ -142,7 +145,10 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
     """The config that the command line asks for. Raises ConfigError or WeightsError."""
     overrides = parse_overrides(arguments.set)
     if not arguments.resume:
-        return load_train_config(arguments.config, overrides)
+        config = load_train_config(arguments.config, overrides)
+        if arguments.force and not config.resume:
+            print("--force: without effect, as it goes with --resume, and this run begins", file=sys.stderr)
+        return config
     if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
         raise ConfigError("--set", clashes)
     if arguments.config != config_file(CONFIG):
@@ -153,7 +159,7 @@ def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
         raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
     path, checkpoint, _ = find_checkpoint(last)
     source = str(last if last.exists() else path)
-    return train_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
+    return run_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
 
 
 def check_launch(*, several: bool) -> None:

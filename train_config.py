@@ -7,7 +7,7 @@
 # Run
 config_path = ''  # another config file to read instead of this one
 log_root = './logs'  # runs go to log_root/<prefix>_<suffix>/<exp_name>N
-exp_name = 'exp'  # N counts up and is never reused
+exp_name = 'exp'  # N counts up and is never reused; _N behind a digit
 only_val = False  # evaluate load_from on val, write tables and plots, do not train
 seed = 0  # with it a run repeats, whatever the number of workers
 
@@ -85,7 +85,7 @@ smoothing = 'auto'  # 'auto' or such as 0.1: label smoothing
 scheduler_type = 'cosine_lr'  # 'cosine_lr', 'step_lr', 'exponential_lr': cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch
 min_lr = 'auto'  # 'auto' or such as 1e-07: floor of the cosine
 lr_gamma = 'auto'  # auto: 0.1 for step_lr, 0.9 for exponential_lr
-steps = [30, 60, 90]  # epochs after the warm-up at which step_lr falls
+steps = 'auto'  # 'auto' or such as [30, 60, 90]: epochs after the warm-up at which step_lr falls
 warmup_epochs = 'auto'  # 'auto' or such as 5: counted within epochs, in parts of one too; 0 means none
 warmup_type = 'linear'  # 'linear', 'constant': rise from 0.05 x init_lr, or hold 1/3 of it
 
@@ -99,6 +99,7 @@ channels_last = True  # memory format that convolutions prefer
 compile = False  # torch.compile; True is its mode 'default'
 cuda_graphs = 'auto'  # 'auto', 'none': auto records steps as CUDA graphs where one process trains on one GPU
 save_steps = 0  # also write last.pth every so many optimizer steps
+keep = 'all'  # 'all', 'best': best deletes last.pth and previous.pth once the run has ended well
 world_size = 'auto'  # processes; comes from the launcher
 gpu_ids = 'auto'  # GPUs of the processes on this machine
 dist_backend = 'auto'  # 'auto', 'nccl', 'gloo': auto is nccl on CUDA, gloo elsewhere

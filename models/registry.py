@@ -111,6 +111,15 @@ def _find(prefix: str, suffix: str) -> Family:
 
 
 def _unknown(what: str, name: str, choices: list[str]) -> str:
-    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
+    near = [choice for choice in choices if _number(choice) == _number(name) is not None]  # 1 means 1.0, not 1.5
+    near = near or difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
     hint = f"; nearest: {near[0]!r}" if near else ""
     return f"unknown {what} {name!r}{hint}; choices: {', '.join(choices)}"
+
+
+def _number(name: str) -> float | None:
+    """What a name says as a number, if it is one."""
+    try:
+        return float(name)
+    except ValueError:
+        return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command
+from utils.cli import run_command, say
 from utils.data.images import open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
@@ -24,7 +24,8 @@ from utils.explain.drawing import draw
 from utils.explain.drawing_paths import drawing_paths
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
-from utils.text import nearest
+from utils.prediction.predictions import NO_NUMBER
+from utils.text import nearest, one_line
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
 from utils.weights.spec import NetworkOptions
@@ -63,6 +64,8 @@ class Drawer:
         seen = steps(open_image(source))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
         found = explain(self.network.model, image, self.layer, self.target, self.methods)
+        if not found.probabilities.isfinite().all():
+            raise ImageError(NO_NUMBER)
         draw(path, seen.numpy(), found, classes)
         return f"{classes[found.target]}: {found.probabilities[found.target]:.2%}"
 
@@ -77,7 +80,11 @@ def run(request: Request) -> list[Path]:
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
-    print(f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)")
+    print(
+        one_line(
+            f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"
+        )
+    )
     return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
 
 
@@ -92,11 +99,11 @@ def draw_all(drawer: Drawer, sources: list[str], paths: list[Path]) -> list[Path
             failed.append(f"{source}: {error}")
     if not drawn:
         raise DataError("; ".join(failed[:5]))
-    print(*[f"unreadable: {line}" for line in failed], sep="\n", end="\n" if failed else "")
+    say(one_line(f"no drawing of {line}") for line in failed)
     if len(sources) == 1:
-        print(f"{found}\npicture: {drawn[0]}")
+        say(map(one_line, (found, f"picture: {drawn[0]}")))
     else:
-        print(f"{len(drawn)} drawn, {len(failed)} unreadable: {drawn[0]} and so on")
+        say([one_line(f"{len(drawn)} drawn, {len(failed)} not: {drawn[0]} and so on")])
     return drawn
 
 

@@ -101,6 +101,7 @@ PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     smoothing=0.0,
     clip_grad=False,
     save_steps=0,
+    keep="all",
     world_size="auto",
     gpu_ids="auto",
     dist_backend="auto",
@@ -111,7 +112,7 @@ AUTO = """
     epochs optimizer_type init_lr weight_decay batch_size warmup_epochs min_lr clip_grad smoothing use_ema ema_decay
     img_size val_resize mean std resize_mode interpolation augment horizontal_flip crop_scale random_erase_prob
     mixup_prob cutmix_prob mix_off_epochs drop_path dropout layer_decay head_lr_mult head_init freeze_epochs
-    freeze_bn
+    freeze_bn steps
 """.split()
 DEFAULTS = {**PLAIN, **dict.fromkeys(AUTO, "auto")}
 OLDER_FORM = """

@@ -9,9 +9,14 @@ from utils.data.loaders import make_loaders
 from utils.data.preprocess import Preprocess
 from utils.data.source import Splits
 from utils.data.workers import worker_count, workers_for
+from utils.run.begin import assemble
+from utils.run.splits import read_data
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import torch
+
+from models import create_model
 
 CPU = torch.device("cpu")
 MB = 2**20
@@ -58,3 +63,12 @@ def test_training_and_validation_load_with_so_many(shared_memory, image_folder):
     splits = Splits(scan(root / "train"), scan(root / "val"))
     loaders = make_loaders(config, splits, Preprocess.from_config(config), CPU)
     assert [loader.num_workers for loader in loaders] == [2, 2]
+
+
+def test_too_little_room_is_said_once_where_a_head_is_fitted_first(shared_memory, make_config, caplog, tmp_path):
+    torch.save(create_model("shufflenetv2", "0.5", 9).state_dict(), tmp_path / "weights.pth")
+    config = make_config(head_init="probe", num_workers=2)
+    shared_memory(0)
+    assemble(config, read_data(config), CPU, WeightsFile(tmp_path / "weights.pth"))
+    said = [record.getMessage() for record in caplog.records]
+    assert len([text for text in said if text.startswith("num_workers = 0 instead of 2")]) == 1

@@ -65,9 +65,27 @@ def test_a_folder_keeps_its_arrangement_and_bad_files_are_reported(weights, phot
     assert drawn == ["a/0.jpg.jpg", "a/0.png.jpg", "b/1.jpg"]
     printed = capsys.readouterr().out
     assert "bad.png: not an image" in printed
-    assert "3 drawn, 1 unreadable" in printed
+    assert "3 drawn, 1 not" in printed
     width, height = size_of(tmp_path / "out/b/1.jpg")
     assert width < 4 * height  # two panels
+
+
+def test_an_answer_that_is_no_number_is_not_drawn_and_no_name_steers_the_terminal(weights, photos, capsys):
+    hostile = photos / "a" / "red\x1b[31m\n.png"
+    (photos / "a/0.png").rename(hostile)
+    given = ["--weights", str(weights), "--method", "grad_cam"]
+    assert main([*given, "--class-id", "3", str(hostile)]) == 0  # whose class has a name of two lines
+    assert main([*given, str(photos)]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "naïve $5\\nand more: " in printed
+    payload = torch.load(weights, weights_only=True)
+    payload["net"]["fc.bias"].fill_(float("nan"))
+    torch.save(payload, weights)
+    assert main([*given, str(photos / "b/1.png")]) == 2
+    captured = capsys.readouterr()
+    assert "b/1.png: the network's answer is no number" in captured.err
+    assert "nan" not in captured.out
 
 
 def test_a_glob_a_class_by_name_and_a_file_to_write(weights, photos, tmp_path, capsys):

@@ -154,6 +154,13 @@ def test_a_network_of_others_has_no_family():
         family_of("resnett")
 
 
+def test_a_variant_named_by_a_number_is_nearest_by_its_value():
+    with pytest.raises(ValueError, match="unknown model_suffix for shufflenetv2 '1'; nearest: '1.0'"):
+        create_model("shufflenetv2", "1")
+    with pytest.raises(ValueError, match="nearest: '0.5'"):
+        create_model("shufflenetv2", "0.50")
+
+
 # --- a new family
 
 

@@ -89,3 +89,9 @@ def test_json_is_utf8_whatever_bytes_a_path_has(config, data, tmp_path):
 def test_names_of_all_languages_are_readable_in_json(tmp_path):
     write_json(tmp_path / "a.json", {"0": "蚂蚁 \U0001f41c"})
     assert "蚂蚁 \U0001f41c" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_folders_of_systems_that_are_left_out_are_named(config, data, capsys):
+    (data / "val/bee/@eaDir/0.png").mkdir(parents=True)
+    predict.run(config())
+    assert f"{data / 'val'}: left out hidden or system folders: '@eaDir'\n" in capsys.readouterr().out

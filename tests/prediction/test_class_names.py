@@ -31,7 +31,10 @@ def test_a_byte_order_mark_is_read_past(written, encoding):
 def test_names_that_occur_twice_are_numbered(written):
     names = ["crane", "cat", "crane", "maillot", "maillot", "maillot"]
     expected = ["crane (1)", "cat", "crane (2)", "maillot (1)", "maillot (2)", "maillot (3)"]
-    assert read_class_names(written({str(i): name for i, name in enumerate(names)})) == expected
+    path = written({str(i): name for i, name in enumerate(names)})
+    classes, note = _classes(PredictConfig(class_indices_path=str(path)))
+    assert classes == expected
+    assert note == "; names of several classes are numbered: 'crane', 'maillot'"
     assert numbered(["a", "a (1)", "a"]) == ["a (2)", "a (1)", "a (3)"]
 
 

@@ -31,6 +31,8 @@ OTHERS = (  # one change each of the first of the grid
     {"device": "cuda", "processes": 4},
     {"stages": 15, "weights": True, "norm": "layer"},
     {"linear_head": False, "weights": True},
+    {"batches": 23, "weights": True},
+    {"batches": 200, "weights": True},
 )
 
 
@@ -43,8 +45,8 @@ def situations():
         yield "other " + " ".join(f"{name}={value}" for name, value in given.items()), facts(**given)
 
 
-def facts(*, images=5000, weights=False, norm="batch", classes="names", side=224, **others):
-    expected = Expected(IMAGENET, "the test") if weights else None
+def facts(*, images=5000, weights=False, norm="batch", classes="names", side=224, batches=None, **others):
+    expected = Expected(IMAGENET, "the test", batches=batches) if weights else None
     return Facts(images=images, norm=norm, classes=CLASSES[classes], size=(side, side), expected=expected, **others)
 
 

@@ -41,7 +41,7 @@ SET = dict(
     mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), resize_mode="letterbox", interpolation="nearest", augment="ra",
     horizontal_flip=0.11, crop_scale=(0.5, 0.6), random_erase_prob=0.12, mixup_prob=0.13, cutmix_prob=0.14,
     mix_off_epochs=3, drop_path=0.15, dropout=0.16, layer_decay=0.6, head_lr_mult=3.3, freeze_epochs=4,
-    head_init="default", freeze_bn=False,
+    head_init="default", freeze_bn=False, steps=(2, 3),
 )  # fmt: skip
 
 
@@ -54,7 +54,8 @@ def test_a_key_that_is_set_stays_and_is_not_in_the_table(name, weights):
 
 
 MAY_FOLLOW = {  # key that is set -> keys that are found otherwise then, with a reason that names a figure of it
-    "epochs": {"warmup_epochs", "ema_decay", "mixup_prob", "cutmix_prob", "mix_off_epochs", "freeze_epochs"},
+    "warmup_epochs": {"steps"},
+    "epochs": {"warmup_epochs", "steps", "ema_decay", "mixup_prob", "cutmix_prob", "mix_off_epochs", "freeze_epochs"},
     "batch_size": {"init_lr", "ema_decay"},
     "optimizer_type": {"init_lr", "weight_decay"},
     "img_size": {"val_resize"},

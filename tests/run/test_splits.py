@@ -1,6 +1,7 @@
 """What is checked of the data before anything is trained."""
 
 import os
+import shlex
 import subprocess
 
 from utils import distributed
@@ -8,6 +9,8 @@ from utils.errors import DataError
 from utils.run.splits import read_data
 
 import pytest
+
+from tools import create_data
 
 
 def test_processes_that_see_other_images_are_an_error_on_each(make_config, monkeypatch):
@@ -36,3 +39,22 @@ def test_a_split_of_another_name_is_refused_with_the_line_that_renames_it(make_c
         read_data(config)
     subprocess.run(str(caught.value).partition("rename it: ")[2], shell=True, check=True)
     read_data(config)
+
+
+def test_class_folders_that_are_not_divided_are_refused_with_the_line_that_divides_them(
+    make_config, data, tmp_path, monkeypatch
+):
+    photos = tmp_path / "my photos"
+    (data / "train").rename(photos)
+    config = make_config(img_path=str(photos))
+    message = r"train: no such folder; .*my photos holds folders of classes \('ant', 'bee', 'cow'\)"
+    with pytest.raises(DataError, match=message) as caught:
+        read_data(config)
+    line, _, then = str(caught.value).partition("train and val: ")[2].partition("; then img_path=")
+    words = shlex.split(line)
+    assert words[:2] == ["python", "tools/create_data.py"]
+    assert create_data.main(words[2:]) == 0
+    assert len(read_data(make_config(img_path=then)).classes) == 3
+    (data / "val").rename(tmp_path / "val")  # a folder that holds nothing of use is no such case
+    with pytest.raises(DataError, match="no such folder; expected one folder a class in it"):
+        read_data(make_config(img_path=str(data)))

@@ -126,3 +126,15 @@ def test_a_start_does_not_import_what_few_runs_need(python, tmp_path):
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import train; sys.exit('sklearn' in sys.modules)"
     done = python(tmp_path, ["-c", code])
     assert done.returncode == 0, done.stderr
+
+
+def test_force_without_a_resume_is_said_to_be_without_effect(make_config, tmp_path, monkeypatch, capsys):
+    make_config()
+    monkeypatch.setattr(train, "run", lambda config, **options: None)
+    words = ["train.py", "--config", str(tmp_path / "config.py"), "--force"]
+    (tmp_path / "last.pth").write_bytes(b"")
+    resume = ["--set", "resume=True", "--set", f"load_from={tmp_path / 'last.pth'}"]
+    for more, said in (([], "--force: without effect"), (resume, "")):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        assert train.main() == 0
+        assert capsys.readouterr().err.startswith(said)

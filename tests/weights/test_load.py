@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from models import create_model
+
 
 def network(classes=3, *, seed=0):
     torch.manual_seed(seed)
@@ -183,3 +185,21 @@ def test_the_newest_checkpoint_is_the_one_written_last(tmp_path):
         (tmp_path / name / "best.pth").touch()
         os.utime(tmp_path / name / "best.pth", (10_000 - age, 10_000 - age))
     assert newest_checkpoint(tmp_path) == tmp_path / "b" / "exp0" / "best.pth"
+
+
+def test_a_name_that_ends_in_a_digit_keeps_its_distance_from_the_number(tmp_path):
+    names = [next_run_folder(tmp_path, "m", exp_name).name for exp_name in ("fold1", "fold1", "fold", "fold10", "fold")]
+    assert names == ["fold1_0", "fold1_1", "fold0", "fold10_0", "fold1"]
+
+
+def test_a_head_for_other_classes_is_named_once(save):
+    state = create_model("shufflenetv2", "0.5", 10).state_dict()
+    report = load_weights(create_model("shufflenetv2", "0.5", 3), save(state, "net.pth"))
+    said = str(report)
+    assert said.endswith("net.pth; all but the head, which is new: 3 classes instead of 10")
+    assert said.startswith(f"loaded {len(state) - 2} of {len(state)} tensors from ")
+    assert (report.missing, report.skipped) == (["fc.weight", "fc.bias"], ["fc.weight", "fc.bias"])
+    state["conv1.0.weight"] = torch.zeros(2, 3, 3, 3)
+    said = str(load_weights(create_model("shufflenetv2", "0.5", 3), save(state, "other.pth")))
+    assert "re-initialised conv1.0.weight [2, 3, 3, 3] -> [24, 3, 3, 3]" in said
+    assert "re-initialised fc.weight [10, 1024] -> [3, 1024]" in said

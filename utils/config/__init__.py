@@ -7,6 +7,7 @@ from .read import (
     load_train_config,
     parse_overrides,
     read_literals,
+    run_config_from,
     to_plain,
     train_config_from,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "load_train_config",
     "parse_overrides",
     "read_literals",
+    "run_config_from",
     "to_plain",
     "train_config_from",
 ]

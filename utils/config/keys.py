@@ -52,7 +52,7 @@ class TrainConfig:
 
     config_path: str = key("", path(), "another config file to read instead of this one", group="Run")
     log_root: str = key("./logs", path(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
-    exp_name: str = key("exp", text(), "N counts up and is never reused")
+    exp_name: str = key("exp", text(), "N counts up and is never reused; _N behind a digit")
     only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
 
@@ -177,7 +177,7 @@ class TrainConfig:
     lr_gamma: float | Literal["auto"] = key(
         "auto", auto_or(number(0, 1)), "auto: 0.1 for step_lr, 0.9 for exponential_lr"
     )
-    steps: tuple = key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
+    steps: tuple = auto_key((30, 60, 90), sequence(integer(1)), "epochs after the warm-up at which step_lr falls")
     warmup_epochs: float = auto_key(5, number(0), "counted within epochs, in parts of one too; 0 means none")
     warmup_type: str = key("linear", choice(*WARMUPS), "rise from 0.05 x init_lr, or hold 1/3 of it")
 
@@ -194,6 +194,7 @@ class TrainConfig:
         "auto", choice("auto", "none"), "auto records steps as CUDA graphs where one process trains on one GPU"
     )
     save_steps: int = key(0, integer(0), "also write last.pth every so many optimizer steps")
+    keep: str = key("all", choice("all", "best"), "best deletes last.pth and previous.pth once the run has ended well")
     world_size: int | Literal["auto"] = key("auto", auto_or(integer(1)), "processes; comes from the launcher")
     gpu_ids: tuple | Literal["auto"] = key("auto", auto_or(id_list()), "GPUs of the processes on this machine")
     dist_backend: str = key("auto", choice("auto", "nccl", "gloo"), "auto is nccl on CUDA, gloo elsewhere")

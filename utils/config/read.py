@@ -17,6 +17,7 @@ from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
 from .rules import predict_problems, train_problems
 from .schema import check, plain_values
 
+OF_LENGTH = ("warmup_epochs", "steps", "mix_off_epochs", "freeze_epochs")  # keys that go by the number of epochs
 Rules = Callable[[dict[str, Any]], list[str]]  # values that are in order by themselves -> what contradicts
 
 
@@ -26,6 +27,19 @@ def load_train_config(path: str | Path = "train_config.py", overrides: Mapping[s
     Raises ConfigError naming every problem: unknown keys, wrong values, contradictions, no such device or data.
     """
     source, raw, overrides = _read(Path(path), dict(overrides or {}))
+    read = run_config_from if _is_of_a_run(Path(source)) else train_config_from
+    return read(raw, source, overrides)
+
+
+def run_config_from(raw: Mapping[str, Any], source: str, overrides: Mapping[str, Any]) -> TrainConfig:
+    """`train_config_from` of what a run had, for another run or more of it. Raises ConfigError.
+
+    What that run's length decided over is 'auto' again where it contradicts the `epochs` among `overrides`.
+    """
+    if "epochs" in overrides:
+        _, problems = _values_and_problems(TrainConfig, train_problems, {**raw, **overrides})
+        kept = [name for name in OF_LENGTH if name not in overrides]
+        raw = {**raw, **{name: "auto" for name in kept if any(text.startswith(f"{name}: ") for text in problems)}}
     return train_config_from(raw, source, overrides)
 
 

@@ -158,18 +158,17 @@ def fitting_precision(c: SimpleNamespace) -> str | None:
 @rule("epochs", "warmup_epochs")
 def warmup_within_epochs(c: SimpleNamespace) -> str | None:
     if c.warmup_epochs >= c.epochs:
-        return f"warmup_epochs: {c.warmup_epochs} leaves nothing of epochs = {c.epochs}; must be less, such as 0"
+        return f"warmup_epochs: {c.warmup_epochs} leaves nothing of epochs = {c.epochs}; 'auto' fits, 0 means none"
     return None
 
 
 @rule("epochs", "scheduler_type", "steps", "warmup_epochs")
 def steps_within_epochs(c: SimpleNamespace) -> str | None:
-    if c.scheduler_type == "step_lr" and all(step + c.warmup_epochs >= c.epochs for step in c.steps):
-        return (
-            f"steps: all of {list(c.steps)} (+ warmup_epochs = {c.warmup_epochs}) lie beyond epochs = {c.epochs}, "
-            "so the learning rate would never fall"
-        )
-    return None
+    too_short = not c.steps and c.epochs - c.warmup_epochs < 2  # for any, as utils/recipe has found then
+    if c.scheduler_type != "step_lr" or too_short or any(step + c.warmup_epochs < c.epochs for step in c.steps):
+        return None
+    beyond = f"all of {list(c.steps)} (+ warmup_epochs = {c.warmup_epochs}) lie beyond epochs = {c.epochs}"
+    return f"steps: {beyond}, so the learning rate would never fall; 'auto' fits"
 
 
 @rule("init_lr", "min_lr", "scheduler_type")

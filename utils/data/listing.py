@@ -74,15 +74,17 @@ def named_as(images: ImageList, known: Sequence[str]) -> ImageList:
     return replace(images, classes=classes, notes=(*matched(spelled), *images.notes))
 
 
-def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
+def find_images(pattern: str, asked: str = "predict_img_path", others: Counter[str] | None = None) -> list[str]:
     """The images that a path means: a file as it is, a folder with all below it, or a glob (** goes deep); sorted.
 
-    asked: the key or argument that names them. Raises DataError if there is none.
+    asked: the key or argument that names them.  others: takes what of a folder is left out, as images_below counts it.
+    Raises DataError if there is none.
     """
+    others = Counter() if others is None else others
     if os.path.isfile(pattern):
         return [pattern]
     if os.path.isdir(pattern):
-        found = [os.path.join(pattern, rest) for rest in images_below(pattern, Counter())]
+        found = [os.path.join(pattern, rest) for rest in images_below(pattern, others)]
     else:
         files = (path for path in matches(pattern) if os.path.isfile(path))
         found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
@@ -95,13 +97,9 @@ def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
 
 def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
     others = Counter(found.others)
-    folders = Counter([*found.hidden, *found.packed])
-    folders.update({name[:-1]: others.pop(name) for name in list(others) if name.endswith("/")})
-    if hidden := {name: count for name, count in sorted(folders.items()) if left_out(name)}:
-        several = f", {sum(hidden.values()):,} in all" if sum(hidden.values()) > len(hidden) else ""
-        yield f"left out hidden or system folders: {listed(list(hidden))}{several}"
-    if alike := [name for name in sorted(folders) if name not in hidden and name.lower().endswith(EXTENSIONS)]:
-        yield f"folders named like images, read as folders all the same: {listed(alike)}"
+    folders = Counter([f"{name}/" for name in (*found.hidden, *found.packed)])
+    folders.update({name: others.pop(name) for name in list(others) if name.endswith("/")})
+    yield from notes_of_folders(folders)
     if empty:
         yield f"left out folders without images: {listed(empty)}"
     for kind in (AGAIN, NO_FILE):
@@ -109,6 +107,16 @@ def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
             yield f"left out: {others.pop(kind)} x {kind}"
     if others:
         yield note_of_others(others)
+
+
+def notes_of_folders(others: Counter[str]) -> Iterator[str]:
+    """The folders in it, as images_below counts them, that were left out or are named like images, in words."""
+    folders = dict(sorted((name[:-1], count) for name, count in others.items() if name.endswith("/")))
+    if hidden := {name: count for name, count in folders.items() if left_out(name)}:
+        several = f", {sum(hidden.values()):,} in all" if sum(hidden.values()) > len(hidden) else ""
+        yield f"left out hidden or system folders: {listed(list(hidden))}{several}"
+    if alike := [name for name in folders if name not in hidden and name.lower().endswith(EXTENSIONS)]:
+        yield f"folders named like images, read as folders all the same: {listed(alike)}"
 
 
 def note_of_others(others: Counter) -> str:

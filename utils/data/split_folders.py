@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 from pathlib import Path
 
 from ..errors import DataError
@@ -48,4 +49,17 @@ def renaming(root: Path, split: str) -> str:
     line = ["mv", str(root / name), str(root / split)]
     return f"{name!r} seems to be {split}, rename it: " + (
         f'ren "{line[1]}" {split}' if os.name == "nt" else shlex.join(line)
+    )
+
+
+def dividing(root: Path) -> str:
+    """How to divide a folder that holds those of classes directly; empty for any other."""
+    classes = list_classes(root) if os.path.isdir(root) else []
+    if not classes or is_divided(root, tuple(classes)) or split_folders(root):
+        return ""
+    whole = os.path.normpath(root)
+    line = ["python", "tools/create_data.py", whole, f"{whole}_divided", "--val", "0.2"]
+    return (
+        f"{whole} holds folders of classes ({listed(classes)}), which are to be divided into train and val: "
+        f"{subprocess.list2cmdline(line) if os.name == 'nt' else shlex.join(line)}; then img_path={line[3]}"
     )

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..encoding import decoded
-from ..text import shown
+from ..text import listed, shown
 from ..weights.checkpoint_schema import is_class_name
 from ..weights.files import check_regular
 
@@ -13,7 +13,7 @@ FORM = '{"0": "cat", "1": ...}'
 
 
 def read_class_names(path: Path) -> list[str]:
-    """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices; equal ones are numbered.
+    """The names in a class_indices.json, {"0": "cat", ...}, in the order of their indices, also equal ones.
 
     Raises ValueError or WeightsError saying what is wrong.
     """
@@ -31,7 +31,7 @@ def read_class_names(path: Path) -> list[str]:
     for index, name in names.items():
         if not is_class_name(name):
             raise ValueError(f'{path}: "{index}": {shown(name)} cannot be the name of a class')
-    return numbered([names[str(i)] for i in range(len(names))])
+    return [names[str(i)] for i in range(len(names))]
 
 
 def numbered(names: list[str]) -> list[str]:
@@ -47,3 +47,9 @@ def numbered(names: list[str]) -> list[str]:
         taken.add(own)
         found.append(own)
     return found
+
+
+def note_of_equal(names: list[str]) -> str:
+    """That `numbered` has changed some of them, in words; '' where all differ."""
+    equal = [name for name, count in Counter(names).items() if count > 1]
+    return f"; names of several classes are numbered: {listed(equal)}" if equal else ""

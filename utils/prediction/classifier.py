@@ -24,7 +24,7 @@ from ..weights.checkpoint import newest_checkpoint
 from ..weights.networks import of_checkpoint, of_weights
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
-from .class_names import read_class_names
+from .class_names import note_of_equal, numbered, read_class_names
 from .predictions import NO_NUMBER, Prediction
 
 
@@ -141,7 +141,8 @@ def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:
         message = f"{path} was not written by tools/export.py, so class_indices_path is needed (and mean, std, "
         message += "img_size and val_resize, if they are not those of ImageNet)"
         raise ConfigError("predict_config.py", [message])
-    return Metadata("a network of others", path.name, _classes(config), Preprocess.from_config(config))
+    classes, note = _classes(config)
+    return Metadata(f"a network of others{note}", path.name, classes, Preprocess.from_config(config))
 
 
 def _from_weights(file: WeightsFile, config: PredictConfig, device: torch.device) -> Classifier:
@@ -149,16 +150,19 @@ def _from_weights(file: WeightsFile, config: PredictConfig, device: torch.device
     if needed:
         message = f"{file.path} is no checkpoint of train.py, so these are needed: {', '.join(needed)}"
         raise ConfigError("predict_config.py", [message])
-    classes = _classes(config)
+    classes, note = _classes(config)
     names = config.model_prefix, config.model_suffix
     network = of_weights(file, NetworkOptions(*names, len(classes), file.path, config.img_size), device)
     steps = Preprocess.from_config(config)
-    found = Classifier(file.path, network.model, classes, steps, device, None, True, network.description)
+    found = Classifier(file.path, network.model, classes, steps, device, None, True, network.description + note)
     return _made_fast(found, network.model)
 
 
-def _classes(config: PredictConfig) -> list[str]:
-    """The names in config.class_indices_path. Raises ConfigError if config.num_classes is another number."""
+def _classes(config: PredictConfig) -> tuple[list[str], str]:
+    """The names in config.class_indices_path, equal ones numbered, and a note for the description that says so.
+
+    Raises ConfigError if config.num_classes is another number.
+    """
     try:
         classes = read_class_names(Path(config.class_indices_path))
     except (WeightsError, ValueError) as error:
@@ -166,4 +170,4 @@ def _classes(config: PredictConfig) -> list[str]:
     if config.num_classes not in ("auto", len(classes)):
         message = f"num_classes: {config.num_classes}, but {config.class_indices_path} names {len(classes)} classes"
         raise ConfigError("predict_config.py", [message])
-    return classes
+    return numbered(classes), note_of_equal(classes)

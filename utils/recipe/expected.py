@@ -1,5 +1,6 @@
 """How the weights that a run starts from want pictures: by their checkpoint, the table of public ones, or a guess."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -25,6 +26,7 @@ from .facts import Expected
 from .normalisation import normalisation_of
 from .pictures import sample
 
+COUNTER = "num_batches_tracked"
 PICTURES = 48  # that are shown to the first BatchNorm
 SHARE = 7 / 8  # of what public weights are tested on, their crop takes where nothing else is known
 
@@ -36,7 +38,7 @@ def expected_by(config: TrainConfig, file: WeightsFile, images: Source) -> Expec
     if file.checkpoint:
         steps = read_preprocess(file.checkpoint["preprocess"])
         classes = tuple(file.checkpoint["classes"])
-        return Expected(steps, "as the checkpoint was trained", classes=classes)
+        return Expected(steps, "as the checkpoint was trained", classes=classes, batches=batches_of(file.state))
     entry = WEIGHTS.get(config.model_prefix, {}).get(config.model_suffix)
     if entry is not None and file.path.name == entry.file_name:
         return Expected(tested_with(entry), f"as {entry.name} is published")
@@ -70,10 +72,17 @@ def guess(config: TrainConfig, entry: Weights | None, file: WeightsFile, images:
     fill_from(network, file)
     pixels = [square(picture, side) for picture in sample(images, PICTURES)]
     found = normalisation_of(network, torch.stack(pixels)) if pixels else None
+    batches = batches_of(file.state)
     if found is None:
-        return Expected(usual, source)
+        return Expected(usual, source, batches=batches)
     by_norm = "as the network's first BatchNorm remembers it"
-    return Expected(replace(usual, mean=found.mean, std=found.std), source, by_norm)
+    return Expected(replace(usual, mean=found.mean, std=found.std), source, by_norm, batches=batches)
+
+
+def batches_of(state: Mapping[str, Tensor]) -> int | None:
+    """The fewest that a BatchNorm has averaged over; None where no counter says so, as in older files, or all are 0."""
+    counters = (int(tensor) for name, tensor in state.items() if name.endswith(COUNTER) and tensor.numel() == 1)
+    return min((count for count in counters if count > 0), default=None)
 
 
 def square(picture: Image.Image, side: int) -> Tensor:

@@ -17,6 +17,7 @@ from ..training.build import own_drop_rates
 from .pictures import look_at
 
 IMAGENET = 1000  # classes, of public weights
+SETTLED = 200  # batches from which on what BatchNorm's averages began at has no weight: 0.9 ** 200 is below 1e-9
 SIDE = re.compile(r"(?:^|[^a-z])(left|right)(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -29,6 +30,7 @@ class Expected:
     source_of_mean: str = ""  # of mean and std, where that is another
 
     classes: tuple[str, ...] = ()  # that their head knows by name
+    batches: int | None = None  # the fewest that one of their BatchNorms has averaged over; None where they do not say
 
     @property
     def mean_by(self) -> str:
@@ -62,6 +64,13 @@ class Facts:
     def side(self) -> int:
         """The shorter one."""
         return min(self.size)
+
+    @property
+    def unsettled(self) -> str:
+        """Why BatchNorm's averages are not what evaluation of the weights needs, in words; '' where they are."""
+        if self.norm != "batch" or not self.expected or (self.expected.batches or SETTLED) >= SETTLED:
+            return ""
+        return f"BatchNorm's averages are of {self.expected.batches} batches, too few to go by"
 
     @property
     def signs(self) -> str:

@@ -6,17 +6,17 @@ Where a rule has a number, its docstring has the source: a paper, a peer's defau
 import math
 
 from ..config.keys import TrainConfig
+from . import length
 from .facts import Facts
 from .registry import RULES, Found, clamped, rounded, rule
 
-__all__ = ["RULES"]  # which the functions below fill
+__all__ = ["RULES", "length"]  # RULES is filled by the functions below, and first of all by those of length.py
 
 STRIDE = 32  # most networks shrink pictures by so much
 SMALLEST, LARGEST = 32, 224  # sides that are found for networks without weights
 MANY = 20_000  # pictures
 LEAST_OF_WEIGHTS = 160  # side at which weights from ImageNet still see what they have learnt
 SMALL_PICTURE = 64  # pixels of the shorter side
-STEPS = 24  # of an epoch, about
 BLOCKS = 10  # stages from which on a network counts as one of blocks of equal size
 
 
@@ -109,32 +109,7 @@ def random_erase_prob(f: Facts, c: TrainConfig) -> Found:
     return 0.0, "none"
 
 
-# --- length
-
-
-@rule
-def batch_size(f: Facts, c: TrainConfig) -> Found:
-    """AutoGluon's and fastai's are of this size. On a CPU a step's own cost, of weights and average, counts as well."""
-    low, high = (16, 64) if f.device == "cpu" else (16, 128)
-    share = f.images / STEPS / f.processes / c.accumulate_steps
-    size = 2 ** round(math.log2(clamped(share, low, high)))
-    return size, f"about {STEPS} steps an epoch for {f.images:,} pictures, within {low}..{high}"
-
-
-@rule
-def epochs(f: Facts, c: TrainConfig) -> Found:
-    if f.affordable_epochs is not None:
-        return f.affordable_epochs, f"as many as max_minutes = {c.max_minutes:g} leaves time for"
-    pictures, low, high = _length(f)
-    count = int(clamped(pictures / f.images, low, high))
-    return count, f"{pictures:,} pictures in all, {f.images:,} an epoch, but {low}..{high} epochs"
-
-
-def _length(f: Facts) -> tuple[int, int, int]:
-    """(pictures that are seen in all, fewest epochs, most). A CPU sees hundreds a second where a GPU sees thousands."""
-    if f.expected:
-        return 60_000, 5, 30
-    return (18_000, 12, 100) if f.device == "cpu" else (600_000, 15, 200)
+# --- mixing
 
 
 @rule
@@ -204,15 +179,12 @@ def min_lr(f: Facts, c: TrainConfig) -> Found:
 
 
 @rule
-def warmup_epochs(f: Facts, c: TrainConfig) -> Found:
-    return rounded(c.epochs / 10), "a tenth of the run"
-
-
-@rule
 def head_init(f: Facts, c: TrainConfig) -> Found:
     """LP-FT: https://arxiv.org/abs/2202.10054."""
     if not f.expected or f.knows_classes:
         return "default", "the weights bring one" if f.knows_classes else "nothing is pretrained"
+    if f.unsettled:
+        return "default", f.unsettled
     if not f.linear_head or f.images >= MANY:
         return "default", "no linear layer" if not f.linear_head else f"{f.images:,} pictures teach it soon enough"
     return "probe", "its errors, if it began at random, would spoil what is pretrained"
@@ -228,6 +200,8 @@ def freeze_bn(f: Facts, c: TrainConfig) -> Found:
         return False, "the network has none" if f.norm != "batch" else "nothing is pretrained"
     if f.images >= MANY:
         return False, f"{f.images:,} pictures make averages of their own"
+    if f.unsettled:
+        return False, f.unsettled
     return True, f"averages over {c.batch_size} pictures are worse than those of the weights"
 
 
@@ -245,6 +219,8 @@ def head_lr_mult(f: Facts, c: TrainConfig) -> Found:
 def freeze_epochs(f: Facts, c: TrainConfig) -> Found:
     if f.expected and (c.head_init == "probe" or f.knows_classes):
         return 0, "the head is fitted already"
+    if f.unsettled:
+        return 0, f"{f.unsettled}, as a frozen body would"
     if f.expected and c.epochs > 1 and not c.freeze:
         return 1, "the new head first: its errors would spoil what is pretrained"
     return 0, "the body is frozen already" if c.freeze else "nothing is pretrained, or the run is short"

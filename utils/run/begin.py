@@ -1,6 +1,6 @@
 """What a run is made of, put together from a config; a new run and one that is resumed differ in its state alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -59,7 +59,8 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     if weights is not None:
         log.info(str(fill_from(model, weights)))
         if config.head_init == "probe":
-            start_at_probe(model, config, splits.training, preprocess, recipe)
+            settled = replace(config, num_workers=loaders[0].num_workers)  # what limits them is said once
+            start_at_probe(model, settled, splits.training, preprocess, recipe)
     if config.sync_bn and distributed.world_size() > 1:
         model = synchronised(model, device)
     freezing = make_freezing(config, model)

@@ -100,6 +100,14 @@ class RunFolder:
         with atomic_file(self.path / name) as file:
             file.write(content)
 
+    def delete(self, names: Sequence[str]) -> int:
+        """Files of the folder, as far as they are there; how many bytes that has freed. Raises OSError."""
+        found = [path for name in names if (path := self.path / name).exists()]
+        freed = sum(path.stat().st_size for path in found)
+        for path in found:
+            path.unlink()
+        return freed
+
     def record(self, history: list[dict[str, Any]], metrics: Metrics, classes: Sequence[str]) -> None:
         """results.csv and results.txt after an epoch; `metrics` are those of the last row of `history`."""
         if not self.writes:
@@ -160,23 +168,25 @@ def open_run_folder(config: TrainConfig) -> RunFolder:
 def next_run_folder(log_root: str | Path, model_name: str, exp_name: str) -> Path:
     """Make and return log_root/model_name/<exp_name>N with the N after the highest; safe against other processes.
 
+    Behind a digit N has a _ before it: the first run of fold1 is fold1_0, since fold10 could be that of fold.
     Raises ConfigError where no folder can be made.
     """
     parent = Path(log_root) / model_name
+    stem = f"{exp_name}_" if exp_name[-1:].isdecimal() else exp_name
     try:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
-            number = max((n for n, _ in numbered_folders(parent, exp_name)), default=-1) + 1
+            number = max((n for n, _ in numbered_folders(parent, stem)), default=-1) + 1
             with contextlib.suppress(FileExistsError):  # another run was quicker
-                os.mkdir(parent / f"{exp_name}{number}")
-                return parent / f"{exp_name}{number}"
+                os.mkdir(parent / f"{stem}{number}")
+                return parent / f"{stem}{number}"
     except OSError as error:
         problem = f"log_root: cannot make a folder for the run in {str(parent)!r}: {error.strerror}"
         raise ConfigError("config", [problem]) from None
 
 
-def numbered_folders(parent: Path, exp_name: str) -> Iterator[tuple[int, Path]]:
-    """(N, folder) for each <exp_name>N below `parent`."""
+def numbered_folders(parent: Path, stem: str) -> Iterator[tuple[int, Path]]:
+    """(N, folder) for each <stem>N below `parent`."""
     for folder in parent.iterdir():
-        if found := re.fullmatch(re.escape(exp_name) + r"(\d+)", folder.name):
+        if found := re.fullmatch(re.escape(stem) + r"(\d+)", folder.name):
             yield int(found[1]), folder

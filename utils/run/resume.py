@@ -9,12 +9,13 @@ from models import family_of
 from .. import distributed
 from ..config.keys import AUTO_KEYS, TrainConfig
 from ..config.rules import train_problems
-from ..config.schema import check
+from ..config.schema import check, literal
 from ..config.without_effect import overruled
 from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..errors import ConfigError, WeightsError
 from ..log import log
+from ..recipe.length import fitted
 from ..training.groups import in_order_of
 from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate, set_rates
@@ -23,6 +24,7 @@ from ..weights.best import Best
 from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from .folder import RunFolder
+from .kept import states_deleted
 from .state import RunState
 from .time_limit import TimeLimit
 
@@ -65,7 +67,7 @@ def find_checkpoint(wanted: Path) -> tuple[Path, dict[str, Any], str]:
             except WeightsError as error:
                 problems.append(str(error))
     if not good:
-        raise WeightsError("; ".join(problems))
+        raise WeightsError(states_deleted(wanted.parent) or "; ".join(problems))
     path, checkpoint = max(good, key=lambda item: item[1]["step"])
     return path, checkpoint, problems[0]
 
@@ -112,11 +114,17 @@ class ResumePoint:
 def as_found(config: TrainConfig, saved: dict[str, Any]) -> TrainConfig:
     """A key that is 'auto' stays what it was found to be as the run began. saved: the config of its checkpoint.
 
-    Raises ConfigError where that contradicts what the user sets now.
+    What another number of epochs leaves no room for is fitted to them, which is said.
+    Raises ConfigError where what was found contradicts what the user sets now.
     """
     values, _ = check(TrainConfig, saved)
     found = {name: values[name] for name in AUTO_KEYS if getattr(config, name) == "auto"}
     config = replace(config, **found)
+    within = fitted(config)
+    for name, value in found.items():
+        if (fits := getattr(within, name)) != value:
+            log.warning(f"{name}: {literal(fits)} instead of {literal(value)}, as epochs = {config.epochs} now")
+            config = replace(config, **{name: fits})
     if found and (problems := train_problems(vars(config))):
         raise ConfigError("config, with what the run has found", problems)
     return config

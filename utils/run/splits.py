@@ -11,7 +11,7 @@ from ..data.demo import make_digits
 from ..data.list_index import remembered
 from ..data.listing import Listing, list_folder, scan
 from ..data.source import ImageList, Splits
-from ..data.split_folders import renaming
+from ..data.split_folders import dividing, renaming
 from ..errors import ConfigError, DataError
 from ..log import log
 
@@ -39,6 +39,8 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
 def _read_split(root: Path, split: str, classes: Sequence[str] | None, listing: Callable[[str], Listing]) -> ImageList:
     """Raises DataError where there is none, with the line that mends it where its folder has another name."""
     if not os.path.isdir(root / split) and (how := renaming(root, split)):
+        raise DataError(f"{root / split}: no such folder; {how}")
+    if not os.path.isdir(root / split) and (how := dividing(root)):
         raise DataError(f"{root / split}: no such folder; {how}")
     images = scan(root / split, classes, listing=listing)
     if not len(images):

@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..recipe.length import fitted
 
 GROWTH = 1.25  # from so many times the planned epochs on, more are worth another schedule
 
 
 def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     """`config` with so many epochs, or the few more that its schedule needs to fall; what goes by them fits in."""
-    warmup = config.warmup_epochs if config.warmup_epochs < epochs else epochs / 10
-    if config.scheduler_type == "step_lr":
+    if config.scheduler_type == "step_lr" and config.steps:
+        warmup = fitted(replace(config, epochs=epochs)).warmup_epochs
         epochs = max(epochs, int(min(config.steps) + warmup) + 1)
-    names = ("mix_off_epochs", "freeze_epochs")
-    within = {name: min(getattr(config, name), epochs) for name in names}
-    return replace(config, epochs=epochs, warmup_epochs=warmup, **within)
+    return fitted(replace(config, epochs=epochs))
 
 
 @dataclass

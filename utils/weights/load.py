@@ -81,9 +81,8 @@ def fill(
             report.loaded.append(name)
         elif not name.endswith("num_batches_tracked"):  # older files lack these counters
             report.missing.append(name)
-            if name in state:
-                report.notes.append(f"re-initialised {name} {list(state[name].shape)} -> {list(value.shape)}")
     report.skipped = [name for name in state if name not in fitting]
+    _name_new_head(model, state, report)
     if len(report.loaded) < len(target) / 2 and not force:
         raise WeightsError(
             f"{path}: only {len(report.loaded)} of the network's {len(target)} tensors are in it under the same name "
@@ -91,6 +90,20 @@ def fill(
         )
     model.load_state_dict(fitting, strict=False)
     return report
+
+
+def _name_new_head(model: nn.Module, state: dict[str, Tensor], report: LoadReport) -> None:
+    """Note what is of another size in the file: the head in one phrase, where it is nothing but that."""
+    target = model.state_dict()
+    resized = [name for name in report.missing if name in state]
+    only_classes = all(state[name].shape[1:] == target[name].shape[1:] and state[name].ndim for name in resized)
+    in_head = is_registered(model) and all(map(family_of(model).in_head, resized))
+    if resized and resized == report.missing and only_classes and in_head:
+        classes, before = (len(tensors[resized[0]]) for tensors in (target, state))
+        report.notes.append(f"all but the head, which is new: {classes} classes instead of {before}")
+        return
+    sizes = ((name, list(state[name].shape), list(target[name].shape)) for name in resized)
+    report.notes += [f"re-initialised {name} {before} -> {now}" for name, before, now in sizes]
 
 
 def fill_whole(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
