@@ -93,6 +93,18 @@ def find_images(pattern: str, asked: str = "predict_img_path") -> list[str]:
     return found
 
 
+def find_all_images(patterns: Sequence[str], asked: str = "predict_img_path") -> list[str]:
+    """`find_images` of one pattern after the other; a file that an earlier one has found is not repeated."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for pattern in patterns:
+        images = find_images(pattern, asked)
+        files = [os.path.realpath(path) for path in images] if len(patterns) > 1 else images
+        found += [path for path, file in zip(images, files) if file not in seen]
+        seen.update(files)
+    return found
+
+
 def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
     others = Counter(found.others)
     folders = Counter([*found.hidden, *found.packed])
