@@ -6,7 +6,7 @@ What is not said comes from predict_config.py: as shipped, best.pth of the newes
 import argparse
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
     """
     weights = weights_of(config)
     folder = output_folder(config, weights)
-    paths = find_all_images(patterns_of(config))
+    paths = find_all_images(config.patterns)
     device = distributed.pick_device(config.device)
     distributed.use(device)
     compute_with(config.num_threads)
@@ -59,20 +59,15 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
     return predictions
 
 
-def patterns_of(config: PredictConfig) -> Sequence[str]:
-    return [config.predict_img_path] if isinstance(config.predict_img_path, str) else config.predict_img_path
-
-
 def report(config: PredictConfig, classifier: Classifier, predictions: list[Prediction], folder: Path) -> None:
     """One image: its classes and a picture; several: their table and, where it can be known, how many are right.
 
     folder: for what has no name of its own.  Raises ImageError or DataError where there is no answer at all.
     """
-    patterns = patterns_of(config)
-    if single := len(patterns) == 1 and os.path.isfile(patterns[0]):
+    if single := len(config.patterns) == 1 and os.path.isfile(config.patterns[0]):
         predictions[0].check()
         show(predictions)
-    asked = shared_folder(patterns)
+    asked = shared_folder(config.patterns)
     if not single or config.output:
         named = nullcontext(Path(config.output)) if config.output else None
         save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)

@@ -87,8 +87,9 @@ def test_an_evaluation_that_is_stopped_leaves_no_folder(run, data, monkeypatch):
         return score(*given, **options)
 
     monkeypatch.setattr(evaluate_only, "score", stopped)
+    names = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(data), device="cpu", num_workers=0)
     with pytest.raises(Stopped):
-        train.run(TrainConfig(only_val=True, load_from=str(run), device="cpu", num_workers=0))
+        train.run(TrainConfig(only_val=True, load_from=str(run / "best.pth"), **names))
     assert list(run.parent.iterdir()) == [run]
 
 

@@ -247,3 +247,8 @@ class PredictConfig:
     resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
     interpolation: str = key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
     pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and globs of predict_img_path."""
+        return (self.predict_img_path,) if isinstance(self.predict_img_path, str) else self.predict_img_path

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from ..errors import WeightsError
-from .checkpoint import BEST, LAST, PREVIOUS
 
+LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
 ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".tar", ".onnx", ".pt2")  # of weights and exported networks
 CHECKPOINTS = (BEST, LAST, PREVIOUS)
 BEFORE_THEM = ("train_config.py", "environment.json")  # which every run writes at its start
