@@ -1,4 +1,7 @@
-"""Classify an image, a folder or a glob as predict_config.py says, with the preprocessing of validation."""
+"""Classify images, folders and globs with the preprocessing of validation: predict.py logs/resnet_18/exp1 photos
+
+What is not said comes from predict_config.py: as shipped, best.pth of the newest run and an image of the digits.
+"""
 
 import argparse
 import os
@@ -11,15 +14,16 @@ from pathlib import Path
 
 from utils import distributed
 from utils.cli import add_config_options, read_options, run_command
-from utils.config import PredictConfig, load_predict_config, parse_overrides
+from utils.config import PredictConfig, load_predict_config
 from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
-from utils.data.listing import find_images, notes_of_folders
+from utils.data.listing import find_all_images, notes_of_folders
 from utils.errors import DataError
 from utils.files import writing
 from utils.prediction.accuracy import accuracy_in_words
 from utils.prediction.classifier import Classifier, load_classifier, weights_of
-from utils.prediction.output import folder_of, new_file, output_folder
+from utils.prediction.command_line import add_words, overrides_of
+from utils.prediction.output import new_file, output_folder, shared_folder
 from utils.prediction.predictions import Prediction, check_some_classified, in_words, write_predictions
 from utils.text import one_line
 from utils.threads import compute_with
@@ -35,7 +39,7 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
     weights = weights_of(config)
     folder = output_folder(config, weights)
     others: Counter[str] = Counter()
-    paths = find_images(config.predict_img_path, others=others)
+    paths = find_all_images(config.patterns, others=others)
     device = distributed.pick_device(config.device)
     distributed.use(device)
     compute_with(config.num_threads)
@@ -64,10 +68,10 @@ def report(config: PredictConfig, classifier: Classifier, predictions: list[Pred
 
     folder: for what has no name of its own.  Raises ImageError or DataError where there is no answer at all.
     """
-    if single := os.path.isfile(config.predict_img_path):
+    if single := len(config.patterns) == 1 and os.path.isfile(config.patterns[0]):
         predictions[0].check()
         show(predictions)
-    asked = folder_of(config.predict_img_path)
+    asked = shared_folder(config.patterns)
     if not single or config.output:
         named = nullcontext(Path(config.output)) if config.output else None
         save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
@@ -111,11 +115,12 @@ def save_picture(prediction: Prediction, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    add_words(parser)
     add_config_options(parser, PredictConfig, "predict_config.py")
     arguments = read_options(parser)
 
     def command() -> None:
-        overrides = parse_overrides(arguments.set)
+        overrides = overrides_of(arguments)
         run(load_predict_config(arguments.config, overrides), overrides)
 
     return run_command(command)

@@ -3,8 +3,8 @@
 # As shipped it takes the best checkpoint of the newest run and an image of the embedded digits.
 
 # What to predict
-load_from = ''  # checkpoint; '' is best.pth of the newest run in ./logs
-predict_img_path = './data/digits/val/3/0045.png'  # an image, a folder (nested ones too) or a glob
+load_from = ''  # checkpoint, or a run's folder; '' is best.pth of the newest run in ./logs
+predict_img_path = './data/digits/val/3/0045.png'  # an image, a folder (nested ones too) or a glob; or a list of them
 device = 'auto'  # 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'
 num_threads = 'auto'  # threads that a CPU computes with; auto: its cores, by affinity and quota
 batch_size = 32  # images at a time

@@ -1,23 +1,28 @@
-"""Train an image classifier as train_config.py says, and leave a run folder in logs/<model>/expN."""
+"""Train an image classifier on a folder of images, and leave a run folder in logs/<model>/expN: train.py data/photos
+
+What is not said comes from train_config.py.
+"""
 
 import argparse
 import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from utils import distributed
 from utils.cli import add_config_options, config_file, read_options, run_command
-from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides, run_config_from
+from utils.config import ConfigError, TrainConfig, load_train_config, run_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
 from utils.run import elastic
-from utils.run.begin import assemble, report_stages, weights_to_start_from
+from utils.run.begin import assemble, report_stages, weights_to_start_from, with_file
+from utils.run.command_line import add_words, overrides_of
 from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, check_place, open_run_folder
@@ -33,7 +38,7 @@ from utils.run.trainer import Trainer
 from utils.run.trial import affordable_epochs
 from utils.signals import terminations_raise
 from utils.threads import compute_with, threads_in_use
-from utils.weights.checkpoint import BEST, LAST, PREVIOUS
+from utils.weights.run_folder import state_path
 
 import torch
 from torch import nn
@@ -49,6 +54,7 @@ def run(
     observers: Sequence[Observer] = (),
     start: float | None = None,
     source: str = "",
+    explicit: Collection[str] = (),
 ) -> Path:
     """One run under `config`; inside a process group, one rank's part of it. Returns the run folder.
 
@@ -56,7 +62,9 @@ def run(
     observers: who is given the figures while it trains, beside the tables and the log.
     start: when max_minutes began, by time.monotonic(); None is now.
     source: for the log: the file that `config` comes from.
+    explicit: keys that the user has set even where they have the values of the defaults.
     """
+    config = with_file(config)
     torch.backends.cudnn.benchmark = config.use_benchmark
     device = distributed.pick_device(config.device, config.gpu_ids)
     distributed.use(device)
@@ -70,10 +78,10 @@ def run(
         if source:
             log.info(f"command: {shlex.join(sys.argv)}")
             log.info(f"config: {os.path.abspath(source)}")
+        if config.only_val:
+            return validate(config, device, run_log, explicit)
         if not config.resume:
             check_place(config)
-        if config.only_val:
-            return validate(config, device, run_log)
         options = {"force": force or elastic.restarted(), "observers": observers}
         return train(elastic.resumed(config), device, run_log, limit, **options)
 
@@ -141,24 +149,21 @@ def report_end(run_state: RunState, folder: RunFolder) -> None:
     log.info(f"done: {found}; see {folder.path}")
 
 
-def read_arguments(arguments: argparse.Namespace) -> TrainConfig:
-    """The config that the command line asks for. Raises ConfigError or WeightsError."""
-    overrides = parse_overrides(arguments.set)
+def read_arguments(arguments: argparse.Namespace, overrides: Mapping[str, Any]) -> TrainConfig:
+    """The config that the command line asks for; it sets the keys `overrides`. Raises ConfigError or WeightsError."""
     if not arguments.resume:
         config = load_train_config(arguments.config, overrides)
         if arguments.force and not config.resume:
             print("--force: without effect, as it goes with --resume, and this run begins", file=sys.stderr)
         return config
     if clashes := [f"{name}: --resume brings it along" for name in OF_RESUME if name in overrides]:
-        raise ConfigError("--set", clashes)
+        raise ConfigError("--set" if arguments.weights is None else "command line", clashes)
     if arguments.config != config_file(CONFIG):
         text = "--config: without effect, as --resume takes the config of the run; --set changes keys of it"
         print(text, file=sys.stderr)  # the log begins with the run
-    last = Path(arguments.resume).expanduser() / LAST
-    if not any(last.with_name(name).is_file() for name in (LAST, PREVIOUS, BEST)):
-        raise ConfigError("--resume", [f"expected a run folder with last.pth in it, got {arguments.resume!r}"])
-    path, checkpoint, _ = find_checkpoint(last)
-    source = str(last if last.exists() else path)
+    wanted = state_path(Path(arguments.resume).expanduser())
+    path, checkpoint, _ = find_checkpoint(wanted)
+    source = str(wanted if wanted.exists() else path)
     return run_config_from(checkpoint["config"], source, {**overrides, "resume": True, "load_from": source})
 
 
@@ -175,10 +180,10 @@ def main(*, several: bool = False) -> int:
     """The command line; `several` for a process that a launcher started. Returns the exit status."""
     start = time.monotonic() - time.process_time()  # to import takes seconds, in which a process does nothing else
     parser = argparse.ArgumentParser(description=__doc__)
+    add_words(parser)
     add_config_options(parser, TrainConfig, CONFIG)
-    parser.add_argument(
-        "--resume", metavar="FOLDER", help="continue the run in this folder, such as logs/resnet_18/exp0"
-    )
+    resume = "continue the run in this folder, such as logs/resnet_18/exp0, from its last.pth"
+    parser.add_argument("--resume", metavar="RUN", help=resume)
     parser.add_argument(
         "--force",
         action="store_true",
@@ -190,11 +195,13 @@ def main(*, several: bool = False) -> int:
 
     def command() -> None:
         check_launch(several=several)
-        config = read_arguments(arguments)
+        overrides = overrides_of(arguments)
+        config = read_arguments(arguments, overrides)
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            run(config, force=arguments.force, start=start, source=arguments.resume or arguments.config)
+            source = arguments.resume or arguments.config
+            run(config, force=arguments.force, start=start, source=source, explicit=overrides)
 
     return run_command(command)
 

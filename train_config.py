@@ -14,7 +14,7 @@ seed = 0  # with it a run repeats, whatever the number of workers
 # Network
 model_prefix = 'resnet'  # family of the network
 model_suffix = '18'  # its variant
-load_from = ''  # weights to start from, or the checkpoint to resume
+load_from = ''  # weights to start from, or the checkpoint to resume; a run's folder: its best.pth
 pretrained = False  # True starts from the public weights in docs/networks.md, or a name in there
 weights_dir = ''  # folder of public weights; '' is torch hub's cache, which TORCH_HOME moves
 weights_mirror = ''  # host in place of the one that public weights come from: https://...

@@ -10,10 +10,19 @@ from utils.cli import add_config_options, read_options, run_command
 from utils.config import TrainConfig
 from utils.errors import UserError
 from utils.log import RunLog, log
+from utils.run.command_line import add_words
 from utils.signals import StopRequest, terminations_raise
 
 import pytest
 import torch
+
+import tools.check_data
+import tools.convert_weights
+import tools.create_data
+import tools.export
+import tools.grad_cam
+import tools.probe
+from tests.helpers import ROOT
 
 
 @contextmanager
@@ -114,6 +123,68 @@ def test_a_pair_that_a_shell_has_cut_off_at_a_blank_is_explained(capsys, words, 
     assert "unrecognized arguments: " in said
     assert ("into quotes" in said) == (pair is not None)
     assert pair is None or f"'{pair}'" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--set", "img_size=[160,", "160]"], True),
+        (["--set", "epochs=", "3"], True),
+        (["--set", "load_from=", "here"], False),
+        (["here", "--set", "seed=1"], False),
+    ],
+)
+def test_what_a_shell_has_cut_off_is_no_path(capsys, tmp_path, monkeypatch, words, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    parser = argparse.ArgumentParser()
+    add_words(parser)
+    add_config_options(parser, TrainConfig, "train_config.py")
+    if not hint:
+        assert read_options(parser, words).first == "here"
+        return
+    with pytest.raises(SystemExit, match="2"):
+        read_options(parser, words)
+    assert f"unrecognized arguments: {words[-1]}; put the pair of --set" in capsys.readouterr().err
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
+def test_every_tool_finds_paths_in_the_home_folder(home):
+    """(A shell leaves ~ as it is behind a =, and there is none where a program starts another.)"""
+    run = home / "exp0"
+    run.mkdir()
+    (run / "best.pth").write_bytes(b"")
+    exported = tools.export.parse_arguments(["--weights=~/exp0", "--output=~/a.onnx", "--images=~/photos"])
+    assert exported.network.weights == run / "best.pth"
+    assert (exported.output, exported.images) == (home / "a.onnx", str(home / "photos"))
+    drawn = tools.grad_cam.parse_arguments(["~/a.png", "--load-from=~/exp0", "--output=~/drawings"])
+    assert (drawn.images, drawn.output) == (str(home / "a.png"), home / "drawings")
+    converted = tools.convert_weights.parse_arguments(["~/exp0", "~/a.pth", "--to=ours"])
+    assert (converted.source, converted.target) == (run / "best.pth", home / "a.pth")
+    checked = tools.check_data.parse_arguments(["~/photos", "--output=~/report"])
+    assert (checked.root, checked.output) == (home / "photos", home / "report")
+    divided = tools.create_data.parse_arguments(["~/photos", "~/data"])
+    assert (divided.source, divided.target) == (home / "photos", home / "data")
+    probed = tools.probe.parser().parse_args(["~/photos", "--log-root=~/logs", "--networks", "~/exp0"])
+    assert (probed.images, probed.log_root, probed.networks) == (
+        *(f"{home}/{n}" for n in ("photos", "logs")),
+        [str(run)],
+    )
+
+
+def test_no_option_takes_a_path_as_it_is():
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for folder in ("tools", "utils")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert [path.name for path, text in texts.items() if "type=Path" in text] == []
 
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), None])

@@ -48,14 +48,15 @@ ELSEWHERE = {  # command -> why it is not run here
     "torchrun --nproc_per_node=2 train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_stop_together_and_resume_to_the_same_end"
     ),
-    "python train.py --set img_path=data/photos --set pretrained=True": (
+    "python train.py data/photos --set pretrained=True": (
         "tests/weights/test_pretrained.py::test_a_run_starts_from_public_weights"
     ),
     "python -m utils.docs": "test_the_command_writes_what_is_out_of_date",
     "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
 }
+WITHOUT_PROJECT = "import onnxruntime"  # tests/export/test_without_the_project.py runs that code in an empty folder
 SLOW = (  # what takes many seconds
-    "python predict.py --set load_from=digits.onnx",
+    "python predict.py digits.onnx",
     "python tools/export.py",
 )
 LONG = (  # of several that differ little all but one; what other tests run in their process, over all networks
@@ -63,15 +64,16 @@ LONG = (  # of several that differ little all but one; what other tests run in t
     "python tools/params.py --all",
     "python tools/create_data.py --demo",
     "python train.py --config",
+    "python train.py data/digits",
     "python train.py --resume logs/resnet_18/exp1 --set",
     "python train.py --set epochs",
-    "python train.py --set load_from=resnet18-f37072fd.pth --set mean",
+    "python train.py --weights resnet18-f37072fd.pth --set mean",
 )
 SMALL = "--set img_size=32 --set val_resize=32 --set batch_size=64 --set num_workers=0 --set device=cpu"
+TRAINING = ("python train.py --set", "python train.py --config", "python train.py --weights", "python train.py data/")
 SHORT = {  # beginning of a command -> what shortens it
     "python train.py --resume": f"--set epochs=2 {SMALL}",
-    "python train.py --set": f"--set epochs=1 --set warmup_epochs=0 {SMALL}",
-    "python train.py --config": f"--set epochs=1 --set warmup_epochs=0 {SMALL}",
+    **dict.fromkeys(TRAINING, f"--set epochs=1 --set warmup_epochs=0 {SMALL}"),
     "python tools/fps.py": "--rounds 2 --warmup 1 --img-size 64 64",
     "python tools/throughput.py": "--rounds 2 --warmup 1 --img-size 64 64",
     "python tools/probe.py": "--img-size 32 32",
@@ -175,7 +177,11 @@ def test_command(workspace, succeed, command):
     succeed(workspace, shortened(command))
 
 
-@pytest.mark.parametrize("code", in_languages("python"), ids=lambda code: code.split("\n")[0])
+@pytest.mark.parametrize(
+    "code",
+    [code for code in in_languages("python") if WITHOUT_PROJECT not in code],
+    ids=lambda code: code.split("\n")[0],
+)
 def test_python(workspace, succeed, code):
     succeed(workspace, f"python -c {shlex.quote(code)}")
 

@@ -1,6 +1,8 @@
 """What cannot be written is found before the work, by every tool: the message names the option and the place."""
 
 from utils.errors import ConfigError
+from utils.run import evaluate_only
+from utils.weights.checkpoint import save_checkpoint
 
 import pytest
 
@@ -13,6 +15,7 @@ import tools.plot_run
 import tools.probe
 import tools.visualize_augment
 import train
+from tests.helpers.checkpoints import whole_checkpoint
 from tests.helpers.read_only import make_read_only
 
 WORK = {  # tool -> (where its work begins, its words, {ro} for the folder that is read-only)
@@ -47,11 +50,12 @@ def test_a_place_that_takes_no_file_is_found_before_the_work(tool, data, tmp_pat
     assert "--output" in message or "--log-root" in message or "out.pth" in message
 
 
-@pytest.mark.parametrize("begins", ["validate", "train"])
-def test_a_run_that_gets_no_folder_is_refused_before_its_images_are_read(make_config, tmp_path, monkeypatch, begins):
-    monkeypatch.setattr(train, begins, lambda *given, **options: pytest.fail("the work has begun"))
+@pytest.mark.parametrize("module", [evaluate_only, train], ids=lambda module: module.__name__)
+def test_a_run_that_gets_no_folder_is_refused_before_its_images_are_read(make_config, tmp_path, monkeypatch, module):
+    monkeypatch.setattr(module, "read_data", lambda *given, **options: pytest.fail("the work has begun"))
     (tmp_path / "ro").mkdir()
-    weights = dict(only_val=True, load_from=__file__) if begins == "validate" else {}
+    save_checkpoint(tmp_path / "best.pth", whole_checkpoint())
+    weights = dict(only_val=True, load_from=str(tmp_path / "best.pth")) if module is evaluate_only else {}
     config = make_config(log_root=str(tmp_path / "ro" / "logs"), **weights)
     make_read_only(monkeypatch, tmp_path / "ro")
     with pytest.raises(ConfigError, match="log_root: cannot make a folder for the run in .*: Read-only file system"):

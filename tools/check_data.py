@@ -20,7 +20,7 @@ from utils.checking.findings import examine, spoilers
 from utils.checking.inspect import Limits
 from utils.checking.report import REPORTS, text_report, write_reports
 from utils.checking.similar import FARTHEST
-from utils.cli import run_command, say
+from utils.cli import as_path, run_command, say
 from utils.errors import DataError
 from utils.files import check_writable, writing
 from utils.signals import terminations_raise
@@ -37,9 +37,9 @@ class Request:
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add, usual = parser.add_argument, Limits()
-    add("root", type=Path, metavar="ROOT", help="folder with train, val and test, or with class folders")
+    add("root", type=as_path, metavar="ROOT", help="folder with train, val and test, or with class folders")
     output_help = f"folder for {', '.join(REPORTS)}, which are replaced there (default: ROOT_check, beside ROOT)"
-    add("--output", type=Path, metavar="FOLDER", help=output_help)
+    add("--output", type=as_path, metavar="FOLDER", help=output_help)
     tiny = f"pixels of the shorter side below which a picture is tiny (default: {usual.min_side})"
     add("--min-side", type=int, default=usual.min_side, metavar="N", help=tiny)
     huge = f"millions of pixels above which it is huge (default: {usual.max_megapixels:g})"

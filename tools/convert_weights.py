@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command
+from utils.cli import as_path, run_command
 from utils.errors import WeightsError
 from utils.files import atomic_file, unwritable
 from utils.text import one_line
@@ -202,8 +202,8 @@ def write(target: Path, state: dict[str, Tensor]) -> None:
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Callable[..., Any] = parser.add_argument
-    add("weights", type=Path, metavar="IN", help="weights in any layout that load_weights reads, or a checkpoint")
-    add("target", type=Path, metavar="OUT", help=f"file to write, one of {' '.join(FORMATS)}")
+    add("weights", type=as_path, metavar="IN", help="weights in any layout that load_weights reads, or a run's folder")
+    add("target", type=as_path, metavar="OUT", help=f"file to write, one of {' '.join(FORMATS)}")
     add("--to", required=True, choices=(OURS, *LIBRARIES), help="whose names the tensors get")
     add("--model-prefix", metavar="P", help="the network in IN; default: what a checkpoint says or IN looks like")
     add("--model-suffix", metavar="S", help="with --model-prefix")

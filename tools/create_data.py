@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command, say
+from utils.cli import as_path, run_command, say
 from utils.config.rules import DIGITS_PATH
 from utils.data.demo import make_digits
 from utils.signals import terminations_raise
@@ -65,8 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=raw)
     add = parser.add_argument
-    add("source", nargs="?", type=Path, metavar="SRC", help="folder of class folders, or csv with columns path,label")
-    add("target", nargs="?", type=Path, metavar="DST", help="folder to make; must not exist, or be empty")
+    source_help = "folder of class folders, or csv with columns path,label"
+    add("source", nargs="?", type=as_path, metavar="SRC", help=source_help)
+    add("target", nargs="?", type=as_path, metavar="DST", help="folder to make; must not exist, or be empty")
     add("--val", type=share, help="share of the images in val (default: 0.2)")
     add("--test", type=share, help="share of the images in test (default: no test)")
     add("--folds", type=at_least(2), metavar="K", help="K folds instead: every image is in val of exactly one")

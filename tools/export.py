@@ -7,13 +7,14 @@ and the classes of the network for 64 images.
 """
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command, say
+from utils.cli import as_path, run_command, say
 from utils.errors import ConfigError
 from utils.export.formats import DATA, FORMATS, data_path, format_of
 from utils.export.metadata import Metadata
@@ -59,8 +60,10 @@ def run(request: Request) -> None:
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--output", type=Path, required=True, metavar="FILE", help=f"file to write, ending in {' or '.join(FORMATS)}")
-    add("--images", metavar="PATH", help="images to check with: a folder, as val, or a glob (default: random ones)")
+    output = f"file to write, ending in {' or '.join(FORMATS)}"
+    add("--output", type=as_path, required=True, metavar="FILE", help=output)
+    images = "images to check with: a folder, as val, or a glob (default: random ones)"
+    add("--images", type=os.path.expanduser, metavar="PATH", help=images)
     add("--overwrite", action="store_true", help="replace FILE if it exists")
     add_network_options(parser, device="cpu")
     given = parser.parse_args(arguments)

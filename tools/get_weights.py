@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command, say
+from utils.cli import as_path, run_command, say
 from utils.errors import ConfigError, WeightsError
 from utils.weights.download import DownloadError, weights_folder
 from utils.weights.public import facts, obtain, remote_or_error
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("network", nargs="*", metavar="PREFIX SUFFIX", help="its two words, such as resnet 18")
     parser.add_argument("--all", action="store_true", help="all networks that have public weights")
     parser.add_argument("--print", action="store_true", help="say where they are, and download nothing")
-    parser.add_argument("--folder", type=Path, help="where files go (default: torch hub's cache)")
+    parser.add_argument("--folder", type=as_path, help="where files go (default: torch hub's cache)")
     parser.add_argument("--mirror", default="", metavar="URL", help="scheme and host in place of the source's")
     given = parser.parse_args(arguments)
     return run_command(lambda: run(given))

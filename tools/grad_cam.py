@@ -9,13 +9,14 @@ keeps its arrangement. Images are never overwritten.
 """
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command, say
+from utils.cli import as_path, run_command, say
 from utils.data.images import open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
@@ -120,12 +121,14 @@ def class_number(label: str, classes: list[str]) -> int:
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("images", metavar="IMAGE", help="an image, a folder with all below it, or a glob in quotes")
+    images = "an image, a folder with all below it, or a glob in quotes"
+    add("images", type=os.path.expanduser, metavar="IMAGE", help=images)
     add("--class-id", metavar="C", help="name of the class to explain, else its number (default: the predicted class)")
     methods = f"one of {', '.join(METHODS)}; may be repeated (default: all)"
     add("--method", action="append", choices=METHODS, metavar="M", help=methods)
     add("--layer", metavar="NAME", help="a module's name in named_modules(), as layer3.1 (default: the network's own)")
-    add("--output", type=Path, metavar="PATH", help="folder for the drawings; for one image also a .jpg or .png file")
+    output = "folder for the drawings; for one image also a .jpg or .png file"
+    add("--output", type=as_path, metavar="PATH", help=output)
     add("--overwrite", action="store_true", help="replace what is there already under the names of --output")
     add_network_options(parser)
     given = parser.parse_args(arguments)

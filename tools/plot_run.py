@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command
+from utils.cli import as_path, run_command
 from utils.errors import DataError
 from utils.files import check_writable, picture_path, writing
 from utils.report.canvas import save
@@ -49,9 +49,10 @@ def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0"
+        "runs", nargs="+", type=as_path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0"
     )
-    parser.add_argument("--output", type=Path, metavar="PATH", help="a folder for one RUN, a .jpg or .png for several")
+    output = "a folder for one RUN, a .jpg or .png for several"
+    parser.add_argument("--output", type=as_path, metavar="PATH", help=output)
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
     given = parser.parse_args(arguments)
 

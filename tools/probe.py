@@ -1,7 +1,7 @@
 """How good a network's frozen body is for some pictures: seconds of logistic regression, not minutes of training.
 
-probe.py photos --model-prefix mobilenetv2 --model-suffix 1.0 --load-from mobilenet_v2.pth
-probe.py photos --load-from logs/resnet_18/exp1/best.pth --folds 5
+probe.py photos --model-prefix mobilenetv2 --model-suffix 1.0 --weights mobilenet_v2.pth
+probe.py photos --weights logs/resnet_18/exp1 --folds 5
 probe.py photos --networks resnet:18=resnet18.pth mobilenetv2:1.0=mobilenet_v2.pth     several, the best first
 
 The network sees each picture of photos/train and photos/val once, without augmentation; what its head is given is kept
@@ -39,6 +39,7 @@ from utils.run.splits import read_data
 from utils.text import aligned, shown
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.run_folder import weights_path
 from utils.weights.spec import NetworkOptions
 from utils.weights.weights_file import WeightsFile
 
@@ -142,22 +143,23 @@ def networks_of(given: argparse.Namespace) -> list[NetworkOptions]:
     if given.networks is None:
         return [network_options(given)]
     if given.model_prefix or given.model_suffix or given.weights or given.num_classes:
-        text = "--networks goes without --model-prefix, --model-suffix, --num-classes and --load-from"
+        text = "--networks goes without --model-prefix, --model-suffix, --num-classes and --weights"
         raise ConfigError("command line", [text])
     return [_network_of(text, given.img_size) for text in given.networks]
 
 
 def _network_of(text: str, img_size: Sequence[int] | None) -> NetworkOptions:
-    """'PREFIX:SUFFIX=FILE', 'PREFIX:SUFFIX' or 'FILE'."""
+    """'PREFIX:SUFFIX=FILE', 'PREFIX:SUFFIX' or 'FILE', which may be the folder of a run."""
     names, equals, file = text.partition("=")
     size = None if img_size is None else (img_size[0], img_size[1])
     if os.path.exists(text):
-        return NetworkOptions(weights=Path(text), img_size=size)
+        return NetworkOptions(weights=weights_path(text), img_size=size)
     prefix, colon, suffix = names.partition(":")
     if not colon:
         problem = f"--networks: expected a file, PREFIX:SUFFIX or PREFIX:SUFFIX=FILE; there is no file {shown(text)}"
         raise ConfigError("command line", [problem])
-    return NetworkOptions(prefix, suffix, weights=Path(file) if equals else None, img_size=size)
+    weights = weights_path(os.path.expanduser(file)) if equals else None
+    return NetworkOptions(prefix, suffix, weights=weights, img_size=size)
 
 
 def run(given: argparse.Namespace) -> list[Found]:
@@ -204,18 +206,19 @@ def workers(text: str) -> int | str:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("images", metavar="FOLDER", help="with train/<class>/* and val/<class>/*")
+    images = "with train/<class>/* and val/<class>/*"
+    made.add_argument("images", type=os.path.expanduser, metavar="FOLDER", help=images)
     add_network_options(made)
     add = made.add_argument
-    add("--load-from", type=Path, dest="weights", metavar="FILE", help="the same as --weights")
-    add("--networks", nargs="+", metavar="N", help="several: PREFIX:SUFFIX=FILE, PREFIX:SUFFIX, or a file")
+    several = "several: PREFIX:SUFFIX=FILE, PREFIX:SUFFIX, a file or a run's folder"
+    add("--networks", type=os.path.expanduser, nargs="+", metavar="N", help=several)
     add("--folds", type=integer_in(2, 100), metavar="K", help="accuracy over K folds of train and val together")
     for name in ("--mean", "--std"):
         text = "default: the checkpoint's, or as the weights seem to expect"
         add(name, type=float, nargs=3, metavar=("R", "G", "B"), help=text)
     add("--batch-size", type=integer_in(1, 10**6), default=32, help="images at a time (default: 32)")
     add("--num-workers", type=workers, default="auto", metavar="N", help="loading processes (default: auto)")
-    add("--log-root", default="./logs", help="where run folders go (default: ./logs)")
+    add("--log-root", type=os.path.expanduser, default="./logs", help="where run folders go (default: ./logs)")
     add("--seed", type=integer_in(0, 2**32 - 1), default=0, help="of the folds (default: 0)")
     return made
 

@@ -1,4 +1,4 @@
-"""A contact sheet of what the network sees in training under a config: visualize_augment.py --set augment=ra
+"""A contact sheet of what the network sees in training under a config: visualize_augment.py photos --set augment=ra
 
 A row an image of train: as it is, as validation would see it, and as each of the first epochs does after crop, flip,
 policy and erasing. Below, where the config mixes, the first batch that mixup and the first that cutmix changes, with
@@ -14,14 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_config_options, integer_in, read_options, run_command
-from utils.config import TrainConfig, load_train_config, parse_overrides
+from utils.cli import add_config_options, as_path, integer_in, read_options, run_command
+from utils.config import TrainConfig, load_train_config
 from utils.files import picture_path, writing
 from utils.preview.augmented import preview
 from utils.preview.sheet import contact_sheet
 from utils.recipe.resolve import resolve
 from utils.report.canvas import save
 from utils.run.begin import weights_to_start_from
+from utils.run.command_line import add_words, overrides_of
 from utils.run.plan import facts_at
 from utils.run.splits import read_data
 
@@ -56,6 +57,7 @@ def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    add_words(parser)
     add_config_options(parser, TrainConfig, "train_config.py")
     parser.add_argument(
         "--images", type=integer_in(1, 64), default=6, metavar="N", help="images of train, 1..64 (default: 6)"
@@ -63,13 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--epochs", type=integer_in(1, 16), default=6, metavar="E", help="draws of each, 1..16 (default: 6)"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="a .jpg or .png; default: augmentation.jpg")
+    parser.add_argument("--output", type=as_path, metavar="FILE", help="a .jpg or .png; default: augmentation.jpg")
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
     given = read_options(parser, arguments)
 
     def command() -> None:
         path = picture_path(given.output, Path("augmentation.jpg"), overwrite=given.overwrite)
-        config = load_train_config(given.config, parse_overrides(given.set))
+        config = load_train_config(given.config, overrides_of(given))
         draw(config, path, images=given.images, epochs=given.epochs)
         print(f"contact sheet: {path.resolve()}")
 

@@ -7,15 +7,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import distributed
 from .config.schema import help_text
 from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
-from .errors import RunError, UserError, cause_of, is_of_device
+from .errors import ConfigError, RunError, UserError, cause_of, is_of_device
 from .signals import Stopped, imported
+from .text import shown
 from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
@@ -90,7 +92,7 @@ def _cause(error: Exception) -> str | None:
 
 
 def add_config_options(parser: argparse.ArgumentParser, schema: type, default: str) -> None:
-    """--config and --set, and the schema's keys below the options in --help."""
+    """--config, --set and --weights, and the schema's keys below the options in --help."""
     parser.add_argument(
         "--config",
         default=config_file(default),
@@ -104,6 +106,13 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
         metavar="KEY=VALUE",
         help="set a key of the config; a Python literal, else a string; may be repeated",
     )
+    parser.add_argument(
+        "--weights",
+        "--load-from",
+        type=os.path.expanduser,
+        metavar="FILE_OR_RUN",
+        help="the key load_from: a file of weights, or the folder of a run, which means its best.pth",
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
 
@@ -115,20 +124,52 @@ def config_file(name: str) -> str:
 
 
 def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """`parser.parse_args`, which explains a pair of --set that a shell has cut off at a blank."""
-    given, rest = parser.parse_known_args(arguments)
+    """`parser.parse_intermixed_args`, which explains a pair of --set that a shell has cut off at a blank.
+
+    Words that are taken for paths, but lead nowhere, are such rests too where there is such a pair.
+    """
+    given, rest = parser.parse_known_intermixed_args(arguments)
+    rest += [word for word in words_of(given) if any(map(_is_cut, given.set)) and not os.path.exists(word)]
     if rest:
-        cut = (pair for pair in given.set if pair.endswith((",", "=")) or "=" not in pair or _is_open(pair))
         hints = [
-            f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'" for pair in cut
+            f"; put the pair of --set that has blanks into quotes, or leave them out: '{pair} ...'"
+            for pair in given.set
+            if _is_cut(pair)
         ]
         parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
     return given
 
 
-def _is_open(pair: str) -> bool:
-    """Whether a bracket in it does not end."""
-    return any(pair.count(start) > pair.count(end) for start, end in ("[]", "()", "{}"))
+def _is_cut(pair: str) -> bool:
+    """Whether it ends where a value would go on, or a bracket in it does not end."""
+    is_open = any(pair.count(start) > pair.count(end) for start, end in ("[]", "()", "{}"))
+    return pair.endswith((",", "=")) or "=" not in pair or is_open
+
+
+def words_of(given: argparse.Namespace) -> list[str]:
+    """The words of a command line that belong to no option: of the arguments `first` and `others`."""
+    first = getattr(given, "first", None)
+    return [] if first is None else [first, *getattr(given, "others", [])]
+
+
+def with_shortcuts(overrides: Mapping[str, Any], key: str, shortcuts: Mapping[str, Any]) -> dict[str, Any]:
+    """`overrides` of --set, and a key for which the command line has shortcuts: word -> value, None if it is not there.
+
+    Raises ConfigError where they say different things.
+    """
+    said = {word: value for word, value in {"--set": overrides.get(key), **shortcuts}.items() if value is not None}
+    if not said:
+        return dict(overrides)
+    values = [os.path.expanduser(value) if isinstance(value, str) else value for value in said.values()]
+    if any(value != values[0] for value in values):
+        what = ", ".join(f"{word} says {shown(value)}" for word, value in said.items())
+        raise ConfigError("command line", [f"{key}: {what}; expected one value"])
+    return {**overrides, key: values[0]}
+
+
+def as_path(text: str) -> Path:
+    """The type of an argparse option that takes a path: ~ at its start is the user's home."""
+    return Path(os.path.expanduser(text))
 
 
 def integer_in(low: int, high: int) -> Callable[[str], int]:

@@ -16,7 +16,7 @@ from utils.config import (
     to_plain,
 )
 from utils.config.schema import check
-from utils.data.listing import find_images
+from utils.data.listing import find_all_images
 from utils.errors import UserError
 from utils.prediction.output import check_output
 from utils.run.folder import open_run_folder
@@ -230,7 +230,7 @@ def test_any_prediction_config_is_an_error_or_a_prediction(place, changes):
         config = load_predict_config(path)
         if config.output:
             check_output(config.output)
-        if config.predict_img_path.strip("/*.~"):  # not the whole machine
-            find_images(config.predict_img_path)
+        if all(pattern.strip("/*.~") for pattern in config.patterns):  # not the whole machine
+            find_all_images(config.patterns)
 
     outcome(begin_prediction)

@@ -151,7 +151,7 @@ def test_training_goes_on_from_it(run, data, tmp_path):
         ([], "expected --weights, or --model-prefix and --model-suffix"),
         (["--networks", "what"], "or PREFIX:SUFFIX=FILE; there is no file 'what'"),
         (["--networks", "resnet:18", "--model-prefix", "resnet"], "--networks goes without"),
-        (["--networks", "resnet:18", "--num-classes", "3"], "--num-classes and --load-from"),
+        (["--networks", "resnet:18", "--num-classes", "3"], "--num-classes and --weights"),
         (["--networks", "resnet:19"], "unknown model_suffix for resnet '19'"),
     ],
 )

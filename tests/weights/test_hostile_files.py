@@ -175,7 +175,7 @@ def validating(path):
 
 def resuming(path):
     path.rename(path.with_name("last.pth"))
-    train.read_arguments(argparse.Namespace(set=[], resume=str(path.parent), config=""))
+    train.read_arguments(argparse.Namespace(weights=None, resume=str(path.parent), config=""), {})
 
 
 def converting(path):

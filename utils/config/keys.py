@@ -26,6 +26,7 @@ from .schema import (
     key,
     number,
     path,
+    paths,
     plain_values,
     sequence,
     text,
@@ -58,7 +59,7 @@ class TrainConfig:
 
     model_prefix: str = key("resnet", text(), "family of the network", group="Network")
     model_suffix: str = key("18", text(), "its variant")
-    load_from: str = key("", path(), "weights to start from, or the checkpoint to resume")
+    load_from: str = key("", path(), "weights to start from, or the checkpoint to resume; a run's folder: its best.pth")
     pretrained: bool | str = key(
         False, either(flag(), text()), "True starts from the public weights in docs/networks.md, or a name in there"
     )
@@ -223,9 +224,11 @@ AUTO_KEYS = auto_keys(TrainConfig)
 class PredictConfig:
     """The keys of predict_config.py. Those of foreign weights are read from a checkpoint of ours."""
 
-    load_from: str = key("", path(), "checkpoint; '' is best.pth of the newest run in ./logs", group="What to predict")
-    predict_img_path: str = key(
-        "./data/digits/val/3/0045.png", path(), "an image, a folder (nested ones too) or a glob"
+    load_from: str = key(
+        "", path(), "checkpoint, or a run's folder; '' is best.pth of the newest run in ./logs", group="What to predict"
+    )
+    predict_img_path: str | tuple[str, ...] = key(
+        "./data/digits/val/3/0045.png", paths(), "an image, a folder (nested ones too) or a glob; or a list of them"
     )
     device: str = key("auto", text(), "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
     num_threads: int | Literal["auto"] = key("auto", auto_or(integer(1, high=1024)), THREADS)
@@ -245,3 +248,8 @@ class PredictConfig:
     resize_mode: str = key("squash", choice(*RESIZE_MODES), RESIZE)
     interpolation: str = key("bilinear", choice(*INTERPOLATION), "between pixels, of that; antialiased")
     pad_value: int = key(128, integer(0, high=255), "grey of the bars of letterbox")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and globs of predict_img_path."""
+        return (self.predict_img_path,) if isinstance(self.predict_img_path, str) else self.predict_img_path

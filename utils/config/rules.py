@@ -252,7 +252,7 @@ def weights_are_there(c: SimpleNamespace) -> str | None:
     needed = "resume" if c.resume else "only_val" if c.only_val else ""
     if needed and not c.load_from:
         return f"load_from: {needed} = True needs a checkpoint to read"
-    if c.load_from and not os.path.isfile(c.load_from):
+    if c.load_from and not os.path.exists(c.load_from):
         return f"load_from: no such file {shown(c.load_from)}"
     return "only_val: cannot go together with resume" if c.only_val and c.resume else None
 

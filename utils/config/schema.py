@@ -67,6 +67,18 @@ def path() -> Kind:
     return Kind(plain.expects, lambda value: os.path.expanduser(plain.convert(value)))
 
 
+def paths() -> Kind:
+    """One path, or a list of several, kept as a tuple."""
+    one = path()
+
+    def convert(value: Any) -> str | tuple[str, ...]:
+        if not isinstance(value, (list, tuple)):
+            return one.convert(value)
+        return tuple(one.convert(item) for item in value) if value else _refuse()
+
+    return Kind("a string or a list of strings", convert)
+
+
 def flag() -> Kind:
     return Kind("True or False", lambda value: value if isinstance(value, bool) else _refuse())
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from ..cli import as_path
 from ..errors import ConfigError, DataError
 from ..files import writing
 from ..report.canvas import save
@@ -76,7 +77,7 @@ def add_speed_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
     add("--rounds", type=positive, default=rounds, metavar="N", help=f"calls that count (default: {rounds})")
     add("--warmup", type=positive, default=3, metavar="N", help="calls before, which do not (default: 3)")
     add = parser.add_argument_group("output").add_argument
-    add("--output", type=Path, metavar="FILE", help=f"{default_output(parser)} by default with several networks")
+    add("--output", type=as_path, metavar="FILE", help=f"{default_output(parser)} by default with several networks")
     add("--overwrite", action="store_true", help="replace FILE and the plot beside it")
     add("--resume", action="store_true", help="go on with FILE: measure what it lacks or says an error of")
 

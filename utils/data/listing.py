@@ -95,6 +95,20 @@ def find_images(pattern: str, asked: str = "predict_img_path", others: Counter[s
     return found
 
 
+def find_all_images(
+    patterns: Sequence[str], asked: str = "predict_img_path", others: Counter[str] | None = None
+) -> list[str]:
+    """`find_images` of one pattern after the other; a file that an earlier one has found is not repeated."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for pattern in patterns:
+        images = find_images(pattern, asked, others)
+        files = [os.path.realpath(path) for path in images] if len(patterns) > 1 else images
+        found += [path for path, file in zip(images, files) if file not in seen]
+        seen.update(files)
+    return found
+
+
 def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
     others = Counter(found.others)
     folders = Counter([f"{name}/" for name in (*found.hidden, *found.packed)])

@@ -22,6 +22,7 @@ from ..training.amp import amp_dtype
 from ..weights.best import Best
 from ..weights.checkpoint import newest_checkpoint
 from ..weights.networks import of_checkpoint, of_weights
+from ..weights.run_folder import weights_path
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
 from .class_names import note_of_equal, numbered, read_class_names
@@ -76,8 +77,8 @@ class Classifier:
 
 
 def weights_of(config: PredictConfig) -> Path:
-    """config.load_from; '' is the newest run's best.pth. Raises WeightsError if there is none."""
-    return Path(config.load_from) if config.load_from else newest_checkpoint()
+    """The file of config.load_from; '' is the newest run's best.pth. Raises WeightsError if there is none."""
+    return weights_path(config.load_from) if config.load_from else newest_checkpoint()
 
 
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:

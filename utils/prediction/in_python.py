@@ -14,8 +14,8 @@ TOGETHER = 32  # images at a time
 class Classifier:
     """Files of pictures to classes, by the preprocessing that the weights were trained with.
 
-    weights: best.pth of a run, or an .onnx file that tools/export.py has written.  device: as in predict_config.py.
-    Raises WeightsError or ConfigError.
+    weights: a run's folder or its best.pth, or an .onnx file that tools/export.py has written.
+    device: as in predict_config.py.  Raises WeightsError or ConfigError.
     """
 
     def __init__(self, weights: str | Path, *, device: str = "auto") -> None:

@@ -3,7 +3,7 @@
 import glob
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -69,8 +69,16 @@ def _first_free(folder: Path, stem: str, ending: str) -> Path:
     raise AssertionError("numbers do not end")
 
 
+def shared_folder(patterns: Sequence[str]) -> Path:
+    """The folder that the patterns of predict_img_path have in common; the root, where they are on different disks."""
+    try:
+        return Path(os.path.commonpath([folder_of(pattern) for pattern in patterns]))
+    except ValueError:
+        return Path(os.path.abspath(os.sep))
+
+
 def folder_of(pattern: str) -> Path:
-    """The folder that predict_img_path means: itself, or that of a file, or what a glob has in front of its signs."""
+    """The folder that a pattern means: itself, or that of a file, or what a glob has in front of its signs."""
     if os.path.isdir(pattern):
         return Path(os.path.abspath(pattern))
     fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))

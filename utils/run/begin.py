@@ -20,6 +20,7 @@ from ..training.groups import stage_rows
 from ..training.state import Recipe, TrainState
 from ..weights.load import fill_from
 from ..weights.public import obtain_pretrained
+from ..weights.run_folder import state_path, weights_path
 from ..weights.weights_file import WeightsFile
 from .head_start import start_at_probe
 from .single_images import check_single_images
@@ -42,6 +43,14 @@ class Parts:
     def steps_per_epoch(self) -> int:
         """Optimizer steps of this rank."""
         return steps_of(len(self.train_loader), self.recipe.accumulate)
+
+
+def with_file(config: TrainConfig) -> TrainConfig:
+    """`config` with the file that load_from means, where that is the folder of a run. Raises WeightsError."""
+    if not config.load_from:
+        return config
+    path = state_path(config.load_from) if config.resume else weights_path(config.load_from)
+    return replace(config, load_from=str(path))
 
 
 def weights_to_start_from(config: TrainConfig) -> WeightsFile | None:

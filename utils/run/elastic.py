@@ -13,7 +13,7 @@ from .. import distributed
 from ..config.keys import TrainConfig
 from ..files import write_text
 from ..log import log
-from ..weights.checkpoint import LAST, PREVIOUS
+from ..weights.run_folder import LAST, PREVIOUS
 
 
 def resumed(config: TrainConfig) -> TrainConfig:

@@ -1,6 +1,7 @@
 """only_val: the figures of a checkpoint on val, in a run folder of their own."""
 
 import signal
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,41 +11,48 @@ from torch import nn
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..config.schema import literal
 from ..config.without_effect import is_asked, overruled, sections
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
-from ..errors import WeightsError
+from ..errors import ConfigError, WeightsError
 from ..log import RunLog, log
-from ..signals import Stopped, StopRequest
-from ..text import listed
+from ..signals import Stopped, StopRequest, terminations_raise
+from ..text import listed, shown
 from ..training.build import make_model, make_recipe
 from ..weights.best import scored_weights
 from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
-from .folder import open_run_folder
+from .folder import RunFolder, check_place, open_run_folder
 from .plan import planned_validation
-from .scoring import score
-from .splits import read_data
+from .scoring import Scored, score
+from .splits import is_there, read_data
 
+OF_THE_CHECKPOINT = ("model_prefix", "model_suffix", "img_path")
 OF_TRAINING = (
     *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
     *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps"),
 )
 
 
-def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path:
+def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explicit: Collection[str] = ()) -> Path:
     """Evaluate config.load_from on val and write tables and plots; returns the run folder.
 
-    A checkpoint of ours brings its classes and preprocessing; other weights take the config's, and the class folders
-    of train. Where averaged weights are there beside raw ones, both are evaluated, and the tables by class are of those
-    that the checkpoint's figures are of. Raises Stopped, with no table written, when a signal asks for it.
+    A checkpoint of ours brings its network, data, classes and preprocessing; other weights take the config's, and the
+    class folders of train. Where averaged weights are there beside raw ones, both are evaluated, and the tables by
+    class are of those that the checkpoint's figures are of. Raises Stopped, with no folder left, when a signal asks for
+    it.
+    explicit: keys that the user has set even where they have the values of the defaults.
     """
     file = WeightsFile(config.load_from)
     payload = file.checkpoint
+    if payload is not None:
+        config = as_trained(config, payload, explicit)
     check_network(config, payload)
+    check_place(config)
     report_without_effect(config, payload)
     splits = read_data(config, payload["classes"] if payload else None)
     config = planned_validation(config, splits, device, file)
@@ -53,11 +61,19 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     models = load_models(config, file, device, len(splits.classes))
     recipe = make_recipe(config, models["net"], device, preprocess)
     _, loader = make_loaders(config, splits, preprocess, device)
-    folder = open_run_folder(config)
-    run_log.write_to(folder.path)
-    folder.begin(config, splits, environment(device, config.num_threads), 0)
-    with StopRequest() as stop:
-        scored = score(models, loader, recipe, len(splits.classes), stop=lambda: leave_if_asked(stop, device))
+    with terminations_raise():
+        folder = open_run_folder(config)
+        with folder.removed_if_interrupted():
+            run_log.write_to(folder.path)
+            folder.begin(config, splits, environment(device, config.num_threads), 0)
+            with StopRequest() as stop:
+                scored = score(models, loader, recipe, len(splits.classes), stop=lambda: leave_if_asked(stop, device))
+            record(folder, scored, splits, payload)
+    return folder.path
+
+
+def record(folder: RunFolder, scored: Sequence[Scored], splits: Splits, payload: dict[str, Any] | None) -> None:
+    """Tables and plots. payload: the checkpoint that was evaluated, if it is one of ours."""
     key, kind = scored_weights(payload) if payload else ("net", "weights")
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
     for each in scored:
@@ -70,7 +86,24 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     folder.record([row], chosen.metrics, splits.classes)
     folder.record_best(chosen.evaluation, chosen.metrics, splits.classes)
     folder.draw()
-    return folder.path
+
+
+def as_trained(config: TrainConfig, checkpoint: dict[str, Any], explicit: Collection[str]) -> TrainConfig:
+    """`config` with the network and the data of the checkpoint where the user has set no others.
+
+    Raises ConfigError where the data of the checkpoint are no longer there.
+    """
+    saved = checkpoint["config"]
+    taken = {name: saved[name] for name in OF_THE_CHECKPOINT if not is_asked(config, name, explicit)}
+    if not taken:
+        return config
+    said = ", ".join(f"{name} = {literal(value)}" for name, value in taken.items())
+    log.info(f"taken from {config.load_from}, as not set otherwise: {said}")
+    folder = taken.get("img_path", config.img_path)
+    if not is_there(folder):
+        problem = f"img_path: {config.load_from} was trained on {shown(folder)}, and no such folder is here"
+        raise ConfigError("config", [f"{problem}; --set img_path=FOLDER names another with val/<class>/*"])
+    return replace(config, **taken)
 
 
 def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None) -> None:

@@ -23,7 +23,8 @@ from ..report import run_tables
 from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
 from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
-from ..weights.checkpoint import BEST, LAST, PREVIOUS, save_checkpoint
+from ..weights.checkpoint import save_checkpoint
+from ..weights.run_folder import BEST, LAST, PREVIOUS
 
 REDRAW_SECONDS = 30  # pictures are drawn again at most so often while a run goes on
 REDRAW_SHARE = 0.05  # of the time, at most, goes into them: those of many classes take seconds

@@ -14,9 +14,9 @@ from ..probing.fit import LinearClassifier
 from ..probing.head import set_head
 from ..training.build import make_recipe
 from ..training.metrics import Metrics
-from ..weights.checkpoint import BEST
 from ..weights.load import fill
 from ..weights.networks import LoadedNetwork
+from ..weights.run_folder import BEST
 from .environment import environment
 from .folder import open_run_folder
 from .scoring import score

@@ -21,8 +21,9 @@ from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate, set_rates
 from ..training.state import Progress, TrainState
 from ..weights.best import Best
-from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from ..weights.checkpoint import load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
+from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .folder import RunFolder
 from .kept import states_deleted
 from .state import RunState

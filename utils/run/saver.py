@@ -12,7 +12,8 @@ from typing import Any
 from ..errors import SaveError
 from ..log import log
 from ..training.metrics import Evaluation, Metrics
-from ..weights.checkpoint import BEST, LAST, weights_alone, write_checkpoint
+from ..weights.checkpoint import weights_alone, write_checkpoint
+from ..weights.run_folder import BEST, LAST
 from .folder import RunFolder
 
 Write = Callable[[], None]

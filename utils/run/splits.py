@@ -16,6 +16,15 @@ from ..errors import ConfigError, DataError
 from ..log import log
 
 
+def is_there(img_path: str) -> bool:
+    """Whether a run can begin with this folder: the embedded digits are made where they are missing."""
+    return os.path.isdir(img_path) or _is_of_digits(img_path)
+
+
+def _is_of_digits(img_path: str | Path) -> bool:
+    return Path(img_path).absolute() == Path(DIGITS_PATH).absolute()
+
+
 def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Splits:
     """The images of train and val, reported and checked; the embedded digits are made where they are missing.
 
@@ -23,7 +32,7 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
     Raises DataError or ConfigError for what cannot train.
     """
     root = Path(config.img_path)
-    if not os.path.isdir(root) and root.absolute() == Path(DIGITS_PATH).absolute():
+    if not os.path.isdir(root) and _is_of_digits(root):
         if distributed.is_main():
             log.info(f"making the embedded digits in {root}")
             make_digits(root)

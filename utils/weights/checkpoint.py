@@ -16,11 +16,11 @@ from ..errors import WeightsError
 from ..files import atomic_file
 from ..text import one_line
 from .files import check_file, check_tensors
+from .run_folder import BEST
 from .stand_ins import harmless_settings
 
 FORMAT = "image-classification-checkpoint/1"
 FOR_RESUME = ("net_ema", "optimizer", "scheduler", "scaler", "progress")  # entries that best.pth does not hold
-LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
 
 
 def save_checkpoint(path: str | Path, payload: dict[str, Any], *, keep: str | Path | None = None) -> None:
@@ -105,7 +105,7 @@ def weights_alone(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def newest_checkpoint(log_root: str | Path = "./logs") -> Path:
     """best.pth of the run that wrote one last. Raises WeightsError if there is none."""
-    found = list(Path(log_root).glob("*/*/best.pth"))
+    found = list(Path(log_root).glob(f"*/*/{BEST}"))
     if not found:
         raise WeightsError(f"{log_root}: no run with a best.pth in it; train first, or set load_from")
     return max(found, key=lambda path: path.stat().st_mtime)

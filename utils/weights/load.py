@@ -43,7 +43,7 @@ def load_weights(model: nn.Module, path: str | Path, *, force: bool = False) -> 
     Names of other public layouts of the network are translated, and tables that follow the size of the images are
     resized, if `model` comes from create_model; models/dialects says which.
     path: .pth or .pt (a state dict, bare or within, read with weights_only=True)
-        or .safetensors.
+        or .safetensors, or the folder of a run, whose best.pth is taken.
     force: accept a file in which less than half of the network's tensors are found, or that seems another network's.
     Raises WeightsError if the file cannot be read, is another network's, or fits too little.
     """

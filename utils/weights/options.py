@@ -1,15 +1,16 @@
 """The options by which a tool is given its network, and what they mean together."""
 
 import argparse
-from pathlib import Path
 
 import torch
 
 from models import list_models
 
 from .. import distributed
+from ..cli import as_path
 from ..config.rules import device_problem
 from ..errors import ConfigError
+from .run_folder import weights_path
 from .spec import NetworkOptions, native_size
 
 
@@ -26,20 +27,22 @@ def add_network_options(parser: argparse.ArgumentParser, *, several: bool = Fals
     if several:
         add("--all", action="store_true", help=f"all {len(list_models())} networks")
     add("--num-classes", type=positive, metavar="N", help="default: as in the weights, or 1000 without")
-    add("--weights", type=Path, metavar="FILE", help="a checkpoint of train.py says all by itself; or other weights")
+    weights = "a run's folder (its best.pth) or a checkpoint of train.py says all by itself; or other weights"
+    add("--weights", "--load-from", type=as_path, metavar="FILE_OR_RUN", help=weights)
     add("--img-size", type=positive, nargs=2, metavar=("H", "W"), help="default: as trained, or the native size")
     add("--device", default=device, help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
 
 
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
-    """Raises ConfigError if the words do not go together, or say nothing."""
+    """Raises ConfigError if the words do not go together, or say nothing, WeightsError for a run without best.pth."""
     given = arguments
     if (given.model_prefix is None) != (given.model_suffix is None):
         raise ConfigError("command line", ["--model-prefix and --model-suffix go together"])
     if given.model_prefix is None and given.weights is None:
         raise ConfigError("command line", ["expected --weights, or --model-prefix and --model-suffix"])
     size = None if given.img_size is None else tuple(given.img_size)
-    return NetworkOptions(given.model_prefix, given.model_suffix, given.num_classes, given.weights, size)
+    weights = None if given.weights is None else weights_path(given.weights)
+    return NetworkOptions(given.model_prefix, given.model_suffix, given.num_classes, weights, size)
 
 
 def several_networks(arguments: argparse.Namespace) -> list[NetworkOptions]:

@@ -12,14 +12,18 @@ from ..errors import WeightsError
 from .best import scored_weights
 from .checkpoint import is_checkpoint, read_pickle
 from .files import check_regular
+from .run_folder import weights_path
 from .state_dicts import find_state_dict
 
 
 class WeightsFile:
-    """A .pth, .pt or .safetensors file, of ours or of others. All of it raises WeightsError where it cannot be read."""
+    """A .pth, .pt or .safetensors file, of ours or of others, or the folder of a run, which means its best.pth.
+
+    All of it raises WeightsError where it cannot be read.
+    """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = weights_path(path)
 
     @cached_property
     def payload(self) -> Any:

@@ -1,0 +1,109 @@
+"""only_val of a checkpoint of ours: network and data are the checkpoint's, unless the user says otherwise."""
+
+import os
+import signal
+import sys
+
+from utils.config import TrainConfig
+from utils.errors import WeightsError
+from utils.run import evaluate_only
+from utils.signals import Stopped
+from utils.tables import read_csv
+from utils.weights.checkpoint import save_checkpoint
+
+import pytest
+import torch
+
+import train
+from tests.helpers import ROOT
+from tests.helpers.checkpoints import whole_checkpoint
+
+
+@pytest.fixture
+def run(data, tmp_path, monkeypatch):
+    """The folder of a run of another network and other data than the shipped config names, in the working directory."""
+    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
+    folder.mkdir(parents=True)
+    save_checkpoint(folder / "best.pth", whole_checkpoint(img_path=str(data)))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """command(*words) is (status, what was printed) of train.py with the shipped config."""
+
+    def main(*words):
+        options = ["--set", "only_val=True", "--set", "device=cpu", "--set", "num_workers=0"]
+        config = ["--config", str(ROOT / "train_config.py")]
+        monkeypatch.setattr(sys, "argv", ["train.py", *config, *options, *map(str, words)])
+        capsys.readouterr()
+        return train.main(), "".join(capsys.readouterr())
+
+    return main
+
+
+def test_the_shipped_config_evaluates_a_run_of_another_network_and_other_data(run, data, command):
+    status, said = command("--weights", run)
+    assert status == 0, said
+    taken = f"model_prefix = 'shufflenetv2', model_suffix = '0.5', img_path = '{data}'"
+    assert f"taken from {run / 'best.pth'}, as not set otherwise: {taken}" in said
+    folder = run.with_name("exp1")
+    assert [row["support"] for row in read_csv(folder / "per_class.csv")] == ["3", "2", "4"]
+    assert f"img_path = '{data}'" in (folder / "train_config.py").read_text()
+
+
+def test_what_the_user_sets_is_not_taken_from_the_checkpoint(run, image_folder, command):
+    other = image_folder({"val": {"ant": 1, "bee": 1, "cow": 1}}, name="other")
+    status, said = command(other, "--set", f"load_from={run}")
+    assert status == 0, said
+    assert "as not set otherwise: model_prefix = 'shufflenetv2', model_suffix = '0.5'\n" in said
+    assert [row["support"] for row in read_csv(run.with_name("exp1") / "per_class.csv")] == ["1", "1", "1"]
+
+
+def test_another_network_that_the_user_sets_is_an_error(run, command):
+    status, said = command("--weights", run, "--set", "model_prefix=resnet", "--set", "model_suffix=18")
+    assert status == 2
+    assert "holds shufflenetv2 0.5, but the config names resnet 18" in said
+    config = TrainConfig(only_val=True, load_from=str(run), model_suffix="34", device="cpu")  # as from a file
+    with pytest.raises(WeightsError, match="holds shufflenetv2 0.5, but the config names shufflenetv2 34"):
+        train.run(config)
+
+
+def test_data_that_are_gone_are_named_with_the_key_to_set(run, data, command):
+    data.rename(data.with_name("moved"))
+    status, said = command("--weights", run)
+    assert status == 2
+    assert f"img_path: {run / 'best.pth'} was trained on '{data}', and no such folder is here" in said
+    assert "--set img_path=FOLDER names another" in said
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_an_evaluation_that_is_stopped_leaves_no_folder(run, data, monkeypatch):
+    score = evaluate_only.score
+
+    def stopped(*given, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return score(*given, **options)
+
+    monkeypatch.setattr(evaluate_only, "score", stopped)
+    names = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(data), device="cpu", num_workers=0)
+    with pytest.raises(Stopped):
+        train.run(TrainConfig(only_val=True, load_from=str(run / "best.pth"), **names))
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_an_evaluation_that_is_interrupted_as_it_draws_leaves_no_folder(run, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate_only, "record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(TrainConfig(only_val=True, load_from=str(run), device="cpu", num_workers=0))
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_foreign_weights_take_the_network_and_the_data_of_the_config(run, data):
+    torch.save(whole_checkpoint()["net"], run / "bare.pth")
+    with pytest.raises(WeightsError, match="resnet 18"):
+        train.run(TrainConfig(only_val=True, load_from=str(run / "bare.pth"), img_path=str(data), device="cpu"))
