@@ -9,11 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import distributed
+from .config.keys import LARGEST
 from .config.schema import help_text
 from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
+from .data.images import MAX_PIXELS
 from .errors import RunError, UserError, cause_of, is_of_device
 from .signals import Stopped, imported
 from .threads import prepare
@@ -129,6 +132,12 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
 def _is_open(pair: str) -> bool:
     """Whether a bracket in it does not end."""
     return any(pair.count(start) > pair.count(end) for start, end in ("[]", "()", "{}"))
+
+
+def add_max_image_pixels(add: Callable[..., Any]) -> None:
+    """The option of a tool that reads images, as `given.max_image_pixels`. add: add_argument of a parser or a group."""
+    text = f"{LARGEST} (default: {MAX_PIXELS:,})"
+    add("--max-image-pixels", type=integer_in(1, 2**53), default=MAX_PIXELS, metavar="N", help=text)
 
 
 def integer_in(low: int, high: int) -> Callable[[str], int]:

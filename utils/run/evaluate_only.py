@@ -28,6 +28,7 @@ from .folder import open_run_folder
 from .plan import planned_validation
 from .scoring import score
 from .splits import read_data
+from .trained_on import warn_of_trained_images
 
 OF_TRAINING = (
     *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
@@ -70,6 +71,8 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog) -> Path
     folder.record([row], chosen.metrics, splits.classes)
     folder.record_best(chosen.evaluation, chosen.metrics, splits.classes)
     folder.draw()
+    if payload and distributed.is_main():
+        warn_of_trained_images(config, payload, splits.val)
     return folder.path
 
 
