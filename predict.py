@@ -76,7 +76,7 @@ def report(config: PredictConfig, classifier: Classifier, predictions: list[Pred
         named = nullcontext(Path(config.output)) if config.output else None
         save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
     if single:
-        save_picture(predictions[0], folder)
+        save_picture(predictions[0], folder, config.max_image_pixels)
         return
     if accuracy := accuracy_in_words(predictions, asked, classifier.classes):
         print(accuracy)
@@ -105,11 +105,11 @@ def save_table(target: AbstractContextManager[Path], predictions: list[Predictio
     print(one_line(f"{in_words(predictions)}: {path}"))
 
 
-def save_picture(prediction: Prediction, folder: Path) -> None:
+def save_picture(prediction: Prediction, folder: Path, max_pixels: int) -> None:
     from utils.prediction.picture import draw_prediction  # matplotlib takes a second to import
 
     with new_file(folder, Path(prediction.path).stem, ".jpg") as path:
-        draw_prediction(path, prediction)
+        draw_prediction(path, prediction, max_pixels)
     print(one_line(f"picture: {path}"))
 
 

@@ -10,6 +10,7 @@ num_threads = 'auto'  # threads that a CPU computes with; auto: its cores, by af
 batch_size = 32  # images at a time
 topk = 5  # classes to name for each image
 output = ''  # csv or json file; '' writes beside the checkpoint
+max_image_pixels = 178956970  # pixels, height x width, that an image may have; larger ones are refused as decompression bombs
 
 # Only for weights that are no checkpoint of ours
 model_prefix = ''  # family of the network

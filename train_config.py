@@ -27,6 +27,7 @@ ema_steps = 1  # optimizer steps between two updates of the average
 num_classes = 'auto'  # must agree with the folders of train
 img_path = './data/digits'  # folder with train/<class>/* and val/<class>/*
 on_bad_image = 'error'  # 'error', 'skip': what to do about an unreadable file; skip names it
+max_image_pixels = 178956970  # pixels, height x width, that an image may have; larger ones are refused as decompression bombs
 cache = 'none'  # 'none', 'ram': whether decoded images are kept in memory; they must fit
 list_cache = 'auto'  # 'auto', 'none': auto remembers which files large folders hold, until one of them changes
 mean = 'auto'  # 'auto' or such as [0.5, 0.5, 0.5]: of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]

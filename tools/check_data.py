@@ -20,7 +20,7 @@ from utils.checking.findings import examine, spoilers
 from utils.checking.inspect import Limits
 from utils.checking.report import REPORTS, text_report, write_reports
 from utils.checking.similar import FARTHEST
-from utils.cli import as_path, run_command, say
+from utils.cli import add_max_image_pixels, as_path, run_command, say
 from utils.errors import DataError
 from utils.files import check_writable, writing
 from utils.signals import terminations_raise
@@ -46,13 +46,14 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--max-megapixels", type=float, default=usual.max_megapixels, metavar="X", help=huge)
     aspect = f"longer side / shorter side above which it is stretched (default: {usual.max_aspect:g})"
     add("--max-aspect", type=float, default=usual.max_aspect, metavar="X", help=aspect)
+    add_max_image_pixels(add)
     near = f"bits of 64 in which the hashes of near duplicates may differ, 0..{FARTHEST} (default: 8)"
     add("--near", type=int, choices=range(FARTHEST + 1), default=8, metavar="N", help=near)
-    add("--exact-only", action="store_true", help="look for no near duplicates, for frames of a video for one")
+    add("--exact-only", action="store_true", help="look for no near duplicates, as among frames of a video")
     given = parser.parse_args(arguments)
     root = given.root.resolve()
     output = given.output or root.with_name(f"{root.name}_check")
-    limits = Limits(given.min_side, given.max_megapixels, given.max_aspect)
+    limits = Limits(given.min_side, given.max_megapixels, given.max_aspect, given.max_image_pixels)
     return Request(given.root, output, limits, None if given.exact_only else given.near)
 
 

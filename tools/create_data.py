@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command, say
+from utils.cli import add_max_image_pixels, as_path, run_command, say
 from utils.config.rules import DIGITS_PATH
 from utils.data.demo import make_digits
 from utils.signals import terminations_raise
@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         "about files that --max-side cannot decode: stop and name them (default), or leave them out and name them"
     )
     add("--on-bad-image", choices=("error", "skip"), default="error", help=bad_help)
+    add_max_image_pixels(add)
     encoding_help = "encoding of the csv, such as cp1252 or gbk (default: UTF-8)"
     add("--encoding", type=encoding, metavar="NAME", help=encoding_help)
     add("--demo", choices=("digits",), help=f"make the embedded data set instead, at DST (default: {DIGITS_PATH})")
@@ -114,6 +115,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request | Path:
         parser.error(f"--val {val} and --test {test} leave nothing for train")
     options = dict(seed=given.seed, pattern=given.group, mode=given.mode)
     options |= dict(max_side=given.max_side, on_bad_image=given.on_bad_image, encoding=given.encoding or "")
+    options["max_pixels"] = given.max_image_pixels
     return Request(given.source, given.target, val, test, given.folds or 0, **options)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command, say
+from utils.cli import add_max_image_pixels, as_path, run_command, say
 from utils.errors import ConfigError
 from utils.export.formats import DATA, FORMATS, data_path, format_of
 from utils.export.metadata import Metadata
@@ -36,6 +36,7 @@ class Request:
     device: torch.device
     output: Path
     images: str | None
+    max_pixels: int
     overwrite: bool
 
 
@@ -53,7 +54,7 @@ def run(request: Request) -> None:
     metadata = Metadata(str(network.spec), source, network.classes, network.preprocess)
     say([network.description])
     with terminations_raise():
-        verified = export(network, file_format, metadata, target, request.images)
+        verified = export(network, file_format, metadata, target, request.images, request.max_pixels)
     say([verified, f"wrote {target}"])
 
 
@@ -64,11 +65,13 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--output", type=as_path, required=True, metavar="FILE", help=output)
     images = "images to check with: a folder, as val, or a glob (default: random ones)"
     add("--images", type=os.path.expanduser, metavar="PATH", help=images)
+    add_max_image_pixels(add)
     add("--overwrite", action="store_true", help="replace FILE if it exists")
     add_network_options(parser, device="cpu")
     given = parser.parse_args(arguments)
     device = pick_device(given.device)
-    return Request(network_options(given), device, given.output, given.images, given.overwrite)
+    checked = given.images, given.max_image_pixels
+    return Request(network_options(given), device, given.output, *checked, given.overwrite)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command, say
-from utils.data.images import open_image
+from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.data.images import MAX_PIXELS, open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
 from utils.errors import ConfigError, DataError, ImageError
@@ -47,6 +47,7 @@ class Request:
     layer: str | None = None  # None: the network's default
     label: str | None = None  # name or number of a class; None: the predicted one
     methods: tuple[str, ...] = METHODS
+    max_pixels: int = MAX_PIXELS  # of an image
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ class Drawer:
     layer: Layer
     target: int | None
     methods: tuple[str, ...]
+    max_pixels: int
 
     def draw(self, source: str, path: Path) -> str:
         """Write the drawing and return the class with its probability. Raises ImageError or DataError."""
         steps, classes = self.network.preprocess, self.network.classes
-        seen = steps(open_image(source))
+        seen = steps(open_image(source, self.max_pixels))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
         found = explain(self.network.model, image, self.layer, self.target, self.methods)
         if not found.probabilities.isfinite().all():
@@ -86,7 +88,8 @@ def run(request: Request) -> list[Path]:
             f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"
         )
     )
-    return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
+    drawer = Drawer(network, request.device, layer, target, request.methods, request.max_pixels)
+    return draw_all(drawer, sources, paths)
 
 
 def draw_all(drawer: Drawer, sources: list[str], paths: list[Path]) -> list[Path]:
@@ -130,6 +133,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     output = "folder for the drawings; for one image also a .jpg or .png file"
     add("--output", type=as_path, metavar="PATH", help=output)
     add("--overwrite", action="store_true", help="replace what is there already under the names of --output")
+    add_max_image_pixels(add)
     add_network_options(parser)
     given = parser.parse_args(arguments)
     return Request(
@@ -141,6 +145,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
         layer=given.layer,
         label=given.class_id,
         methods=tuple(given.method or METHODS),
+        max_pixels=given.max_image_pixels,
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import integer_in, run_command, say
+from utils.cli import add_max_image_pixels, integer_in, run_command, say
 from utils.config import ConfigError, TrainConfig, train_config_from
 from utils.config.schema import plain_values
 from utils.data.source import Source, Splits
@@ -170,6 +170,7 @@ def run(given: argparse.Namespace) -> list[Found]:
     keys = dict(img_path=given.images, log_root=given.log_root, exp_name="probe", device=given.device, seed=given.seed)
     keys |= {name: value for name in ("mean", "std") if (value := getattr(given, name)) is not None}
     keys |= dict(batch_size=given.batch_size, num_workers=given.num_workers, on_bad_image="skip", warmup_epochs=0)
+    keys["max_image_pixels"] = given.max_image_pixels
     config = train_config_from({**plain_values(TrainConfig), **keys}, "command line")
     with RunLog():
         splits = read_data(config)
@@ -218,6 +219,7 @@ def parser() -> argparse.ArgumentParser:
         add(name, type=float, nargs=3, metavar=("R", "G", "B"), help=text)
     add("--batch-size", type=integer_in(1, 10**6), default=32, help="images at a time (default: 32)")
     add("--num-workers", type=workers, default="auto", metavar="N", help="loading processes (default: auto)")
+    add_max_image_pixels(add)
     add("--log-root", type=os.path.expanduser, default="./logs", help="where run folders go (default: ./logs)")
     add("--seed", type=integer_in(0, 2**32 - 1), default=0, help="of the folds (default: 0)")
     return made

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from . import distributed
+from .config.keys import LARGEST
 from .config.schema import help_text
 from .console import discard, finish_streams, prepare_streams
 from .cpu.waiting import adapted
+from .data.images import MAX_PIXELS
 from .errors import ConfigError, RunError, UserError, cause_of, is_of_device
 from .signals import Stopped, imported
 from .text import shown
@@ -170,6 +172,12 @@ def with_shortcuts(overrides: Mapping[str, Any], key: str, shortcuts: Mapping[st
 def as_path(text: str) -> Path:
     """The type of an argparse option that takes a path: ~ at its start is the user's home."""
     return Path(os.path.expanduser(text))
+
+
+def add_max_image_pixels(add: Callable[..., Any]) -> None:
+    """The option of a tool that reads images, as `given.max_image_pixels`. add: add_argument of a parser or a group."""
+    text = f"{LARGEST} (default: {MAX_PIXELS:,})"
+    add("--max-image-pixels", type=integer_in(1, 2**53), default=MAX_PIXELS, metavar="N", help=text)
 
 
 def integer_in(low: int, high: int) -> Callable[[str], int]:

@@ -1,4 +1,8 @@
-"""Tables as csv files: texts come back as they were, and no spreadsheet takes one for a formula."""
+"""Tables as csv files: texts come back as they were, and no spreadsheet takes one for a formula.
+
+All that is written goes through here: UTF-8 without a byte order mark, since to a script that reads plain UTF-8 a mark
+is a part of the first column's name; lines end in a line feed. docs/tools.md says how Excel opens them.
+"""
 
 import csv
 import re

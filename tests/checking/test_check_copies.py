@@ -18,7 +18,7 @@ def test_the_same_picture_in_two_splits_is_leakage_whatever_the_file(photos, cro
     crops[1].save(photos / "val" / "temple" / "saved again.bmp")
     status, out, err, _, duplicates = check(photos)
     assert status == 2
-    assert "leakage: 1 picture in more than one split (2 files)" in err
+    assert "leakage: 1 picture in more than one split (2 files)\n" in err
     assert alike(duplicates) == {
         (("same", "yes", "no"), frozenset(["train/temple/01.png", "val/temple/saved again.bmp"])),
     }
@@ -59,6 +59,8 @@ def test_other_versions_of_a_picture_are_near_duplicates(change, photos, crops, 
     status, _, err, _, duplicates = check(photos)
     assert status == 2
     assert "sets of look-alikes in more than one split" in err
+    assert "--group" in err
+    assert "--exact-only" in err
     found = {paths for _, paths in alike(duplicates)}
     assert all(len({path[-6:-4] for path in paths}) == 1 for paths in found)
     assert len(found) == 24
@@ -78,7 +80,7 @@ def test_look_alikes_in_two_classes_are_reported_but_pass(photos, crops, check):
     as_jpeg(crops[1], photos / "train" / "flower" / "again.jpg", quality=60)
     status, out, _, _, duplicates = check(photos)
     assert status == 0
-    assert "1 set of look-alikes in more than one class (2 files)" in out
+    assert "1 set of look-alikes in more than one class (2 files); look-alikes by nature" in out
     assert [row["kind"] for row in duplicates] == ["near", "near"]
 
 

@@ -45,7 +45,8 @@ def test_the_embedded_digits_pass(tmp_path, check):
     make_digits(tmp_path / "digits")
     status, out, _, files, duplicates = check(tmp_path / "digits")
     assert (status, len(files), duplicates) == (0, 1797, [])
-    assert "tiny: 1,797 files" in out
+    assert "tiny: 1,797 files, shorter side below 32 pixels (--min-side)" in out
+    assert len(out.splitlines()) < 60
 
 
 def test_unreadable_files_are_named_with_the_reason(photos, check):
@@ -108,6 +109,31 @@ def test_classes_that_train_lacks_and_that_val_lacks(photos, check):
     assert "no images in val: class 'only train'" in out
 
 
+@pytest.mark.parametrize(("size", "found"), [((694, 2348), True), ((301, 100), True), ((300, 100), False)])
+def test_stretched_is_what_squashing_would_distort_and_the_limit_is_told(size, found, photos, check):
+    Image.new("RGB", size).save(photos / "train" / "temple" / "x.png")
+    _, out, _, files, _ = check(photos)
+    assert ("stretched" in problems(files, "x.png")) == found
+    assert ("stretched: 1 file, longer side more than 3 times the shorter (--max-aspect)" in out) == found
+    page = (photos.parent / "photos_check" / "report.html").read_text(encoding="utf-8")
+    assert ("longer side more than 3 times the shorter" in page) == found
+
+
+def test_limits_that_are_set_are_those_that_are_told(photos, check):
+    _, out, _, _, _ = check(photos, "--min-side", 1000, "--max-megapixels", 0.001, "--max-aspect", 1.1)
+    for told in ("side below 1000 pixels (", "more than 0.001 megapixels (", "more than 1.1 times the shorter ("):
+        assert out.count(told) == 2  # above the files, and among what is worth a look
+
+
+def test_a_set_without_val_is_told(photos, check):
+    shutil.rmtree(photos / "val")
+    status, out, _, _, _ = check(photos)
+    assert status == 0
+    assert f"no images in {photos / 'val'}, which train.py needs beside train" in out
+    assert f"tools/create_data.py {photos / 'train'} DST divides" in out
+    assert "which train.py needs" not in check(photos / "train")[1]
+
+
 @pytest.mark.parametrize(("train", "val"), [("train", "valid"), ("Training", "VALIDATION"), ("TRAIN", "val")])
 def test_splits_of_other_names_are_looked_at_and_the_names_told(train, val, photos, check):
     (photos / "train").rename(photos / train)
@@ -143,7 +169,7 @@ def test_imbalance_is_reported(image_folder, check):
     root = image_folder({"train": {"often": 40, "rare": 2}, "val": {"often": 1, "rare": 1}})
     _, out, _, _, _ = check(root)
     assert "imbalance: 20.0 (most frequent class / rarest, in train)" in out
-    assert "the most frequent class has 20 times the images of the rarest" in out
+    assert "the most frequent class has 20 times the images of the rarest (reported from 10 on)" in out
 
 
 @pytest.mark.parametrize("layout", ["nowhere", "empty", "no train"])

@@ -39,6 +39,7 @@ PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     num_classes="auto",
     img_path="./data/digits",
     on_bad_image="error",
+    max_image_pixels=178_956_970,
     cache="none",
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),

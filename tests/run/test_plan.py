@@ -9,6 +9,9 @@ from utils.config.keys import AUTO_KEYS
 from utils.config.rules import train_problems
 from utils.config.schema import literal
 from utils.errors import WeightsError
+from utils.log import RunLog
+from utils.run.plan import few_steps, planned
+from utils.run.splits import read_data
 from utils.run.time_limit import TimeLimit, with_epochs
 from utils.weights.checkpoint import load_checkpoint
 
@@ -161,3 +164,33 @@ def test_a_resume_may_not_contradict_what_was_found(auto_config):
     changed = replace(config, resume=True, load_from=str(folder / "last.pth"), warmup_epochs=50)
     with pytest.raises(ConfigError, match="warmup_epochs: 50 leaves nothing of epochs"):
         train.run(changed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "processes", "advice"),
+    [
+        ({"batch_size": 512}, 1, "batch_size = 512 makes only 1 optimizer step an epoch of 237 images"),
+        ({"batch_size": 512}, 1, "batch_size = 16, which 'auto' would take, makes 15"),
+        ({"batch_size": 40}, 2, "batch_size = 40 in 2 processes makes only 3 optimizer steps"),
+        ({"batch_size": 16, "accumulate_steps": 8}, 1, "with accumulate_steps = 8 makes only 2 optimizer steps"),
+        ({"batch_size": 16, "accumulate_steps": 8}, 1, "accumulate_steps = 1 makes 15"),
+        ({"batch_size": 64}, 1, ""),  # 4
+        ({"batch_size": "auto", "accumulate_steps": 16}, 1, ""),
+    ],
+)
+def test_batches_that_leave_few_steps_are_told_with_what_to_set(keys, processes, advice):
+    said = few_steps(plain_config(**keys), 237, torch.device("cpu"), processes)
+    assert (advice in said) if advice else said == ""
+
+
+def test_few_images_are_no_fault_of_the_batches():
+    assert few_steps(plain_config(batch_size=16), 20, torch.device("cpu"), 1) == ""
+    assert "makes 2" in few_steps(plain_config(batch_size=128), 20, torch.device("cpu"), 1)
+
+
+def test_the_warning_of_few_steps_is_in_the_log_of_a_run_that_begins(make_config, capsys):
+    config = make_config(batch_size=64, accumulate_steps=1)
+    splits, weights = read_data(config), None
+    with RunLog():
+        planned(config, splits, torch.device("cpu"), weights, lambda config: 1)
+    assert "batch_size = 64 makes only 1 optimizer step an epoch of 21 images" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """All files of a data set inspected and compared, and what that means for a training."""
 
 import os
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,11 @@ from ..thread_pool import in_threads
 from .inspect import UNREADABLE, Inspected, Limits, inspect
 from .similar import find_alike
 
+IMBALANCE = 10  # images of the most frequent class for one of the rarest, from which on it is reported
+ON_LOOKALIKES = (  # what may be as it should be, and how to go on then
+    "look-alikes by nature, such as frames of a video or photographs of one face, belong in one split: "
+    "tools/create_data.py --group keeps them together; --exact-only looks for equal pictures alone"
+)
 KINDS = ((True, "picture"), (False, "set of look-alikes"))  # whether all in a set are equal -> how to call one
 
 
@@ -56,6 +62,7 @@ class Findings:
     files: list[File]
     alike: list[Alike]
     notes: list[str]  # what was left out
+    limits: Limits
 
     def classes(self) -> list[str]:
         return sorted({file.label for file in self.files})
@@ -99,7 +106,7 @@ def examine(root: Path, limits: Limits, near: int | None) -> Findings:
     alike = [Alike([files[i] for i in indices], exact=True) for indices in likeness.same]
     alike += [Alike([files[i] for i in indices], exact=False) for indices in likeness.near]
     notes = [f"{split or root.name}: {note}" for split, images in lists.items() for note in images.notes]
-    return Findings(root, tuple(lists), files, alike, notes)
+    return Findings(root, tuple(lists), files, alike, notes, limits)
 
 
 def read_splits(root: Path) -> dict[str, ImageList]:
@@ -133,7 +140,8 @@ def spoilers(findings: Findings) -> Iterator[str]:
         yield _many(unreadable, "unreadable file")
     for exact, what in KINDS:
         if sets := [each for each in findings.alike if each.exact == exact and each.leaks]:
-            yield f"leakage: {_many(len(sets), what)} in more than one split ({_extent(sets)})"
+            hint = "" if exact else f"; {ON_LOOKALIKES}"
+            yield f"leakage: {_many(len(sets), what)} in more than one split ({_extent(sets)}){hint}"
     if sets := [each for each in findings.alike if each.exact and each.conflicts]:
         yield f"labels in conflict: {_many(len(sets), 'picture')} in more than one class ({_extent(sets)})"
     train = set(findings.classes()) - set(_missing(findings, findings.splits[0]))
@@ -147,21 +155,26 @@ def concerns(findings: Findings) -> Iterator[str]:
     for split in findings.splits:
         if how := split and renaming(findings.root, split):
             yield f"train.py looks for {findings.root / split}: {how}"
+    if "train" in findings.splits and "val" not in findings.splits:
+        way = shlex.join(["tools/create_data.py", str(findings.root / "train"), "DST"])
+        yield f"no images in {findings.root / 'val'}, which train.py needs beside train; {way} divides those of train"
     for split in findings.splits[1:]:
         if absent := _missing(findings, split):
             yield f"no images in {split}: class {listed(absent)}"
     if len(findings.classes()) == 1:
         yield f"one class only: {findings.classes()[0]!r}"
-    if (ratio := findings.imbalance()) >= 10:
-        yield f"imbalance: the most frequent class has {ratio:.0f} times the images of the rarest"
+    if (ratio := findings.imbalance()) >= IMBALANCE:
+        times = f"{ratio:.0f} times the images of the rarest (reported from {IMBALANCE} on)"
+        yield f"imbalance: the most frequent class has {times}"
     if sets := [each for each in findings.alike if not each.exact and each.conflicts]:
-        yield f"{_many(len(sets), KINDS[1][1])} in more than one class ({_extent(sets)})"
+        yield f"{_many(len(sets), KINDS[1][1])} in more than one class ({_extent(sets)}); {ON_LOOKALIKES}"
     for exact, what in KINDS:
         if sets := [each for each in findings.alike if each.exact == exact and not each.leaks and not each.conflicts]:
             yield f"{_many(len(sets), what)} within a class and split ({_extent(sets)})"
     for kind, count in sorted(findings.problem_counts().items()):
         if kind != UNREADABLE:
-            yield f"{kind}: {_many(count, 'file')}"
+            limit = findings.limits.in_words(kind)
+            yield f"{kind}: {_many(count, 'file')}{limit and f', {limit}'}"
 
 
 def by_weight(alike: Sequence[Alike]) -> list[Alike]:

@@ -5,7 +5,6 @@ import html
 import io
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ..data.images import read_image
 from ..errors import ImageError
@@ -100,17 +99,17 @@ def _sets(findings: Findings) -> Iterator[str]:
     yield f"<h2>Duplicates: {len(findings.alike):,} sets</h2>"
     if len(findings.alike) > SETS_SHOWN:
         yield f'<p class="small">The {SETS_SHOWN} that matter most; duplicates.csv has all.</p>'
-    sets = "".join(_set(findings.root, alike) for alike in by_weight(findings.alike)[:SETS_SHOWN])
+    sets = "".join(_set(findings, alike) for alike in by_weight(findings.alike)[:SETS_SHOWN])
     yield f'<div class="sets">{sets}</div>'
 
 
-def _set(root: Path, alike: Alike) -> str:
+def _set(findings: Findings, alike: Alike) -> str:
     tags = f'<span class="tag">{"the same picture" if alike.exact else "look alike"}</span>'
     tags += '<span class="tag bad">leakage: in more than one split</span>' if alike.leaks else ""
     tags += f'<span class="tag{" bad" if alike.exact else ""}">labels differ</span>' if alike.conflicts else ""
     bad = " bad" if alike.leaks or (alike.exact and alike.conflicts) else ""
     tags += f'<span class="small">{len(alike.files)} files</span>'
-    return f'<div class="set{bad}"><p>{tags}</p>{_pictures(root, _examples(alike))}</div>'
+    return f'<div class="set{bad}"><p>{tags}</p>{_pictures(findings, _examples(alike))}</div>'
 
 
 def _examples(alike: Alike) -> list[File]:
@@ -121,20 +120,20 @@ def _examples(alike: Alike) -> list[File]:
     return list({file.path: file for file in order}.values())[:FILES_SHOWN]
 
 
-def _pictures(root: Path, files: Sequence[File], kind: str = "") -> str:
-    figures = (_figure(root, file, file.found.problems.get(kind, "")) for file in files)
+def _pictures(findings: Findings, files: Sequence[File], kind: str = "") -> str:
+    figures = (_figure(findings, file, file.found.problems.get(kind, "")) for file in files)
     return f'<div class="pictures">{"".join(figures)}</div>'
 
 
-def _figure(root: Path, file: File, detail: str) -> str:
+def _figure(findings: Findings, file: File, detail: str) -> str:
     place = f"{file.found.width}x{file.found.height} {file.found.format}"
     caption = f"<b>{_text(file.label)}</b> {_text(file.split)}<br>{_text(file.path)}<br>{_text(detail or place)}"
-    return f"<figure>{_thumbnail(root, file)}<figcaption>{caption}</figcaption></figure>"
+    return f"<figure>{_thumbnail(findings, file)}<figcaption>{caption}</figcaption></figure>"
 
 
-def _thumbnail(root: Path, file: File) -> str:
+def _thumbnail(findings: Findings, file: File) -> str:
     try:
-        picture = read_image(os.path.join(root, file.path))
+        picture = read_image(os.path.join(findings.root, file.path), findings.limits.max_pixels)
     except ImageError:
         return ""
     tiny = max(picture.size) < SIDE // 2
@@ -158,8 +157,9 @@ def _problems(findings: Findings) -> Iterator[str]:
     yield '<div class="kinds">'
     for kind in sorted(counts.keys() - {UNREADABLE}):
         files = findings.with_problem(kind)
-        pictures = _pictures(findings.root, files[:FILES_SHOWN], kind)
-        yield f"<div><h3>{kind}: {len(files):,}</h3>{pictures}{_more(len(files), FILES_SHOWN)}</div>"
+        pictures = _pictures(findings, files[:FILES_SHOWN], kind)
+        limit = f'<p class="small">{_text(findings.limits.in_words(kind))}</p>'
+        yield f"<div><h3>{kind}: {len(files):,}</h3>{limit}{pictures}{_more(len(files), FILES_SHOWN)}</div>"
     yield "</div>"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from ..data.images import exif_orientation, open_image, read_image
+from ..data.images import MAX_PIXELS, exif_orientation, open_image, read_image
 from ..errors import ImageError
 from .fingerprint import Fingerprint, fingerprint
 
@@ -32,11 +32,20 @@ UNREADABLE, ENDING = "unreadable", "wrong ending"
 
 @dataclass(frozen=True)
 class Limits:
-    """What counts as odd."""
+    """What counts as odd, and what is not even decoded."""
 
     min_side: int = 32  # pixels of the shorter side
     max_megapixels: float = 50.0
-    max_aspect: float = 5.0  # longer side / shorter side
+    max_aspect: float = 3.0  # longer side / shorter side: as much does squashing to a square change the shape
+    max_pixels: int = MAX_PIXELS  # of a picture that is decoded
+
+    def in_words(self, kind: str) -> str:
+        """What makes a picture one of this kind, with the option that sets the limit; '' where no number does."""
+        return {
+            TINY: f"shorter side below {self.min_side} pixels (--min-side)",
+            HUGE: f"more than {self.max_megapixels:g} megapixels (--max-megapixels)",
+            STRETCHED: f"longer side more than {self.max_aspect:g} times the shorter (--max-aspect)",
+        }.get(kind, "")
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,9 @@ def mode_in_words(mode: str) -> str:
 
 def inspect(path: str, limits: Limits) -> Inspected:
     """Decode the file and judge it; whatever is wrong with it is in the result, never raised."""
-    size, header = _header(path)
+    size, header = _header(path, limits.max_pixels)
     try:
-        picture = read_image(path)
+        picture = read_image(path, limits.max_pixels)
     except ImageError as error:
         return Inspected(size, *header[:4], problems={UNREADABLE: str(error)})
     width, height = picture.size
@@ -72,14 +81,14 @@ def inspect(path: str, limits: Limits) -> Inspected:
     return Inspected(size, header[0], header[1], width, height, problems, fingerprint(picture))
 
 
-def _header(path: str) -> tuple[int, tuple[str, str, int, int, bool]]:
+def _header(path: str, max_pixels: int) -> tuple[int, tuple[str, str, int, int, bool]]:
     """(bytes, (format, mode, width, height, whether EXIF turns it)); 0 and empty where they cannot be read."""
     try:
         size = os.path.getsize(path)
     except OSError:
         return 0, ("", "", 0, 0, False)
     try:
-        with open_image(path) as image:
+        with open_image(path, max_pixels) as image:
             turned = exif_orientation(image) in range(2, 9)
             return size, (image.format or "", image.mode, image.width, image.height, turned)
     except Exception:  # read_image reports the reason

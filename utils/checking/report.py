@@ -84,7 +84,8 @@ def _files(findings: Findings) -> Iterator[str]:
     """The first files of each problem, unreadable ones first."""
     for kind in sorted(findings.problem_counts(), key=lambda kind: (kind != UNREADABLE, kind)):
         files = findings.with_problem(kind)
-        yield f"{kind}: {len(files):,}"
+        limit = findings.limits.in_words(kind)
+        yield f"{kind}: {len(files):,}{limit and f', {limit}'}"
         yield from (printable(f"  {file.path}: {file.found.problems[kind]}") for file in files[:SHOWN])
         yield from [f"  ... and {len(files) - SHOWN:,} more in files.csv"] if len(files) > SHOWN else []
         yield ""

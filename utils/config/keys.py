@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data.crops import AREA, ASPECT
+from ..data.images import MAX_PIXELS
 from ..data.policies import POLICIES
 from ..data.preprocess import INTERPOLATION
 from ..data.resizing import RESIZE_MODES
@@ -40,6 +41,7 @@ THREE = sequence(number(0, 1), length=3)
 
 DROP = "chance that {} is left out in training"
 RESIZE = "to val_resize whatever the shape; until it covers val_resize; or whole into img_size, between bars"
+LARGEST = "pixels, height x width, that an image may have; larger ones are refused as decompression bombs"
 THREADS = "threads that a CPU computes with; auto: its cores, by affinity and quota"
 
 
@@ -77,6 +79,7 @@ class TrainConfig:
     )
     img_path: str = key("./data/digits", path(), "folder with train/<class>/* and val/<class>/*")
     on_bad_image: str = key("error", choice("error", "skip"), "what to do about an unreadable file; skip names it")
+    max_image_pixels: int = key(MAX_PIXELS, integer(1), LARGEST)
     cache: str = key("none", choice("none", "ram"), "whether decoded images are kept in memory; they must fit")
     list_cache: str = key(
         "auto", choice("auto", "none"), "auto remembers which files large folders hold, until one of them changes"
@@ -235,6 +238,7 @@ class PredictConfig:
     batch_size: int = key(32, integer(1), "images at a time")
     topk: int = key(5, integer(1), "classes to name for each image")
     output: str = key("", path(), "csv or json file; '' writes beside the checkpoint")
+    max_image_pixels: int = key(MAX_PIXELS, integer(1), LARGEST)
     model_prefix: str = key(
         "", text(), "family of the network", group="Only for weights that are no checkpoint of ours"
     )

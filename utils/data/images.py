@@ -1,8 +1,12 @@
 """Reading an image: one function for training, validation, prediction and the tools."""
 
+import contextlib
 import os
+import re
 import stat
+import threading
 import warnings
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import cast
 
@@ -16,8 +20,7 @@ from ..errors import ImageError
 from ..torch_private import DECODE_JPEG
 from .pixels import to_tensor
 
-MAX_PIXELS = 178_956_970  # Pillow's own line between a large picture and a decompression bomb
-BOMB = f"refused as a decompression bomb: more than {MAX_PIXELS:,} pixels; shrink the picture with another program"
+MAX_PIXELS = 178_956_970  # where nothing else is asked for: what Pillow takes for a decompression bomb is larger
 # Pillow warns from half of it on, without the file's name
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -28,24 +31,65 @@ TO_8_BITS = np.round(np.arange(2**16) / 257).astype(np.uint8)
 BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
-def read_image(path: str | os.PathLike) -> Image.Image:
-    """The picture in `path` as mode RGB, upright, fully decoded; see `decode`.
+def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture in `path` as mode RGB, upright, fully decoded; see `open_image` and `decode`.
 
-    Raises ImageError with the reason if the file is missing, empty, damaged, cut short, or a decompression bomb.
+    Raises ImageError with the reason if the file is missing, empty, damaged, cut short, or too large.
     """
-    return decode(open_image(path))
+    return decode(open_image(path, max_pixels))
 
 
-def open_image(path: str | os.PathLike) -> Image.Image:
-    """The picture by its header, still to be decoded. Raises ImageError, for a pipe or a device too."""
+def open_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture by its header, still to be decoded. Raises ImageError, for a pipe or a device too.
+
+    max_pixels: the most that a picture may have, since a small file can claim more than fits into memory.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer, reading a device never end
             raise ImageError("a folder, no image" if os.path.isdir(path) else "no regular file, but a pipe or a device")
-        return Image.open(path, formats=FORMATS)
+        picture = _opened(path, max_pixels)
     except ImageError:
         raise
+    except Image.DecompressionBombError as error:
+        claimed = re.search(r"\d+", str(error))
+        raise ImageError(_too_large(int(claimed[0]) if claimed else 0, max_pixels)) from None
     except Exception as error:
         raise ImageError(_reason(path, error)) from error
+    if (pixels := picture.width * picture.height) > max_pixels:
+        picture.close()
+        raise ImageError(_too_large(pixels, max_pixels))
+    return picture
+
+
+def _opened(path: str | os.PathLike, max_pixels: int) -> Image.Image:
+    """As Pillow opens it, whose own limit does not count. Raises DecompressionBombError far beyond `max_pixels`."""
+    with contextlib.suppress(Image.DecompressionBombError):
+        return Image.open(path, formats=FORMATS)
+    with _limit_of_pillow(max_pixels):
+        return Image.open(path, formats=FORMATS)
+
+
+@contextlib.contextmanager
+def _limit_of_pillow(pixels: int) -> Iterator[None]:
+    """Pillow's limit, which is one for the whole process, as long as one file is opened; one thread after the other."""
+    with _LIMIT:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = pixels  # twice as many are an error
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+_LIMIT = threading.Lock()
+
+
+def _too_large(pixels: int, limit: int) -> str:
+    claimed, most = (f"{number:,} pixels ({number / 1e6:,.1f} megapixels)" for number in (pixels, limit))
+    return (
+        f"refused as a decompression bomb: {claimed}, the limit is {most}; if you trust the file, read it with "
+        f"max_image_pixels = {pixels} (a tool: --max-image-pixels {pixels})"
+    )
 
 
 def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
@@ -60,8 +104,6 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
     """
     try:
         with picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ImageError(f"{picture.width}x{picture.height} pixels: {BOMB}")
             if reduction > 1 and is_reducible(picture, reduction):
                 picture.draft(None, (picture.width // reduction, picture.height // reduction))
             picture.load()
@@ -86,7 +128,7 @@ def _decoded_at_once(picture: Image.Image) -> Tensor | None:
     """None where Pillow is to decode it."""
     file = getattr(picture, "fp", None)  # None once the picture is decoded
     plain = picture.format == "JPEG" and picture.mode == "RGB" and exif_orientation(picture) == 1
-    if DECODE_JPEG is None or file is None or not plain or picture.width * picture.height > MAX_PIXELS:
+    if DECODE_JPEG is None or file is None or not plain:
         return None
     try:
         file.seek(0)
@@ -116,9 +158,9 @@ def reduction_to(size: tuple[int, int], needed: tuple[int, int]) -> int:
     return 1
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header alone. Raises ImageError."""
-    with open_image(path) as picture:
+def image_size(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) of the upright picture, from its header alone. Raises ImageError as `open_image`."""
+    with open_image(path, max_pixels) as picture:
         return upright_size(picture)
 
 
@@ -200,8 +242,6 @@ def _reason(path: str | os.PathLike, error: Exception) -> str:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a known format"
-    if isinstance(error, Image.DecompressionBombError):
-        return BOMB
     if isinstance(error, OSError) and error.errno and error.strerror:
         return error.strerror
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..text import listed, nearest
+from .images import MAX_PIXELS
 from .lookalikes import check_distinct, matched, same_look
 from .source import ImageList, PackedPaths, pack_paths
 from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, class_folders, images_below, left_out, matches
@@ -35,13 +36,18 @@ def list_folder(root: str) -> Listing:
 
 
 def scan(
-    root: str | Path, classes: Sequence[str] | None = None, *, listing: Callable[[str], Listing] = list_folder
+    root: str | Path,
+    classes: Sequence[str] | None = None,
+    *,
+    listing: Callable[[str], Listing] = list_folder,
+    max_pixels: int = MAX_PIXELS,
 ) -> ImageList:
     """All images of root/<class>/**, in sorted order.
 
     classes: the fixed list that folder names are mapped to, those that look the same too; None takes the non-empty
     folders of `root`, sorted.
     listing: gives what lies below a folder, such as list_index.remembered.
+    max_pixels: of an image, as `images.open_image` has it.
     Hidden folders, those of systems and empty ones are left out; files with other endings are counted; `notes` says so.
     Raises DataError if `root` is missing, names of folders look the same or a non-empty one is not among `classes`.
     """
@@ -64,7 +70,7 @@ def scan(
     targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
     paths = PackedPaths(b"".join(found.values()))
     notes = (*matched(spelled), *_notes(listed_now, empty))
-    return ImageList(str(root), fixed, paths, targets, notes)
+    return ImageList(str(root), fixed, paths, targets, notes, max_pixels)
 
 
 def named_as(images: ImageList, known: Sequence[str]) -> ImageList:

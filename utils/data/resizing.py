@@ -45,4 +45,5 @@ def trimmed(image: Image.Image) -> Image.Image:
         return image
     left = (image.width - width) // 2
     top = (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+    box = (left, top, left + width, top + height)
+    return image.resize((width, height), Image.Resampling.NEAREST, box)  # crop() has a limit of pixels

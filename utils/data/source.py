@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from .images import open_image
+from .images import MAX_PIXELS, open_image
 
 
 class PackedPaths(Sequence[str]):
@@ -81,6 +81,7 @@ class ImageList:
     paths: PackedPaths  # relative to root
     targets: np.ndarray
     notes: tuple[str, ...] = ()
+    max_pixels: int = MAX_PIXELS  # of an image; a larger one is refused
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -89,7 +90,7 @@ class ImageList:
         return os.path.join(self.root, self.paths[index])
 
     def open(self, index: int) -> Image.Image:
-        return open_image(self.name(index))
+        return open_image(self.name(index), self.max_pixels)
 
     def counts(self) -> np.ndarray:
         return np.bincount(self.targets, minlength=len(self.classes))

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.images import read_image
+from ..data.images import MAX_PIXELS, read_image
 from ..data.listing import find_images
 from ..data.pixels import normalise
 from ..data.preprocess import Preprocess
@@ -40,13 +40,13 @@ class Parity:
         return f"{largest}, same class for {self.agreeing} of {self.images} images"
 
 
-def check_images(preprocess: Preprocess, folder: str | None) -> Tensor:
+def check_images(preprocess: Preprocess, folder: str | None, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Up to 64 images on their way to the network, (N, H, W, 3) uint8; of `folder`, or else random ones.
 
     Those of a folder are spread evenly over its sorted paths. The random ones, always the same, are of coloured cells,
     fine to coarse. Raises DataError if the folder has no image, ImageError if one cannot be read.
     """
-    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, "--images"))
+    pictures = _random_pictures() if folder is None else _pictures(find_images(folder, "--images"), max_pixels)
     return torch.stack([preprocess(picture) for picture in pictures])
 
 
@@ -57,12 +57,12 @@ def _random_pictures() -> Iterator[Image.Image]:
         yield Image.fromarray(generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
 
 
-def _pictures(paths: list[str]) -> Iterator[Image.Image]:
+def _pictures(paths: list[str], max_pixels: int) -> Iterator[Image.Image]:
     count = min(IMAGES, len(paths))
     for i in range(count):
         path = paths[i * len(paths) // count]
         try:
-            yield read_image(path)
+            yield read_image(path, max_pixels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
 

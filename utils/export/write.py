@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ..data.images import MAX_PIXELS
 from ..errors import UserError, WeightsError
 from ..files import writing
 from ..weights.networks import LoadedNetwork
@@ -15,13 +16,21 @@ from .metadata import Metadata
 from .parity import check_images, compare
 
 
-def export(network: LoadedNetwork, file_format: Format, metadata: Metadata, target: Path, images: str | None) -> str:
+def export(
+    network: LoadedNetwork,
+    file_format: Format,
+    metadata: Metadata,
+    target: Path,
+    images: str | None,
+    max_pixels: int = MAX_PIXELS,
+) -> str:
     """Write `target`, as a whole or not at all, and return a sentence about the check.
 
-    images: folder to check with; None takes random images. Raises WeightsError if the network cannot be exported or
-    the file gives other logits, DataError if it cannot be written or if `images` has none.
+    images: folder to check with; None takes random images.  max_pixels: of one of them, as `open_image` has it.
+    Raises WeightsError if the network cannot be exported or the file gives other logits, DataError if it cannot be
+    written or if `images` has none.
     """
-    batch = check_images(network.preprocess, images)
+    batch = check_images(network.preprocess, images, max_pixels)
     with writing(target), _draft_folder(target) as folder:
         draft = Path(folder) / target.name
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, PredictConfig
 from ..cpu.folding import prepare_for_inference
-from ..data.images import open_image
+from ..data.images import MAX_PIXELS, open_image
 from ..data.pixels import normalise
 from ..data.preprocess import Preprocess
 from ..errors import ImageError, WeightsError
@@ -43,6 +43,7 @@ class Classifier:
     description: str
     decided: dict[str, Any] = field(default_factory=dict)  # keys of a config that the file decides -> what holds
     run: str = ""  # that a checkpoint of ours is of, in words
+    max_pixels: int = MAX_PIXELS  # of an image; a larger one is refused
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class Classifier:
 
     def _read(self, path: str) -> Tensor | ImageError:
         try:
-            return self.preprocess(open_image(path))
+            return self.preprocess(open_image(path, self.max_pixels))
         except ImageError as error:
             return error
 
@@ -83,7 +84,10 @@ def weights_of(config: PredictConfig) -> Path:
 
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     """The classifier of `weights_of(config)`. Raises ConfigError or WeightsError."""
-    path = weights_of(config)
+    return replace(_loaded(weights_of(config), config, device), max_pixels=config.max_image_pixels)
+
+
+def _loaded(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
     if path.suffix.lower() == ".onnx":
         return _from_onnx(path, config, device)
     file = WeightsFile(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import distributed
 from ..config.keys import PredictConfig
+from ..data.images import MAX_PIXELS
 from .classifier import load_classifier
 from .predictions import Prediction
 
@@ -15,11 +16,12 @@ class Classifier:
     """Files of pictures to classes, by the preprocessing that the weights were trained with.
 
     weights: a run's folder or its best.pth, or an .onnx file that tools/export.py has written.
-    device: as in predict_config.py.  Raises WeightsError or ConfigError.
+    device, max_image_pixels: as in predict_config.py.
+    Raises WeightsError or ConfigError.
     """
 
-    def __init__(self, weights: str | Path, *, device: str = "auto") -> None:
-        config = PredictConfig(load_from=str(weights), device=device)
+    def __init__(self, weights: str | Path, *, device: str = "auto", max_image_pixels: int = MAX_PIXELS) -> None:
+        config = PredictConfig(load_from=str(weights), device=device, max_image_pixels=max_image_pixels)
         self._loaded = load_classifier(config, distributed.pick_device(config.device))
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config import TrainConfig
 from ..data.batches import Batch, ImageLoader, read
-from ..data.images import read_image
+from ..data.images import decode
 from ..data.loaders import Share, make_loader, train_loader, val_loader
 from ..data.pixels import denormalise, to_tensor
 from ..data.preprocess import Preprocess
@@ -68,7 +68,8 @@ def _row(config: TrainConfig, splits: Splits, in_training: Batch, in_validation:
     """One image: itself, in validation, in each epoch."""
     recipe = _recipe(config)
     [index] = in_validation.indices.tolist()
-    original = Picture(to_tensor(read_image(splits.training.name(index))).numpy(), {int(in_validation.targets[0]): 1.0})
+    pixels = to_tensor(decode(splits.training.open(index))).numpy()
+    original = Picture(pixels, {int(in_validation.targets[0]): 1.0})
     validated = recipe.to_device(in_validation)
     trained = training_input(in_training, recipe, None, step=0, part=0)
     return [original, *_pictures(config, *validated), *_pictures(config, *trained)]

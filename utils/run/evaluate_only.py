@@ -30,6 +30,7 @@ from .folder import RunFolder, check_place, open_run_folder
 from .plan import planned_validation
 from .scoring import Scored, score
 from .splits import is_there, read_data
+from .trained_on import warn_of_trained_images
 
 OF_THE_CHECKPOINT = ("model_prefix", "model_suffix", "img_path")
 OF_TRAINING = (
@@ -69,6 +70,8 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
             with StopRequest() as stop:
                 scored = score(models, loader, recipe, len(splits.classes), stop=lambda: leave_if_asked(stop, device))
             record(folder, scored, splits, payload)
+    if payload and distributed.is_main():
+        warn_of_trained_images(config, payload, splits.val)
     return folder.path
 
 

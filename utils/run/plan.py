@@ -7,14 +7,17 @@ import torch
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..log import log
 from ..recipe.expected import expected_by
 from ..recipe.facts import Facts, facts_of
+from ..recipe.registry import RULES
 from ..recipe.resolve import resolve, table, waiting
 from ..recipe.row import Row
 from ..weights.weights_file import WeightsFile
 
+LEAST_STEPS = 4  # of the optimizer in an epoch, below which batches that the user has set are worth a warning
 OF_VALIDATION = ("mean", "std", "img_size", "val_resize", "resize_mode", "interpolation")
 
 
@@ -36,6 +39,8 @@ def planned(
         config = replace(config, max_minutes=0)
     if config.head_init == "probe" and weights is None:
         log.warning("head_init: without effect, as the run starts from no weights")
+    if sentence := few_steps(config, len(splits.training), device, distributed.world_size()):
+        log.warning(sentence)
     if not waiting(config):
         return config, []
     facts = facts_at(config, splits, device, weights)
@@ -47,6 +52,29 @@ def planned(
     for line in table(rows):
         log.info(line)
     return found, rows
+
+
+def few_steps(config: TrainConfig, images: int, device: torch.device, processes: int) -> str:
+    """What to set where the user's batches leave fewer than LEAST_STEPS optimizer steps an epoch; '' where they do not,
+    or smaller ones would not help."""
+
+    def steps(batch_size: int, accumulate_steps: int) -> int:
+        return steps_in_epoch(images, batch_size, processes, accumulate_steps)
+
+    size, accumulated = config.batch_size, config.accumulate_steps
+    if size == "auto" or (found := steps(size, accumulated)) >= LEAST_STEPS:
+        return ""
+    usual, _ = RULES["batch_size"](Facts(images=images, classes=(), device=device.type, processes=processes), config)
+    if usual < size:
+        advice = f"batch_size = {usual}, which 'auto' would take, makes {steps(usual, accumulated)}"
+    elif accumulated > 1:
+        advice = f"accumulate_steps = 1 makes {steps(size, 1)}"
+    else:
+        return ""
+    by = f"batch_size = {size}" + (f" with accumulate_steps = {accumulated}" if accumulated > 1 else "")
+    by += f" in {processes} processes" if processes > 1 else ""
+    made = f"{found} optimizer step{'' if found == 1 else 's'} an epoch of {images:,} images"
+    return f"{by} makes only {made}, so the network learns little in each: {advice}"
 
 
 def planned_validation(config: TrainConfig, splits: Splits, device: torch.device, weights: WeightsFile) -> TrainConfig:

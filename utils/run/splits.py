@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import distributed
@@ -37,21 +38,26 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
             log.info(f"making the embedded digits in {root}")
             make_digits(root)
         distributed.barrier()
-    listing = remembered if config.list_cache == "auto" else list_folder
-    train = None if classes is not None else _read_split(root, "train", None, listing)
-    val = _read_split(root, "val", train.classes if train is not None else classes, listing)
+    read = partial(scan, listing=listing_of(config), max_pixels=config.max_image_pixels)
+    train = None if classes is not None else _read_split(root, "train", None, read)
+    val = _read_split(root, "val", train.classes if train is not None else classes, read)
     _check_ranks([images for images in (train, val) if images is not None])
     _report_and_check(config, Splits(train, val))
     return Splits(train, val)
 
 
-def _read_split(root: Path, split: str, classes: Sequence[str] | None, listing: Callable[[str], Listing]) -> ImageList:
+def listing_of(config: TrainConfig) -> Callable[[str], Listing]:
+    """How folders are listed under the config's list_cache."""
+    return remembered if config.list_cache == "auto" else list_folder
+
+
+def _read_split(root: Path, split: str, classes: Sequence[str] | None, read: Callable[..., ImageList]) -> ImageList:
     """Raises DataError where there is none, with the line that mends it where its folder has another name."""
     if not os.path.isdir(root / split) and (how := renaming(root, split)):
         raise DataError(f"{root / split}: no such folder; {how}")
     if not os.path.isdir(root / split) and (how := dividing(root)):
         raise DataError(f"{root / split}: no such folder; {how}")
-    images = scan(root / split, classes, listing=listing)
+    images = read(root / split, classes)
     if not len(images):
         how = renaming(root, split) or "expected a folder with images in it for each class"
         raise DataError(f"{root / split}: no images found; {how}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.images import MAX_PIXELS
 from ..errors import DataError
 from ..files import DraftFolder, check_free
 from .assign import assign, quotas
@@ -33,6 +34,7 @@ class Request:
     max_side: int | None = None
     on_bad_image: str = "error"  # "error" or "skip"
     encoding: str = ""  # of a csv; empty: UTF-8
+    max_pixels: int = MAX_PIXELS  # of an image that is decoded; a larger one is refused
 
     @property
     def shares(self) -> dict[str, float]:
@@ -110,7 +112,7 @@ def _shrunk(
     request: Request, source: LabelledFiles, scratch: Path, max_side: int
 ) -> tuple[LabelledFiles, dict[int, str], list[str]]:
     """(the readable images, image -> smaller copy, notes). Raises DataError if one is unreadable, unless skipped."""
-    copies, reasons = shrink_large(source, scratch, max_side)
+    copies, reasons = shrink_large(source, scratch, max_side, request.max_pixels)
     bad = [f"{source.paths[i]}: {reason}" for i, reason in reasons.items()]
     more = [f"and {len(bad) - BAD_SHOWN} more"] if len(bad) > BAD_SHOWN else []
     if bad and request.on_bad_image == "error":

@@ -1,21 +1,17 @@
 """Which images must stay on one side: those that a pattern names alike, and those that are the same file."""
 
 import hashlib
-import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..components import components
-from ..errors import DataError
+from ..data.copies import find_copies
 from ..rng import derive_seed
-from ..thread_pool import in_threads
 from .assign import Group
 from .sources import LabelledFiles
-
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,43 +38,6 @@ def group(source: LabelledFiles, pattern: re.Pattern | None, seed: int) -> Group
         ranks[g] = min(rank, ranks.get(g, rank))
     groups = [Group(dict(counts[g]), ranks[g]) for g in range(len(counts))]
     return Grouping(groups, group_of, copies, sum(map(bool, names)))
-
-
-def find_copies(paths: Sequence[str]) -> list[list[int]]:
-    """Indices of files with the same bytes, a list for each content that occurs twice or more.
-
-    Only files of the same length are read; empty ones are no copies. Raises DataError if a file cannot be read.
-    """
-    sizes = list(in_threads(_size, paths, "sizes"))
-    alike = [i for indices in _collect(sizes) for i in indices if sizes[i]]
-    digests = in_threads(_digest, [paths[i] for i in alike], "comparing files")
-    return [[alike[i] for i in indices] for indices in _collect(digests)]
-
-
-def _collect(values: Iterable) -> list[list[int]]:
-    """Indices of equal values, where there are two or more, by first occurrence."""
-    places = defaultdict(list)
-    for i, value in enumerate(values):
-        places[value].append(i)
-    return [indices for indices in places.values() if len(indices) > 1]
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _digest(path: str) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    return digest.digest()
 
 
 def _group_name(pattern: re.Pattern, name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..data.images import image_size, read_image
+from ..data.images import image_size, open_image, read_image
 from ..errors import ImageError
 from ..thread_pool import in_threads
 from .sources import LabelledFiles
@@ -16,13 +16,16 @@ ENDINGS = {"JPEG": (".jpg", ".jpeg", ".jfif"), "PNG": (".png",)}
 GREY = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
-def shrink_large(source: LabelledFiles, folder: Path, side: int) -> tuple[dict[int, str], dict[int, str]]:
+def shrink_large(
+    source: LabelledFiles, folder: Path, side: int, max_pixels: int
+) -> tuple[dict[int, str], dict[int, str]]:
     """Write a copy of every picture whose longer side exceeds `side` pixels into `folder`, shrunk to that side.
 
     Returns (image -> path of its copy, image -> why it cannot be read). Of smaller pictures only the header is read.
+    max_pixels: of a picture, as `images.open_image` has it.
     """
     folder.mkdir()
-    shrink = partial(_shrink, folder=folder, side=side)
+    shrink = partial(_shrink, folder=folder, side=side, max_pixels=max_pixels)
     copies, reasons = {}, {}
     for i, (copy, reason) in enumerate(in_threads(shrink, list(enumerate(source.paths)), "shrinking")):
         if copy:
@@ -32,16 +35,16 @@ def shrink_large(source: LabelledFiles, folder: Path, side: int) -> tuple[dict[i
     return copies, reasons
 
 
-def _shrink(numbered_path: tuple[int, str], *, folder: Path, side: int) -> tuple[str, str]:
+def _shrink(numbered_path: tuple[int, str], *, folder: Path, side: int, max_pixels: int) -> tuple[str, str]:
     """(path of the smaller copy, reason why there is none), each empty if it does not apply."""
     number, path = numbered_path
     try:
-        if max(image_size(path)) <= side:
+        if max(image_size(path, max_pixels)) <= side:
             return "", ""
-        picture = read_image(path)  # upright, RGB
+        picture = read_image(path, max_pixels)  # upright, RGB
     except ImageError as error:
         return "", str(error)
-    with Image.open(path) as image:
+    with open_image(path, max_pixels) as image:
         kind = "JPEG" if image.format in ("JPEG", "MPO") else "PNG"
         grey, profile = image.mode in GREY, image.info.get("icc_profile")
     ending = os.path.splitext(path)[1]
