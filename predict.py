@@ -15,10 +15,10 @@ from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_images
 from utils.errors import DataError
-from utils.files import writing
-from utils.prediction.accuracy import accuracy_in_words
+from utils.files import new_file, writing
+from utils.prediction.accuracy import accuracy_in_words, true_class
 from utils.prediction.classifier import Classifier, load_classifier, weights_of
-from utils.prediction.output import folder_of, new_file, output_folder
+from utils.prediction.output import folder_of, output_folder
 from utils.prediction.predictions import Prediction, check_some_classified, in_words, write_predictions
 from utils.text import one_line
 from utils.threads import compute_with
@@ -68,7 +68,8 @@ def report(config: PredictConfig, classifier: Classifier, predictions: list[Pred
         named = nullcontext(Path(config.output)) if config.output else None
         save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
     if single:
-        save_picture(predictions[0], folder)
+        true = true_class(predictions[0].path, asked.parent, classifier.classes)
+        save_picture(predictions[0], folder, true)
         return
     if accuracy := accuracy_in_words(predictions, asked, classifier.classes):
         print(accuracy)
@@ -97,11 +98,12 @@ def save_table(target: AbstractContextManager[Path], predictions: list[Predictio
     print(one_line(f"{in_words(predictions)}: {path}"))
 
 
-def save_picture(prediction: Prediction, folder: Path) -> None:
+def save_picture(prediction: Prediction, folder: Path, true: str | None) -> None:
+    """true: the class that the image's folder names."""
     from utils.prediction.picture import draw_prediction  # matplotlib takes a second to import
 
     with new_file(folder, Path(prediction.path).stem, ".jpg") as path:
-        draw_prediction(path, prediction)
+        draw_prediction(path, prediction, true)
     print(one_line(f"picture: {path}"))
 
 

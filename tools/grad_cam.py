@@ -20,10 +20,13 @@ from utils.data.images import open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
 from utils.errors import ConfigError, DataError, ImageError
-from utils.explain.drawing import draw
+from utils.explain.drawing import Asked, draw
 from utils.explain.drawing_paths import drawing_paths
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
+from utils.files import OF_TOOLS
+from utils.prediction.accuracy import true_class
+from utils.prediction.output import folder_of
 from utils.text import nearest
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device
@@ -56,6 +59,7 @@ class Drawer:
     layer: Layer
     target: int | None
     methods: tuple[str, ...]
+    root: Path  # above the folders that may bear the names of classes
 
     def draw(self, source: str, path: Path) -> str:
         """Write the drawing and return the class with its probability. Raises ImageError or DataError."""
@@ -63,7 +67,8 @@ class Drawer:
         seen = steps(open_image(source))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
         found = explain(self.network.model, image, self.layer, self.target, self.methods)
-        draw(path, seen.numpy(), found, classes)
+        asked = Asked(source, true_class(source, self.root, classes), self.target is not None)
+        draw(path, seen.numpy(), found, classes, asked)
         return f"{classes[found.target]}: {found.probabilities[found.target]:.2%}"
 
 
@@ -71,14 +76,15 @@ def run(request: Request) -> list[Path]:
     """Draw what request.images names; the paths of the drawings, those of unreadable images left out."""
     sources = find_images(request.images, "IMAGE")
     weights = request.network.weights
-    default = Path("grad_cam") if weights is None else weights.parent / "grad_cam"
+    default = (OF_TOOLS if weights is None else weights.parent) / "grad_cam"
     paths = drawing_paths(sources, request.images, request.output, default, overwrite=request.overwrite)
     network = load_network(request.network, request.device)
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
     print(f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)")
-    return draw_all(Drawer(network, request.device, layer, target, request.methods), sources, paths)
+    root = folder_of(request.images).parent
+    return draw_all(Drawer(network, request.device, layer, target, request.methods, root), sources, paths)
 
 
 def draw_all(drawer: Drawer, sources: list[str], paths: list[Path]) -> list[Path]:

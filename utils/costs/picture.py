@@ -73,8 +73,8 @@ def _scatter(points: Sequence[Point], title: str, xlabel: str, ylabel: str) -> F
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10)
     for family, colour, marker in zip(families, cycle(COLOURS), cycle(MARKERS)):
-        own = sorted((point.x, point.y) for point in points if point.family == family)
-        axes.plot(*zip(*own), color=colour, marker=marker, linewidth=0.7, markersize=6, label=family)
+        own = [(point.x, point.y) for point in points if point.family == family]
+        axes.plot(*zip(*own), color=colour, marker=marker, linestyle="none", markersize=7, label=family)
     axes.set(xscale="log", yscale="log")
     axes.set(xlim=_limits([point.x for point in points]), ylim=_limits([point.y for point in points]))
     axes.grid(alpha=0.3)
