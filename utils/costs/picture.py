@@ -82,7 +82,8 @@ def _scatter(points: Sequence[Point], title: str, xlabel: str, ylabel: str) -> F
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=30))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    if len(families) > 1:
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     _name(figure, axes, points, points if len(points) <= NAME_ALL else extremes(points))
     return figure
 

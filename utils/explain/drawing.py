@@ -50,7 +50,7 @@ def drawing(seen: np.ndarray, explanation: Explanation, classes: Sequence[str], 
     height, width = seen.shape[:2]
     breadth = min(4.5, max(1.9, math.sqrt(PANEL * width / height)))
     panels = 1 + len(explanation.pictures)
-    figure = canvas(max(LEAST_WIDTH, panels * breadth), breadth * height / width + 1.1)
+    figure = canvas(max(LEAST_WIDTH, panels * breadth), breadth * height / width + 0.95)
     first, *others = figure.subplots(1, panels)
     _panel(first, seen, f"seen: {width} x {height}")
     for axes, (method, values) in zip(others, explanation.pictures.items()):

@@ -46,3 +46,4 @@ def _bars(axes: Axes, labels: list[str], shares: tuple[float, ...], is_true: lis
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)
+    axes.spines["bottom"].set_bounds(0, 1)

@@ -71,10 +71,15 @@ def extent(classes: int, *, least: float, each: float) -> float:
     return max(least, each * FEW, PITCH * min(classes, MOST_LABELS))
 
 
+def label_size(classes: int) -> int:
+    """Points of the names of so many classes along an axis."""
+    return 8 if classes <= 2 * FEW else 6
+
+
 def name_axis(axis: XAxis | YAxis, labels: Sequence[str], fonts: list[str]) -> None:
     """Class names along an axis, thinned evenly where there are too many to read."""
     step = -(-len(labels) // MOST_LABELS)
     places = list(range(0, len(labels), step))
     turned = axis.axis_name == "x" and (len(labels) > 12 or max(map(len, labels)) > 6)
-    size = 8 if len(labels) <= 2 * FEW else 6
+    size = label_size(len(labels))
     axis.set_ticks(places, [labels[i] for i in places], fontsize=size, family=fonts, rotation=90 if turned else 0)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..text import natural_order
 from . import run_tables
-from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, name_axis, one_panel, text_width
+from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, label_size, name_axis, one_panel, text_width
 from .fonts import class_labels
 
 LISTED = 25  # most confused pairs named beside the matrix of many classes
@@ -104,13 +104,7 @@ def confusion(folder: Path) -> Figure | None:
         figure, axes = one_panel(side + 1, side)
         _write_counts(axes, counts, shares)
     else:
-        side = extent(len(names), least=12, each=0.3)
-        text = _pairs_in_words(run_tables.confused_pairs(counts, LISTED), labels)
-        column = text_width(text, PAIRS_SIZE, fonts)
-        figure = canvas(side + COLOUR_BAR + column, side + 0.6)
-        axes, beside = figure.subplots(1, 2, width_ratios=(side + COLOUR_BAR, column))
-        beside.axis("off")
-        beside.text(0, 1, text, va="top", fontsize=PAIRS_SIZE, family=fonts, linespacing=1.5)
+        figure, axes = _beside_pairs(counts, labels, fonts)
         _guide(axes, len(names))
     _draw_shares(figure, axes, shares)
     name_axis(axes.xaxis, labels, fonts)
@@ -119,6 +113,19 @@ def confusion(folder: Path) -> Figure | None:
     title = f"Confusion matrix: {np.trace(counts)} of {counts.sum()} right ({right:.2%})"
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
     return figure
+
+
+def _beside_pairs(counts: np.ndarray, labels: Sequence[str], fonts: list[str]) -> tuple[Figure, Axes]:
+    """A picture as wide as the matrix, its names and the list of the commonest mistakes need, and a panel for it."""
+    text = _pairs_in_words(run_tables.confused_pairs(counts, LISTED), labels)
+    names, column = text_width("\n".join(labels), label_size(len(labels)), fonts), text_width(text, PAIRS_SIZE, fonts)
+    side = extent(len(labels), least=12, each=0.3)
+    whole = names + side + COLOUR_BAR
+    figure = canvas(whole + column, side + names + 0.6)
+    axes, beside = figure.subplots(1, 2, width_ratios=(whole, column))
+    beside.axis("off")
+    beside.text(0, 1, text, va="top", fontsize=PAIRS_SIZE, family=fonts, linespacing=1.5)
+    return figure, axes
 
 
 def _draw_shares(figure: Figure, axes: Axes, shares: np.ndarray) -> None:
