@@ -128,7 +128,8 @@ def test_runs_from_another_folder(weights, photos, tmp_path):
 
 def test_the_title_names_the_image_its_class_and_which_class_is_explained_and_why():
     probabilities = torch.tensor([0.1, 0.2, 0.0, 0.7])
-    likeliest, other = Explanation(3, probabilities, {}), Explanation(1, probabilities, {})
+    pictures = {"grad_cam": torch.zeros(4, 6)}
+    likeliest, other = (Explanation(target, probabilities, pictures) for target in (3, 1))
     five = r"naïve \$5 and more, 70.0%"
     lines = headline(likeliest, CLASSES, Asked("there/a.png", None))[0]
     assert lines == ["a.png", f"explained: {five} (the predicted class)"]

@@ -121,7 +121,7 @@ def _beside_pairs(counts: np.ndarray, labels: Sequence[str], fonts: list[str]) -
     names, column = text_width("\n".join(labels), label_size(len(labels)), fonts), text_width(text, PAIRS_SIZE, fonts)
     side = extent(len(labels), least=12, each=0.3)
     whole = names + side + COLOUR_BAR
-    figure = canvas(whole + column, side + names + 0.6)
+    figure = canvas(whole + column, side + names + 1.15)
     axes, beside = figure.subplots(1, 2, width_ratios=(whole, column))
     beside.axis("off")
     beside.text(0, 1, text, va="top", fontsize=PAIRS_SIZE, family=fonts, linespacing=1.5)
