@@ -2,7 +2,7 @@
 
 fps.py --model-prefix resnet --model-suffix 18       one network
 fps.py --weights logs/resnet_18/exp1/best.pth        as it was trained
-fps.py --model-prefix resnet                         a family: also a table and a plot, logs/tools/fps.csv and .png
+fps.py --model-prefix resnet                         a family: also a table and a plot, logs/other/fps.csv and .png
 fps.py --all --img-size 64 64                        all networks, a failure being a row with an error
 Forward passes alone are timed, in inference mode; throughput.py does the same for batches.
 """

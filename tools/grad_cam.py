@@ -24,7 +24,7 @@ from utils.explain.drawing import Asked, draw
 from utils.explain.drawing_paths import drawing_paths
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
-from utils.files import OF_TOOLS
+from utils.files import OF_NO_RUN
 from utils.prediction.accuracy import true_class
 from utils.prediction.output import folder_of
 from utils.text import nearest
@@ -76,7 +76,7 @@ def run(request: Request) -> list[Path]:
     """Draw what request.images names; the paths of the drawings, those of unreadable images left out."""
     sources = find_images(request.images, "IMAGE")
     weights = request.network.weights
-    default = (OF_TOOLS if weights is None else weights.parent) / "grad_cam"
+    default = (OF_NO_RUN if weights is None else weights.parent) / "grad_cam"
     paths = drawing_paths(sources, request.images, request.output, default, overwrite=request.overwrite)
     network = load_network(request.network, request.device)
     size = network.preprocess.img_size

@@ -2,7 +2,7 @@
 
 throughput.py --model-prefix resnet --model-suffix 18 --batch-sizes 1 8 32
 throughput.py --weights logs/resnet_18/exp1/best.pth --dtype bfloat16 --compile
-throughput.py --model-prefix resnet                  a family: also logs/tools/throughput.csv and a plot, .png
+throughput.py --model-prefix resnet                  a family: also logs/other/throughput.csv and a plot, .png
 throughput.py --all --img-size 64 64                 all networks, a failure being a row with an error
 Forward passes alone are timed, in inference mode. Peak memory is that of one pass with weights and images: on CUDA what
 torch has allocated, on Linux's CPUs the growth of the process on top of weights and images.

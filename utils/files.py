@@ -199,7 +199,7 @@ def check_writable(folder: Path, asked: str) -> None:
         raise DataError(f"{asked}: cannot write {problem}; name another place")
 
 
-OF_TOOLS = Path("logs", "tools")  # where what a tool makes goes that belongs to no run and was given no name
+OF_NO_RUN = Path("logs", "other")  # where what a tool makes goes that belongs to no run and was given no name
 MOST_BYTES = 200  # of a name's stem, of the 255 that file systems take: a number and an ending come behind it
 
 

@@ -129,7 +129,7 @@ def test_one_network_from_another_folder(tmp_path):
 
 def test_a_family_writes_table_and_plot(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "logs" / "tools"
+    folder = tmp_path / "logs" / "other"
     folder.mkdir(parents=True)
     (folder / "throughput.png").write_bytes(b"mine")
     assert throughput.main([*FAMILY, "--batch-sizes", "1", "2"]) == 0
@@ -171,7 +171,7 @@ def test_a_table_without_a_row_leaves_no_file(monkeypatch, tmp_path):
 
     monkeypatch.setattr(speed_survey, "measure_network", stopped)
     assert fps.main(list(FAMILY)) == 130
-    assert list((tmp_path / "logs" / "tools").iterdir()) == []
+    assert list((tmp_path / "logs" / "other").iterdir()) == []
 
 
 def test_a_checkpoint_says_everything(make_config, watch, capsys):

@@ -147,7 +147,7 @@ def test_labels_are_below_their_pictures_and_keep_to_their_width():
 def test_the_tool_from_another_folder(make_config, data, tmp_path, monkeypatch, capsys):
     make_config()
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "logs" / "tools"
+    folder = tmp_path / "logs" / "other"
     for name in ("augmentation.jpg", "augmentation_1.jpg"):
         options = [
             "--images",

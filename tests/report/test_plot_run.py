@@ -180,6 +180,13 @@ def test_a_run_that_only_validated_is_a_line_across(runs, tmp_path):
     assert len(compare(folders[1:]).axes[0].get_xticks()) == 0
 
 
+def test_a_run_that_diverged_is_in_the_table_without_figures(tmp_path):
+    make_run(tmp_path, ["cat"], epochs=1, warmup_epochs=0)
+    nothing = dict.fromkeys(("train_loss", "val_loss", "accuracy", "precision", "recall", "f1"), float("nan"))
+    run_tables.write_results(tmp_path, [{"epoch": 1, **nothing}])
+    assert table(compare([tmp_path, tmp_path]))[1][:2] == ["1", "no epoch with finite figures"]
+
+
 def test_of_many_runs_the_best_have_colours_and_numbers(tmp_path):
     folders = [tmp_path / f"exp{i}" for i in range(12)]
     for i, folder in enumerate(folders):

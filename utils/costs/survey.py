@@ -11,7 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
-from ..files import OF_TOOLS, check_writable, new_file, writing
+from ..files import OF_NO_RUN, check_writable, new_file, writing
 from ..report.canvas import save
 from ..weights.networks import find_network, load_network
 from ..weights.options import add_network_options, pick_device, positive, several_networks
@@ -77,7 +77,7 @@ def add_speed_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
     add("--rounds", type=positive, default=rounds, metavar="N", help=f"calls that count (default: {rounds})")
     add("--warmup", type=positive, default=3, metavar="N", help="calls before, which do not (default: 3)")
     add = parser.add_argument_group("output").add_argument
-    where = OF_TOOLS / f"{_stem(parser)}.csv"
+    where = OF_NO_RUN / f"{_stem(parser)}.csv"
     add("--output", type=Path, metavar="FILE", help=f"with several networks by default {where}, or a number behind it")
     add("--overwrite", action="store_true", help="replace FILE and the plot beside it")
     add("--resume", action="store_true", help="go on with FILE: measure what it lacks or says an error of")
@@ -104,7 +104,7 @@ def survey_of(parser: argparse.ArgumentParser, given: argparse.Namespace, batch_
     elif given.resume:
         raise ConfigError("command line", ["--resume needs --output"])
     elif len(networks) > 1:
-        check_writable(OF_TOOLS, "--output")
+        check_writable(OF_NO_RUN, "--output")
     return Survey(networks, sorted(set(batch_sizes)), setting, given.output, _stem(parser), given.resume)
 
 
@@ -115,7 +115,7 @@ def run(survey: Survey) -> str:
     """
     if survey.output is not None or not survey.several:
         return as_words(survey, measured(survey, survey.output), survey.output)
-    with new_file(OF_TOOLS, survey.name, ".csv", ".png") as table:
+    with new_file(OF_NO_RUN, survey.name, ".csv", ".png") as table:
         return as_words(survey, measured(survey, table), table)
 
 

@@ -19,7 +19,7 @@ class Run:
     @property
     def trained(self) -> bool:
         """Whether it has epochs; a run that was only validated has one row without a loss of training."""
-        return self.best is not None and "train_loss" in self.results
+        return "train_loss" in self.results
 
     @property
     def averaged(self) -> bool:
@@ -34,6 +34,17 @@ class Run:
         """Over the epochs, of the weights that scored best."""
         whole = ("ema_" if self.averaged else "") + name
         return self.results[whole if whole in self.results else name]
+
+    def cells(self) -> tuple[str, ...]:
+        """What the table says: best accuracy, its epoch, which weights, their F1 and loss; the label."""
+        if self.best is None:
+            why = "no epoch with finite figures" if self.results else "no epoch finished yet"
+            return why, "", "", "", "", self.label
+        epochs = self.results["epoch"]
+        accuracy, f1, loss = map(self.figure_of_best, ("accuracy", "f1", "val_loss"))
+        when = f"{epochs[self.best[0]]:.0f} of {epochs[-1]:.0f}" if self.trained else "only validated"
+        weights = "averaged" if self.averaged else "raw" if self.trained else ""
+        return f"{accuracy:.2%}", when, weights, f"{f1:.2%}", f"{loss:.4f}", self.label
 
 
 def ranked(folders: Sequence[Path]) -> list[Run]:

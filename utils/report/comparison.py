@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ GREY = "#bbbbbb"  # of the runs beyond as many as there are colours
 COLUMNS = {"val_loss": "Validation loss", "accuracy": "Validation accuracy", "f1": "Validation F1 (macro)"}
 FEW = 3  # runs up to which the losses of training are drawn too
 WIDE = 20.0  # largest loss over the smallest beyond which the axis is logarithmic
+ACROSS = "-."  # line style of a run that was only validated
 PANEL = 5.0  # inches of height
 ROOM = 0.03  # of the epochs, beside the curves
 LETTER = 10.0  # points from one number to the next above it
@@ -34,7 +36,7 @@ def compare(folders: Sequence[Path]) -> Figure:
         raise DataError(f"none of these runs has finished an epoch: {', '.join(map(str, folders))}")
     height = PANEL + LINE * (len(runs) + 2)
     figure = canvas(15, height)
-    above, below = figure.subfigures(2, 1, height_ratios=(PANEL, height - PANEL))
+    above, below = figure.subfigures(2, 1, height_ratios=(PANEL, height - PANEL), squeeze=False)[:, 0]
     colours = [*DISTINCT, *[GREY] * len(runs)][: len(runs)]
     panels = above.subplots(1, len(COLUMNS))
     for (column, title), axes in zip(COLUMNS.items(), panels):
@@ -46,7 +48,8 @@ def compare(folders: Sequence[Path]) -> Figure:
             axes.set(yscale="log", title=f"{title} (logarithmic)")
         if not any(run.trained for run in runs):
             axes.set(xticks=(), xlabel="no run has been trained")
-    draw_table(below, runs, colours)
+    styles = [ACROSS if run.best and not run.trained else "-" for run in runs]
+    draw_table(below, [run.cells() for run in runs], colours, styles)
     figure.draw_without_rendering()  # places are known from now on
     for column, axes in zip(COLUMNS, panels):
         _number_ends(axes, runs, colours, column)
@@ -59,26 +62,27 @@ def _draw_panel(axes: Axes, runs: Sequence[Run], colours: Sequence[str], column:
     axes.set_xlim(1 - ROOM * last, last + 2 * ROOM * last)
     few = sum(run.trained for run in runs) <= FEW
     for place, (run, colour) in enumerate(zip(runs, colours)):
-        look = {"zorder": 3 - place / len(runs), "linewidth": 0.8 if colour == GREY else 1.6}
-        if run.trained and run.best is not None:
+        look: dict[str, Any] = {"zorder": 3 - place / len(runs), "linewidth": 0.8 if colour == GREY else 1.6}
+        if run.trained:
             curve(axes, run.results["epoch"], run.column(column), column, colour, **look)
-            if colour != GREY:
+            if colour != GREY and run.best is not None:
                 best = run.results["epoch"][run.best[0]]
                 axes.plot(best, run.figure_of_best(column), "o", color=colour, markersize=9, fillstyle="none")
             if few and column == "val_loss":
                 curve(axes, run.results["epoch"], run.results["train_loss"], "train_loss", colour, ":")
         elif run.best is not None:
-            axes.axhline(run.figure_of_best(column), color=colour, linestyle="-.", **look)
+            axes.axhline(run.figure_of_best(column), color=colour, linestyle=ACROSS, **look)
     if few and column == "val_loss":
-        kinds = {"-": "validation", ":": "training"}
-        axes.legend(handles=[Line2D([], [], color="#555555", linestyle=style, label=kinds[style]) for style in kinds])
+        kinds = [Line2D([], [], color="#555555", label="validation")]
+        kinds.append(Line2D([], [], color="#555555", label="training", linestyle=":"))
+        axes.legend(handles=kinds)
 
 
 def _number_ends(axes: Axes, runs: Sequence[Run], colours: Sequence[str], column: str) -> None:
     """The number of each run that has a colour, at the end of its curve; numbers beside each other make room."""
     ends: dict[float, list[tuple[float, int]]] = {}
     for number, (run, colour) in enumerate(zip(runs, colours)):
-        if run.best is not None and colour != GREY:
+        if run.results and colour != GREY:
             x = run.results["epoch"][-1] if run.trained else axes.get_xlim()[1]
             y = run.column(column)[-1]
             if np.isfinite(y):
@@ -87,7 +91,7 @@ def _number_ends(axes: Axes, runs: Sequence[Run], colours: Sequence[str], column
         group.sort()
         heights = axes.transData.transform([(x, y) for y, _ in group])[:, 1] * 72 / axes.figure.dpi
         for (y, number), height, place in zip(group, heights, _spread(heights)):
-            style = {"color": colours[number], "fontsize": 9, "weight": "bold", "va": "center"}
+            style: dict[str, Any] = {"color": colours[number], "fontsize": 9, "weight": "bold", "va": "center"}
             axes.annotate(str(number + 1), (x, y), (7, place - height), textcoords="offset points", **style)
 
 
@@ -100,6 +104,6 @@ def _spread(heights: np.ndarray) -> np.ndarray:
 
 
 def _is_wide(runs: Sequence[Run]) -> bool:
-    losses = np.concatenate([run.column("val_loss") for run in runs if run.best is not None])
+    losses = np.concatenate([run.column("val_loss") for run in runs if run.results])
     losses = losses[np.isfinite(losses) & (losses > 0)]
     return len(losses) > 0 and losses.max() > WIDE * losses.min()

@@ -118,7 +118,8 @@ def confusion(folder: Path) -> Figure | None:
 def _beside_pairs(counts: np.ndarray, labels: Sequence[str], fonts: list[str]) -> tuple[Figure, Axes]:
     """A picture as wide as the matrix, its names and the list of the commonest mistakes need, and a panel for it."""
     text = _pairs_in_words(run_tables.confused_pairs(counts, LISTED), labels)
-    names, column = text_width("\n".join(labels), label_size(len(labels)), fonts), text_width(text, PAIRS_SIZE, fonts)
+    names = text_width("\n".join(labels), label_size(len(labels)), fonts)
+    column = text_width(text, PAIRS_SIZE, fonts)
     side = extent(len(labels), least=12, each=0.3)
     whole = names + side + COLOUR_BAR
     figure = canvas(whole + column, side + names + 1.15)
