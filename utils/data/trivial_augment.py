@@ -6,7 +6,7 @@ table, the rest is Pillow's.
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from random import Random
 
 import numpy as np
@@ -39,11 +39,16 @@ def identity(pixels: Tensor, strength: float) -> Tensor:
 def translate(pixels: Tensor, strength: float, *, axis: int, fill: Colour) -> Tensor:
     """Shift by so many pixels, towards the end of the axis."""
     size, shift = pixels.shape[axis], int(strength)
-    row = torch.tensor(fill, dtype=torch.uint8).repeat(pixels.shape[1])  # as a whole it is copied faster
-    moved = row.repeat(len(pixels), 1).view(pixels.shape)
+    moved = _ground(pixels.shape, fill).clone()
     kept = max(0, size - abs(shift))
     moved.narrow(axis, max(0, min(shift, size)), kept).copy_(pixels.narrow(axis, max(0, min(-shift, size)), kept))
     return moved
+
+
+@lru_cache(maxsize=8)
+def _ground(shape: tuple[int, ...], fill: Colour) -> Tensor:
+    """A picture of one colour, kept as it is: to copy it is faster than to fill one anew."""
+    return torch.tensor(fill, dtype=torch.uint8).expand(shape).contiguous()
 
 
 def posterize(pixels: Tensor, strength: float) -> Tensor:
