@@ -19,11 +19,11 @@ from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_all_images, notes_of_folders
 from utils.errors import DataError
-from utils.files import writing
-from utils.prediction.accuracy import accuracy_in_words
+from utils.files import new_file, writing
+from utils.prediction.accuracy import accuracy_in_words, true_class
 from utils.prediction.classifier import Classifier, load_classifier, weights_of
 from utils.prediction.command_line import add_words, overrides_of
-from utils.prediction.output import new_file, output_folder, shared_folder
+from utils.prediction.output import output_folder, shared_folder
 from utils.prediction.predictions import Prediction, check_some_classified, in_words, write_predictions
 from utils.text import one_line
 from utils.threads import compute_with
@@ -76,7 +76,8 @@ def report(config: PredictConfig, classifier: Classifier, predictions: list[Pred
         named = nullcontext(Path(config.output)) if config.output else None
         save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
     if single:
-        save_picture(predictions[0], folder, config.max_image_pixels)
+        true = true_class(predictions[0].path, asked.parent, classifier.classes)
+        save_picture(predictions[0], folder, true, config.max_image_pixels)
         return
     if accuracy := accuracy_in_words(predictions, asked, classifier.classes):
         print(accuracy)
@@ -105,11 +106,12 @@ def save_table(target: AbstractContextManager[Path], predictions: list[Predictio
     print(one_line(f"{in_words(predictions)}: {path}"))
 
 
-def save_picture(prediction: Prediction, folder: Path, max_pixels: int) -> None:
+def save_picture(prediction: Prediction, folder: Path, true: str | None, max_pixels: int) -> None:
+    """true: the class that the image's folder names."""
     from utils.prediction.picture import draw_prediction  # matplotlib takes a second to import
 
     with new_file(folder, Path(prediction.path).stem, ".jpg") as path:
-        draw_prediction(path, prediction, max_pixels)
+        draw_prediction(path, prediction, true, max_pixels)
     print(one_line(f"picture: {path}"))
 
 

@@ -49,6 +49,7 @@ vertical_flip = 0.0  # chance that an image is turned upside down
 crop_scale = 'auto'  # 'auto' or such as [0.25, 1.0]: least and greatest share of the area in a crop
 crop_ratio = [0.75, 1.3333333333333333]  # least and greatest width of a crop, in heights
 rotate = 0.0  # degrees that an image is turned by at most, either way
+fill = 'mean'  # 'black', 'mean': of what comes into a turned or shifted picture: the colour `mean`
 color_jitter = 0.0  # greatest change of brightness, contrast and saturation, as a share
 grayscale_prob = 0.0  # chance that an image loses its colours
 blur_prob = 0.0  # chance that an image is blurred

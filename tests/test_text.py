@@ -1,6 +1,6 @@
 """Names as text for people."""
 
-from utils.text import aligned, listed, one_line, printable, shown
+from utils.text import aligned, listed, natural_order, one_line, printable, shown
 
 
 def test_printable_escapes_what_breaks_lines_or_steers_terminals():
@@ -20,6 +20,18 @@ def test_listed_names_a_few():
 def test_long_texts_lose_their_middle():
     assert one_line("a" * 50 + "b" * 50, most=25) == "a" * 10 + " ... " + "b" * 10
     assert one_line("two\nlines") == r"two\nlines"
+
+
+def test_names_that_are_sorted_as_texts_are_ordered_by_their_numbers():
+    def ordered(names):
+        return [names[place] for place in natural_order(names)]
+
+    assert ordered(["0", "1", "10", "11", "2", "20", "3"]) == ["0", "1", "2", "3", "10", "11", "20"]
+    assert ordered(["a1b10", "a1b9", "a2", "b"]) == ["a1b9", "a1b10", "a2", "b"]
+    assert ordered(["007", "07", "7", "x", "狗10", "狗9"]) == ["007", "07", "7", "x", "狗9", "狗10"]
+    assert ordered(["2", "10", "1"]) == ["2", "10", "1"]  # someone's own order
+    assert natural_order(["1" * 5000, "2"]) == [1, 0]
+    assert natural_order([]) == []
 
 
 def test_values_without_an_end_are_shown_in_short():

@@ -2,7 +2,7 @@
 
 fps.py --model-prefix resnet --model-suffix 18       one network
 fps.py --weights logs/resnet_18/exp1/best.pth        as it was trained
-fps.py --model-prefix resnet                         a family: also a table, fps.csv, and a plot, fps.png
+fps.py --model-prefix resnet                         a family: also a table and a plot, logs/other/fps.csv and .png
 fps.py --all --img-size 64 64                        all networks, a failure being a row with an error
 Forward passes alone are timed, in inference mode; throughput.py does the same for batches.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.costs.survey import add_speed_options, as_words, run, survey_of
+from utils.costs.survey import add_speed_options, run, survey_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,8 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def command() -> None:
-        survey = survey_of(parser, given, batch_sizes=[1])
-        print(as_words(survey, run(survey)))
+        print(run(survey_of(parser, given, batch_sizes=[1])))
 
     return run_command(command)
 

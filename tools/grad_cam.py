@@ -21,10 +21,13 @@ from utils.data.images import MAX_PIXELS, open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
 from utils.errors import ConfigError, DataError, ImageError
-from utils.explain.drawing import draw
+from utils.explain.drawing import Asked, draw
 from utils.explain.drawing_paths import drawing_paths
 from utils.explain.layers import Layer, default_layer, named_layer
 from utils.explain.maps import METHODS, explain
+from utils.files import OF_NO_RUN
+from utils.prediction.accuracy import true_class
+from utils.prediction.output import folder_of
 from utils.prediction.predictions import NO_NUMBER
 from utils.text import nearest, one_line
 from utils.weights.networks import LoadedNetwork, load_network
@@ -60,6 +63,7 @@ class Drawer:
     target: int | None
     methods: tuple[str, ...]
     max_pixels: int
+    root: Path  # above the folders that may bear the names of classes
 
     def draw(self, source: str, path: Path) -> str:
         """Write the drawing and return the class with its probability. Raises ImageError or DataError."""
@@ -69,7 +73,8 @@ class Drawer:
         found = explain(self.network.model, image, self.layer, self.target, self.methods)
         if not found.probabilities.isfinite().all():
             raise ImageError(NO_NUMBER)
-        draw(path, seen.numpy(), found, classes)
+        asked = Asked(source, true_class(source, self.root, classes), self.target is not None)
+        draw(path, seen.numpy(), found, classes, asked)
         return f"{classes[found.target]}: {found.probabilities[found.target]:.2%}"
 
 
@@ -77,7 +82,7 @@ def run(request: Request) -> list[Path]:
     """Draw what request.images names; the paths of the drawings, those of unreadable images left out."""
     sources = find_images(request.images, "IMAGE")
     weights = request.network.weights
-    default = Path("grad_cam") if weights is None else weights.parent / "grad_cam"
+    default = (OF_NO_RUN if weights is None else weights.parent) / "grad_cam"
     paths = drawing_paths(sources, request.images, request.output, default, overwrite=request.overwrite)
     network = load_network(request.network, request.device)
     size = network.preprocess.img_size
@@ -88,7 +93,8 @@ def run(request: Request) -> list[Path]:
             f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"
         )
     )
-    drawer = Drawer(network, request.device, layer, target, request.methods, request.max_pixels)
+    root = folder_of(request.images).parent
+    drawer = Drawer(network, request.device, layer, target, request.methods, request.max_pixels, root)
     return draw_all(drawer, sources, paths)
 
 

@@ -2,7 +2,7 @@
 
 throughput.py --model-prefix resnet --model-suffix 18 --batch-sizes 1 8 32
 throughput.py --weights logs/resnet_18/exp1/best.pth --dtype bfloat16 --compile
-throughput.py --model-prefix resnet                  a family: also a table, throughput.csv, and a plot, throughput.png
+throughput.py --model-prefix resnet                  a family: also logs/other/throughput.csv and a plot, .png
 throughput.py --all --img-size 64 64                 all networks, a failure being a row with an error
 Forward passes alone are timed, in inference mode. Peak memory is that of one pass with weights and images: on CUDA what
 torch has allocated, on Linux's CPUs the growth of the process on top of weights and images.
@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import run_command
-from utils.costs.survey import add_speed_options, as_words, run, survey_of
+from utils.costs.survey import add_speed_options, run, survey_of
 from utils.weights.options import positive
 
 
@@ -30,8 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def command() -> None:
-        survey = survey_of(parser, given, given.batch_sizes)
-        print(as_words(survey, run(survey)))
+        print(run(survey_of(parser, given, given.batch_sizes)))
 
     return run_command(command)
 

@@ -5,18 +5,20 @@ policy and erasing. Below, where the config mixes, the first batch that mixup an
 soft labels (before label smoothing). Images and batches come through the code of training itself: with the same config
 and data, a single training process is given these very pixels.
 
-The sheet goes to augmentation.jpg in the current folder, which is replaced, or to the new file that --output names.
+The sheet goes to other/augmentation.jpg below log_root, or augmentation_1.jpg and so on where that has been written
+already, or to the new file that --output names.
 """
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import add_config_options, as_path, integer_in, read_options, run_command
 from utils.config import TrainConfig, load_train_config
-from utils.files import picture_path, writing
+from utils.files import OF_NO_RUN, PICTURE_ENDINGS, check_new_file, new_file, writing
 from utils.preview.augmented import preview
 from utils.preview.sheet import contact_sheet
 from utils.recipe.resolve import resolve
@@ -65,14 +67,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--epochs", type=integer_in(1, 16), default=6, metavar="E", help="draws of each, 1..16 (default: 6)"
     )
-    parser.add_argument("--output", type=as_path, metavar="FILE", help="a .jpg or .png; default: augmentation.jpg")
+    parser.add_argument(
+        "--output", type=as_path, metavar="FILE", help="a .jpg or .png; default: a new one in log_root/other"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
     given = read_options(parser, arguments)
 
     def command() -> None:
-        path = picture_path(given.output, Path("augmentation.jpg"), overwrite=given.overwrite)
+        if given.output is not None:
+            check_new_file(given.output, PICTURE_ENDINGS, overwrite=given.overwrite)
         config = load_train_config(given.config, overrides_of(given))
-        draw(config, path, images=given.images, epochs=given.epochs)
+        folder = Path(config.log_root) / OF_NO_RUN.name
+        with nullcontext(given.output) if given.output else new_file(folder, "augmentation", ".jpg") as path:
+            draw(config, path, images=given.images, epochs=given.epochs)
         print(f"contact sheet: {path.resolve()}")
 
     return run_command(command)

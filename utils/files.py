@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and checks of the paths to write them to."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -196,6 +197,41 @@ def check_writable(folder: Path, asked: str) -> None:
     """Raises DataError, which begins with what the user was `asked` for, if no file can be made in `folder`."""
     if problem := unwritable(folder):
         raise DataError(f"{asked}: cannot write {problem}; name another place")
+
+
+OF_NO_RUN = Path("logs", "other")  # where what a tool makes goes that belongs to no run and was given no name
+MOST_BYTES = 200  # of a name's stem, of the 255 that file systems take: a number and an ending come behind it
+
+
+@contextlib.contextmanager
+def new_file(folder: Path, stem: str, *endings: str) -> Iterator[Path]:
+    """A path in `folder` that no file has had: stem + the first ending, or with a number behind the stem.
+
+    It is taken at once by an empty file, which is to be replaced, and goes if that does not happen. Under the other
+    endings there is no file either. Raises DataError where none can be made.
+    """
+    while len(os.fsencode(stem)) > MOST_BYTES:
+        stem = stem[:-1]
+    with writing(folder / f"{stem}{endings[0]}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _first_free(folder, stem, endings)
+    try:
+        with writing(path):
+            yield path
+    finally:
+        if path.is_file() and path.stat().st_size == 0:
+            path.unlink()
+
+
+def _first_free(folder: Path, stem: str, endings: tuple[str, ...]) -> Path:
+    for number in itertools.count():
+        name = f"{stem}_{number}" if number else stem
+        path, *others = (folder / f"{name}{ending}" for ending in endings)
+        if not any(map(os.path.lexists, others)):
+            with contextlib.suppress(FileExistsError):  # or another command was quicker
+                path.touch(exist_ok=False)
+                return path
+    raise AssertionError("numbers do not end")
 
 
 @contextlib.contextmanager

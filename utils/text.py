@@ -1,9 +1,11 @@
 """Names of files and classes as text for people: any name is shown, none can break a line or steer a terminal."""
 
 import difflib
+import re
 import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 CUT = " ... "
@@ -63,6 +65,21 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def _pad(cell: str, columns: int, *, left: bool) -> str:
     space = " " * (columns - display_width(cell))
     return cell + space if left else space + cell
+
+
+def natural_order(names: Sequence[str]) -> list[int]:
+    """Places of the names as people order them, 2 before 10, where they are sorted as texts are; else as they are."""
+    places = range(len(names))
+    if any(one > other for one, other in pairwise(names)):
+        return list(places)  # the order is someone's own
+    return sorted(places, key=lambda place: _natural(names[place]))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key to sort by, in which runs of digits count as numbers."""
+    parts = re.split("([0-9]+)", name)  # texts at even places, digits at odd ones
+    numbers = (part.lstrip("0") if i % 2 else part for i, part in enumerate(parts))
+    return [*((len(part) if i % 2 else 0, part) for i, part in enumerate(numbers)), (0, name)]
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from utils.config import (
     read_literals,
     schema,
 )
-from utils.config.keys import AUTO_KEYS
+from utils.config.keys import AUTO_KEYS, TITLE_OF_A_RUN
 from utils.recipe.rules import RULES
 
 import pytest
@@ -50,6 +50,7 @@ PLAIN = dict(  # DESIGN.md, section 3; what runs had before there was 'auto'
     crop_scale=(0.08, 1.0),
     crop_ratio=(3 / 4, 4 / 3),
     rotate=0.0,
+    fill="black",
     color_jitter=0.0,
     grayscale_prob=0.0,
     blur_prob=0.0,
@@ -115,7 +116,7 @@ AUTO = """
     mixup_prob cutmix_prob mix_off_epochs drop_path dropout layer_decay head_lr_mult head_init freeze_epochs
     freeze_bn steps
 """.split()
-DEFAULTS = {**PLAIN, **dict.fromkeys(AUTO, "auto")}
+DEFAULTS = {**PLAIN, **dict.fromkeys(AUTO, "auto"), "fill": "mean"}
 OLDER_FORM = """
 configurations = {
     'cfg': dict(
@@ -131,6 +132,11 @@ configurations = {
     )
 }
 """
+
+
+def test_the_file_of_an_older_run_keeps_the_black_that_it_was_trained_with(config_file):
+    assert load_train_config(config_file(f"# {TITLE_OF_A_RUN}\naugment = 'tawide'\n")).fill == "black"
+    assert load_train_config(config_file("augment = 'tawide'\n")).fill == "mean"
 
 
 def test_every_key_of_the_design_has_its_default(config_file):

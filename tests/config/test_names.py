@@ -15,7 +15,7 @@ from utils.training.optim import OPTIMIZERS
 from utils.training.schedulers import SCHEDULES, WARMUPS, learning_rate
 import torch
 
-POLICIES["invert"] = lambda: lambda pixels, random: 255 - pixels
+POLICIES["invert"] = lambda fill: lambda pixels, random: 255 - pixels
 OPTIMIZERS["adagrad"] = lambda groups, config, *, device: torch.optim.Adagrad(groups, config.init_lr)
 SCHEDULES["flat"] = lambda config, epoch, whole: config.init_lr / 2
 WARMUPS["none"] = lambda done: 1.0

@@ -3,6 +3,7 @@
 from utils import tables
 from utils.costs import speed
 from utils.costs import survey as speed_survey
+from utils.costs.picture import speed_against_arithmetic
 from utils.costs.speed import Setting, Speed, measure
 
 import pytest
@@ -124,8 +125,11 @@ def test_one_network_from_another_folder(python, tmp_path):
 
 def test_a_family_writes_table_and_plot(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "logs" / "other"
+    folder.mkdir(parents=True)
+    (folder / "throughput.png").write_bytes(b"mine")
     assert throughput.main([*FAMILY, "--batch-sizes", "1", "2"]) == 0
-    rows = tables.read_csv(tmp_path / "throughput.csv")
+    rows = tables.read_csv(folder / "throughput_1.csv")
     assert [(row["model_suffix"], row["batch_size"]) for row in rows] == [
         ("1.0", "1"),
         ("1.0", "2"),
@@ -136,8 +140,34 @@ def test_a_family_writes_table_and_plot(monkeypatch, tmp_path):
         assert float(row["images_per_second"]) == pytest.approx(1e3 * int(row["batch_size"]) / float(row["median_ms"]))
         assert float(row["median_ms"]) <= float(row["p95_ms"])
         assert (row["dtype"], row["memory_format"], row["error"]) == ("float32", "channels_last", "")
-    with Image.open(tmp_path / "throughput.png") as picture:
+    with Image.open(folder / "throughput_1.png") as picture:
         assert min(picture.size) > 500
+    assert (folder / "throughput.png").read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs"]
+
+
+def test_networks_of_a_family_are_points_without_a_line():
+    setting = dict(device="cpu", dtype="float32", memory_format="channels_last", threads=1, batch_size=1, error=None)
+    row = dict(model_prefix="squeezenet", height=224, width=224, additions=0, **setting)
+    speeds = {"1.0": (8e8, 30.0), "1.1": (3e8, 60.0)}
+    rows = [
+        {**row, "model_suffix": name, "multiply_adds": adds, "images_per_second": speed}
+        for name, (adds, speed) in speeds.items()
+    ]
+    [line] = speed_against_arithmetic(rows).axes[0].lines
+    assert line.get_linestyle() == "None"
+    assert sorted(zip(*line.get_data())) == [(0.3, 60.0), (0.8, 30.0)]
+
+
+def test_a_table_without_a_row_leaves_no_file(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def stopped(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(speed_survey, "measure_network", stopped)
+    assert fps.main(list(FAMILY)) == 130
+    assert list((tmp_path / "logs" / "other").iterdir()) == []
 
 
 def test_a_checkpoint_says_everything(make_config, watch, capsys):

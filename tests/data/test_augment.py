@@ -140,6 +140,15 @@ def test_turning_stays_within_its_degrees_and_jitter_within_its_strength():
     assert 110 <= max(levels) <= 121
 
 
+@pytest.mark.parametrize(("augment", "rotate"), [("tawide", 0.0), ("ra", 0.0), ("imagenet", 0.0), ("simple", 45.0)])
+def test_what_comes_in_has_the_colour_that_the_config_asks_for(augment, rotate):
+    white = Image.new("RGB", (40, 40), "white")
+    for fill in ("mean", "black"):
+        step = transform(augment, **ALONE, rotate=rotate, fill=fill, mean=(0.2, 0.4, 0.6))
+        corners = {tuple(step(white, 0, i)[0][0, 0].tolist()) for i in range(60)}
+        assert ((51, 102, 153) in corners) == (fill == "mean")
+
+
 def test_boxes_to_erase_lie_within_the_image_and_within_the_papers_areas():
     for index in range(50):
         top, left, height, width = transform("simple", random_erase_prob=1.0)(PICTURE, 0, index)[1].tolist()

@@ -1,6 +1,6 @@
 """tools/grad_cam.py: a checkpoint and images in, drawings out, and what is said where something is wrong."""
 
-from utils.explain.drawing import headline, overlay, relief
+from utils.explain.drawing import Asked, drawing, headline, overlay, relief
 from utils.explain.maps import METHODS, Explanation
 from utils.weights.checkpoint import save_checkpoint
 
@@ -140,11 +140,32 @@ def test_runs_from_another_folder(python, weights, photos, tmp_path):
     assert size_of(tmp_path / "grad_cam" / "1.jpg")
 
 
-def test_the_title_names_both_classes_where_they_differ():
+def test_the_title_names_the_image_its_class_and_which_class_is_explained_and_why():
     probabilities = torch.tensor([0.1, 0.2, 0.0, 0.7])
-    assert headline(Explanation(3, probabilities, {}), CLASSES)[0] == r"naïve \$5 and more: 70.0%"
-    title = r"10: 20.0%   (predicted naïve \$5 and more: 70.0%)"
-    assert headline(Explanation(1, probabilities, {}), CLASSES)[0] == title
+    pictures = {"grad_cam": torch.zeros(4, 6)}
+    likeliest, other = (Explanation(target, probabilities, pictures) for target in (3, 1))
+    five = r"naïve \$5 and more, 70.0%"
+    lines = headline(likeliest, CLASSES, Asked("there/a.png", None))[0]
+    assert lines == ["a.png", f"explained: {five} (the predicted class)"]
+    lines = headline(other, CLASSES, Asked("there/a.png", "cat", by_user=True))[0]
+    assert lines == ["a.png; true class: cat", f"explained: 10, 20.0% (asked for by --class-id; predicted: {five})"]
+    lines = headline(likeliest, CLASSES, Asked("a" * 99, "cat", by_user=True))[0]
+    assert len(lines[0]) < 90
+    assert lines[1] == f"explained: {five} (asked for by --class-id; predicted too)"
+    seen = np.zeros((4, 6, 3), dtype=np.uint8)
+    assert drawing(seen, likeliest, CLASSES, Asked("a.png")).get_suptitle().startswith("a.png\nexplained")
+
+
+def test_the_true_class_is_that_of_the_folder_and_the_class_that_was_asked_for_is_said(weights, photos, monkeypatch):
+    found = []
+    monkeypatch.setattr("tools.grad_cam.draw", lambda path, seen, explanation, classes, asked: found.append(asked))
+    (photos / "a").rename(photos / "cat")
+    image = photos / "cat" / "0.png"
+    for given, options in ((image, []), (photos / "cat", []), (photos, ["--class-id", "10"])):
+        assert main(["--weights", str(weights), str(given), "--method", "grad_cam", *options]) == 0
+    true = [(asked.true, asked.by_user) for asked in found if asked.image == str(image)]
+    assert true == [("cat", False), ("cat", False), ("cat", True)]
+    assert {asked.true for asked in found if "b" in asked.image.split("/")} == {None}
 
 
 def test_pixels_without_evidence_stay_as_they_are():

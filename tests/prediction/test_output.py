@@ -4,8 +4,9 @@ import os
 
 from utils.config import PredictConfig
 from utils.errors import ConfigError, DataError
+from utils.files import new_file
 from utils.prediction.classifier import Classifier
-from utils.prediction.output import folder_of, new_file
+from utils.prediction.output import folder_of
 
 import pytest
 

@@ -147,11 +147,22 @@ def test_labels_are_below_their_pictures_and_keep_to_their_width():
 def test_the_tool_from_another_folder(make_config, data, tmp_path, monkeypatch, capsys):
     make_config()
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):  # its own default it may replace
-        assert main(["--config", "config.py", "--images", "2", "--epochs", "2", "--set", "mixup_prob=1.0"]) == 0
-    assert str(tmp_path / "augmentation.jpg") in capsys.readouterr().out
-    assert Image.open("augmentation.jpg").format == "JPEG"
-    assert main(["--config", "config.py", "--output", "augmentation.jpg"]) == 2
+    folder = tmp_path / "logs" / "other"
+    for name in ("augmentation.jpg", "augmentation_1.jpg"):
+        options = [
+            "--images",
+            "2",
+            "--epochs",
+            "2",
+            "--set",
+            "mixup_prob=1.0",
+            "--set",
+            f"log_root={tmp_path / 'logs'}",
+        ]
+        assert main(["--config", "config.py", *options]) == 0
+        assert str(folder / name) in capsys.readouterr().out
+        assert Image.open(folder / name).format == "JPEG"
+    assert main(["--config", "config.py", "--output", str(folder / "augmentation.jpg")]) == 2
     assert main(["--config", "config.py", "--set", "augmnet=ra"]) == 2
     assert "nearest: 'augment'" in capsys.readouterr().err
     with pytest.raises(SystemExit):

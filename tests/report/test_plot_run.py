@@ -1,11 +1,12 @@
 """tools/plot_run.py: a run's pictures again from its files, runs over each other, and folders that are no runs."""
 
+import itertools
 import shutil
 
 from utils import tables
 from utils.errors import DataError
 from utils.report import run_tables
-from utils.report.comparison import compare
+from utils.report.comparison import DISTINCT, GREY, compare
 from utils.report.curves import losses
 from utils.report.pictures import PICTURES
 from utils.report.saved_run import describe_runs, read_steps_per_epoch
@@ -115,22 +116,90 @@ def test_a_damaged_environment_is_named(tmp_path, content):
         read_steps_per_epoch(tmp_path)
 
 
-def test_curves_of_all_runs_lie_over_each_other(runs):
-    loss, accuracy, f1 = compare(runs).axes
-    assert len(loss.lines) == 2 + 3  # train and val; of the second run with averaged weights
-    assert len(accuracy.lines) == len(f1.lines) == 1 + 2
-    first = run_tables.read_results(runs[0])
-    assert np.array_equal(loss.lines[0].get_ydata(), first["train_loss"])
-    assert np.array_equal(accuracy.lines[0].get_ydata(), first["accuracy"])
-    assert loss.lines[0].get_color() == accuracy.lines[0].get_color() != accuracy.lines[1].get_color()
+def curves(axes):
+    """Columns of results.csv, of one epoch or more, by the colour of their curve."""
+    return {(line.get_label(), line.get_color()): line.get_ydata() for line in axes.lines if line.get_label()[0] != "_"}
 
 
-def test_the_legend_says_what_differs(runs):
-    [legend] = compare(runs).legends
-    entries = [text.get_text() for text in legend.get_texts()]
-    assert entries[0] == "exp0: epochs 12, init_lr 0.1"
-    assert entries[1] == "exp1: epochs 3, init_lr 0.01"
-    assert entries[2] == "exp2: epochs 12, init_lr 0.001 (no epoch finished yet)"
+def table(figure):
+    """Rows of the table below the curves."""
+    rows = {}
+    for text in figure.axes[-1].texts:
+        rows.setdefault(text.get_position()[1], []).append(text.get_text())
+    return [[cell for cell in row if cell] for row in rows.values()]
+
+
+def test_curves_of_all_runs_lie_over_each_other_with_their_best_epoch_marked(runs):
+    loss, accuracy, f1, _ = compare(runs).axes
+    first, second = map(run_tables.read_results, runs[:2])
+    found = curves(accuracy)
+    assert [name for name, _ in curves(loss)] == ["val_loss", "train_loss"] * 2
+    assert np.array_equal(found["accuracy", DISTINCT[0]], first["accuracy"])
+    assert np.array_equal(found["accuracy", DISTINCT[1]], second["ema_accuracy"])  # the better ones
+    assert np.array_equal(curves(f1)["f1", DISTINCT[0]], first["f1"])
+    marks = [(*line.get_xdata(), *line.get_ydata()) for line in accuracy.lines if line.get_markersize() > 6]
+    assert marks == [(12, first["accuracy"][11]), (3, second["ema_accuracy"][2])]
+    assert [text.get_text() for text in accuracy.texts] == ["1", "2"]
+
+
+def test_the_table_has_the_best_first_and_says_what_differs(runs):
+    header, *rows = table(compare(runs))
+    assert header[:2] == ["best accuracy", "in epoch"]
+    assert rows == [
+        ["1", "92.31%", "12 of 12", "raw", "92.31%", "0.1833", "exp0: epochs 12, init_lr 0.1"],
+        ["2", "80.00%", "3 of 3", "averaged", "50.00%", "0.6333", "exp1: epochs 3, init_lr 0.01"],
+        ["3", "no epoch finished yet", "exp2: epochs 12, init_lr 0.001"],
+    ]
+
+
+def test_curves_and_figures_are_of_the_weights_that_scored_best(runs):
+    rows = tables.read_csv(runs[1] / "results.csv")
+    rows[1] |= {"ema_accuracy": "0.99", "ema_f1": "0.98", "ema_val_loss": "0.5"}
+    run_tables.write_results(runs[1], rows)
+    figure = compare(runs)
+    assert table(figure)[1][:6] == ["1", "99.00%", "2 of 3", "averaged", "98.00%", "0.5000"]
+    assert curves(figure.axes[1])["accuracy", DISTINCT[0]][1] == 0.99
+
+
+def validated(folder, accuracy):
+    make_run(folder, ["cat", "dog"], epochs=1, warmup_epochs=0, steps_per_epoch=0, only_val=True)
+    run_tables.write_results(folder, [dict(epoch=1, val_loss=0.4, accuracy=accuracy, precision=1, recall=1, f1=0.85)])
+    return folder
+
+
+def test_a_run_that_only_validated_is_a_line_across(runs, tmp_path):
+    folders = [runs[0], validated(tmp_path / "val0", 0.95), validated(tmp_path / "val1", 0.85)]
+    figure = compare(folders)
+    accuracy = figure.axes[1]
+    across = [line for line in accuracy.lines if line.get_linestyle() == "-."]
+    assert [(line.get_ydata(), line.get_xdata()) for line in across] == [([0.95] * 2, [0, 1]), ([0.85] * 2, [0, 1])]
+    assert table(figure)[1][:4] == ["1", "95.00%", "only validated", "85.00%"]
+    assert len(compare(folders[1:]).axes[0].get_xticks()) == 0
+
+
+def test_a_run_that_diverged_is_in_the_table_without_figures(tmp_path):
+    make_run(tmp_path, ["cat"], epochs=1, warmup_epochs=0)
+    nothing = dict.fromkeys(("train_loss", "val_loss", "accuracy", "precision", "recall", "f1"), float("nan"))
+    run_tables.write_results(tmp_path, [{"epoch": 1, **nothing}])
+    assert table(compare([tmp_path, tmp_path]))[1][:2] == ["1", "no epoch with finite figures"]
+
+
+def test_of_many_runs_the_best_have_colours_and_numbers(tmp_path):
+    folders = [tmp_path / f"exp{i}" for i in range(12)]
+    for i, folder in enumerate(folders):
+        make_run(folder, ["cat"], epochs=2, warmup_epochs=0, ema=False, init_lr=0.001 * (i + 1))
+        row = dict(train_loss=1, val_loss=1, precision=1, recall=1, f1=1)
+        run_tables.write_results(folder, [{"epoch": e, **row, "accuracy": 0.5 + 0.01 * i} for e in (1, 2)])
+    figure = compare(folders)
+    accuracy = figure.axes[1]
+    colours = [line.get_color() for line in accuracy.lines if line.get_markersize() < 6]
+    assert colours == [*DISTINCT, *[GREY] * 7]
+    assert sorted(text.get_text() for text in accuracy.texts) == ["1", "2", "3", "4", "5"]
+    assert [row[-1].split(":")[0] for row in table(figure)[1:]] == [f"exp{i}" for i in range(11, -1, -1)]
+    assert len(figure.axes[0].lines) == len(accuracy.lines)  # of as many runs the losses of training are left out
+    for axes in figure.axes[:3]:
+        boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+        assert all(below.y1 <= above.y1 - 9 for below, above in itertools.pairwise(boxes))
 
 
 def test_places_make_no_difference_and_names_are_as_long_as_needed(tmp_path):

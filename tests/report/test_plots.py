@@ -7,7 +7,7 @@ from utils.config import TrainConfig
 from utils.errors import DataError
 from utils.report import fonts, run_tables
 from utils.report.canvas import MOST_LABELS
-from utils.report.curves import MOST_POINTS, schedule
+from utils.report.curves import MOST_POINTS, schedule, scores
 from utils.report.per_class import confusion, distribution, figures_per_class
 from utils.report.pictures import PICTURES, draw_run
 from utils.training.schedulers import learning_rate
@@ -95,6 +95,64 @@ def test_nothing_of_the_matrix_lies_beyond_the_picture(tmp_path, count):
         assert min(box.x0, box.y0, edge.x1 - box.x1, edge.y1 - box.y1) >= -1, text
 
 
+def test_numbers_as_names_are_in_their_order_and_figures_go_with_their_names(tmp_path):
+    names = sorted(map(str, range(40)))
+    matrix = np.diag(np.arange(40)[np.argsort(np.argsort([int(name) for name in names]))] + 1)
+    matrix[names.index("2"), names.index("10")] = 7
+    make_run(tmp_path, names, confusion=matrix)
+    matrix_panel, beside, *_ = confusion(tmp_path).axes
+    assert [label.get_text() for label in matrix_panel.get_yticklabels()] == [str(i) for i in range(40)]
+    assert "2 taken for 10: 7 (70%)" in beside.texts[0].get_text()
+    assert matrix_panel.images[1].get_array()[2, 10] == pytest.approx(0.7)
+    labels = [label.get_text() for label in figures_per_class(tmp_path).axes[-1].get_xticklabels()]
+    assert labels == [f"{i} ({i + 1 + 7 * (i == 2)})" for i in range(40)]
+    recall = [bar.get_height() for bar in figures_per_class(tmp_path).axes[1].patches]
+    assert recall == pytest.approx([1.0, 1.0, 0.3, *[1.0] * 37])
+    images = [bar.get_height() for bar in distribution(tmp_path).axes[0].containers[1]]
+    assert images == [i + 1 + 7 * (i == 2) for i in range(40)]
+
+
+def test_the_list_of_mistakes_is_as_wide_as_its_words(tmp_path):
+    for names, least, most in (
+        ([f"{i}" for i in range(40)], 0.05, 0.15),
+        ([f"{i} " + "w" * 38 for i in range(40)], 0.3, 0.5),
+    ):
+        make_run(tmp_path, names)
+        figure = confusion(tmp_path)
+        figure.draw_without_rendering()
+        [text] = figure.axes[1].texts
+        box = text.get_window_extent()
+        assert least < box.width / figure.bbox.width < most
+        assert figure.bbox.x1 - box.x1 < 0.05 * figure.bbox.width
+
+
+def test_each_score_has_a_panel_with_its_value_in_the_best_epoch(tmp_path):
+    make_run(tmp_path, ["a", "b"], epochs=3)
+    rows = [
+        dict(epoch=1, train_loss=2, val_loss=2, accuracy=0.5, precision=0.4, recall=0.5, f1=0.4),
+        dict(epoch=2, train_loss=1, val_loss=1, accuracy=0.8, precision=0.7, recall=0.8, f1=0.71),
+        dict(epoch=3, train_loss=1, val_loss=2, accuracy=0.8, precision=0.9, recall=0.8, f1=0.9),
+    ]
+    run_tables.write_results(tmp_path, rows)
+    figure = scores(tmp_path)
+    titles = [(axes.get_title("left"), axes.get_title("right")) for axes in figure.axes]
+    assert titles == [
+        ("accuracy", "80.00%"),
+        ("precision (macro)", "70.00%"),
+        ("recall (macro)", "80.00%"),
+        ("F1 (macro)", "71.00%"),
+    ]
+    assert figure.get_suptitle() == "Validation: the best epoch, 2 of 3, is marked"
+    for axes in figure.axes:
+        _, marked = axes.lines
+        assert marked.get_xdata() == [2]
+    averaged = [{**row, "ema_accuracy": 0.81 if row["epoch"] == 1 else 0.1, "ema_val_loss": 3} for row in rows]
+    run_tables.write_results(tmp_path, averaged)
+    assert scores(tmp_path).get_suptitle() == "Validation: the best epoch, 1 of 3 (averaged weights), is marked"
+    run_tables.write_results(tmp_path, [{**rows[0], "val_loss": float("nan"), "accuracy": 0.1}])
+    assert scores(tmp_path).get_suptitle() == "Validation"  # a training that diverged has no best epoch
+
+
 def test_the_schedule_is_the_one_that_training_uses(tmp_path):
     make_run(tmp_path, ["a"], epochs=10, warmup_epochs=2, steps_per_epoch=7)
     [line] = schedule(tmp_path).axes[0].lines
@@ -153,6 +211,13 @@ def test_names_without_glyphs_become_indices_with_one_warning(monkeypatch):
         labels, _ = fonts.class_labels(["猫", "狗"])
         assert labels == ["0", "1"]
     assert len(warnings) == 1
+
+
+def test_names_that_steer_the_writing_are_escaped_and_long_ones_keep_both_ends():
+    labels, _ = fonts.class_labels(["a\u202eb", "first " + "x" * 99 + " 1", "first " + "x" * 99 + " 2"])
+    assert labels[0] == r"a\u202eb"
+    assert labels[1] != labels[2]
+    assert all(len(label) <= 40 for label in labels)
 
 
 def test_latin_names_stay_as_they_are():

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..data.crops import AREA, ASPECT
 from ..data.images import MAX_PIXELS
-from ..data.policies import POLICIES
+from ..data.policies import FILLS, POLICIES
 from ..data.preprocess import INTERPOLATION
 from ..data.resizing import RESIZE_MODES
 from ..training.objective import LOSSES
@@ -115,6 +115,9 @@ class TrainConfig:
         ASPECT, sequence(number(0.01, 100), length=2), "least and greatest width of a crop, in heights"
     )
     rotate: float = key(0.0, number(0, 180), "degrees that an image is turned by at most, either way")
+    fill: str = key(
+        "mean", choice(*FILLS), "of what comes into a turned or shifted picture: the colour `mean`", plain="black"
+    )
     color_jitter: float = key(0.0, number(0, 1), "greatest change of brightness, contrast and saturation, as a share")
     grayscale_prob: float = key(0.0, number(0, 1), "chance that an image loses its colours")
     blur_prob: float = key(0.0, number(0, 1), "chance that an image is blurred")

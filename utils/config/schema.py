@@ -24,10 +24,14 @@ class Kind:
     choices: tuple[str, ...] = ()  # the words that it takes, where only some are right
 
 
-def key(default: Any, kind: Kind, meaning: str, *, group: str = "") -> Any:
-    """A field of a schema. `group` starts a new section of the config file with this title."""
+def key(default: Any, kind: Kind, meaning: str, *, group: str = "", plain: Any = None) -> Any:
+    """A field of a schema. `group` starts a new section of the config file with this title.
+
+    plain: what runs had that were saved before there was this key; None is the default.
+    """
+    plain = default if plain is None else plain
     return dataclasses.field(
-        default=default, metadata={"kind": kind, "meaning": meaning, "group": group, "plain": default}
+        default=default, metadata={"kind": kind, "meaning": meaning, "group": group, "plain": plain}
     )
 
 

@@ -73,8 +73,8 @@ def _scatter(points: Sequence[Point], title: str, xlabel: str, ylabel: str) -> F
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10)
     for family, colour, marker in zip(families, cycle(COLOURS), cycle(MARKERS)):
-        own = sorted((point.x, point.y) for point in points if point.family == family)
-        axes.plot(*zip(*own), color=colour, marker=marker, linewidth=0.7, markersize=6, label=family)
+        own = [(point.x, point.y) for point in points if point.family == family]
+        axes.plot(*zip(*own), color=colour, marker=marker, linestyle="none", markersize=7, label=family)
     axes.set(xscale="log", yscale="log")
     axes.set(xlim=_limits([point.x for point in points]), ylim=_limits([point.y for point in points]))
     axes.grid(alpha=0.3)
@@ -82,7 +82,8 @@ def _scatter(points: Sequence[Point], title: str, xlabel: str, ylabel: str) -> F
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=30))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    if len(families) > 1:
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     _name(figure, axes, points, points if len(points) <= NAME_ALL else extremes(points))
     return figure
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..cli import as_path
 from ..errors import ConfigError, DataError
-from ..files import writing
+from ..files import OF_NO_RUN, check_writable, new_file, writing
 from ..report.canvas import save
 from ..weights.networks import find_network, load_network
 from ..weights.options import add_network_options, pick_device, positive, several_networks
@@ -54,7 +54,8 @@ class Survey:
     networks: Sequence[NetworkOptions]
     batch_sizes: Sequence[int]
     setting: Setting
-    output: Path | None  # table; with several networks, a plot goes beside it
+    output: Path | None  # table that was asked for; with several networks, a plot goes beside it
+    name: str = "speed"  # of a table that nobody has named
     resume: bool = False
 
     @property
@@ -77,13 +78,19 @@ def add_speed_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
     add("--rounds", type=positive, default=rounds, metavar="N", help=f"calls that count (default: {rounds})")
     add("--warmup", type=positive, default=3, metavar="N", help="calls before, which do not (default: 3)")
     add = parser.add_argument_group("output").add_argument
-    add("--output", type=as_path, metavar="FILE", help=f"{default_output(parser)} by default with several networks")
+    where = OF_NO_RUN / f"{_stem(parser)}.csv"
+    add(
+        "--output",
+        type=as_path,
+        metavar="FILE",
+        help=f"with several networks by default {where}, or a number behind it",
+    )
     add("--overwrite", action="store_true", help="replace FILE and the plot beside it")
     add("--resume", action="store_true", help="go on with FILE: measure what it lacks or says an error of")
 
 
-def default_output(parser: argparse.ArgumentParser) -> str:
-    return f"{Path(parser.prog).stem}.csv"
+def _stem(parser: argparse.ArgumentParser) -> str:
+    return Path(parser.prog).stem
 
 
 def survey_of(parser: argparse.ArgumentParser, given: argparse.Namespace, batch_sizes: Sequence[int]) -> Survey:
@@ -98,32 +105,41 @@ def survey_of(parser: argparse.ArgumentParser, given: argparse.Namespace, batch_
         given.warmup,
         given.rounds,
     )
-    output = given.output or (Path(default_output(parser)) if len(networks) > 1 else None)
-    if output is not None:
-        output_path(output, replace=given.overwrite or given.resume)
+    if given.output is not None:
+        output_path(given.output, replace=given.overwrite or given.resume)
     elif given.resume:
         raise ConfigError("command line", ["--resume needs --output"])
-    return Survey(networks, sorted(set(batch_sizes)), setting, output, given.resume)
+    elif len(networks) > 1:
+        check_writable(OF_NO_RUN, "--output")
+    return Survey(networks, sorted(set(batch_sizes)), setting, given.output, _stem(parser), given.resume)
 
 
-def run(survey: Survey) -> list[Row]:
-    """Measure, write table and plot where `survey` has them, and return a row for each network and batch size.
+def run(survey: Survey) -> str:
+    """Measure, write table and plot of several networks or where they were asked for, and return it all in words.
 
     A network that fails becomes a row with an error. Raises DataError if none succeeded.
     """
+    if survey.output is not None or not survey.several:
+        return as_words(survey, measured(survey, survey.output), survey.output)
+    with new_file(OF_NO_RUN, survey.name, ".csv", ".png") as table:
+        return as_words(survey, measured(survey, table), table)
+
+
+def measured(survey: Survey, output: Path | None) -> list[Row]:
+    """A row for each network and batch size; the table `output` grows by each network."""
     known: dict[tuple, Row] = {}
-    if survey.resume and survey.output is not None and survey.output.exists():
-        known = earlier_rows(survey.output, survey.setting.to_plain())
+    if survey.resume and output is not None and output.exists():
+        known = earlier_rows(output, survey.setting.to_plain())
     rows: dict[tuple, Row] = {}
     for options in tqdm(survey.networks, unit="network", disable=None if survey.several else True):
         rows |= measure_network(Subject(options, survey.setting), survey.batch_sizes, known)
-        if survey.output is not None:
-            with writing(survey.output):
-                write_rows(survey.output, together(rows, known))
+        if output is not None:
+            with writing(output):
+                write_rows(output, together(rows, known))
     check_some_succeeded(list(rows.values()))
-    if survey.output is not None and survey.several:
-        with writing(picture_beside(survey.output)):
-            save(speed_against_arithmetic(together(rows, known)), picture_beside(survey.output))
+    if output is not None and survey.several:
+        with writing(picture_beside(output)):
+            save(speed_against_arithmetic(together(rows, known)), picture_beside(output))
     return list(rows.values())
 
 
@@ -185,7 +201,7 @@ def measure_network(subject: Subject, batch_sizes: Sequence[int], known: dict[tu
     return rows
 
 
-def as_words(survey: Survey, rows: Sequence[Row]) -> str:
+def as_words(survey: Survey, rows: Sequence[Row], output: Path | None) -> str:
     """What a command prints."""
     setting = survey.setting
     words = ", ".join(f"{name} {value}" for name, value in setting.to_plain().items())
@@ -193,7 +209,7 @@ def as_words(survey: Survey, rows: Sequence[Row]) -> str:
     lines.append("random images, on the device already: reading and preprocessing do not count")
     if any(row["peak_memory_mb"] is None and not row["error"] for row in rows):
         lines.append("peak memory: not measured, this system does not report it")
-    if survey.output is not None:
-        lines.append(f"table: {survey.output.resolve()}")
-        lines += [f"plot: {picture_beside(survey.output).resolve()}"] if survey.several else []
+    if output is not None:
+        lines.append(f"table: {output.resolve()}")
+        lines += [f"plot: {picture_beside(output).resolve()}"] if survey.several else []
     return "\n".join(lines)

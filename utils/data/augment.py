@@ -16,7 +16,7 @@ from torch import Tensor
 from ..rng import derive_seed
 from .crops import AREA, ASPECT, TRIES, Range, random_crop
 from .images import decode, reduction_to, upright_size
-from .policies import POLICIES, Policy, blur, grey, jitter, rotation
+from .policies import FILLS, POLICIES, Policy, blur, grey, jitter, rotation
 from .resizing import fitting, letterboxed
 
 ERASE_SCALE, ERASE_RATIO = (0.02, 0.33), (0.3, 3.3)  # Section 4 of https://arxiv.org/abs/1708.04896
@@ -40,6 +40,8 @@ class Augmentation:
     crop_ratio: Range = ASPECT
     resize_mode: str = "squash"  # 'letterbox': crops are of the picture between its bars
     pad_value: int = 128
+    fill: str = "black"  # of what comes into a picture that is turned or shifted
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # which 'mean' is the colour of
 
     @classmethod
     def from_config(cls, config: Any) -> "Augmentation":
@@ -47,9 +49,10 @@ class Augmentation:
 
     def steps(self) -> list[tuple[float, Policy]]:
         """(chance, what is done) to the pixels of a crop that is flipped already, one after the other."""
-        policy = POLICIES[self.augment]()
+        fill = FILLS[self.fill](self.mean)
+        policy = POLICIES[self.augment](fill)
         steps = [
-            (float(self.rotate > 0), rotation(self.rotate)),
+            (float(self.rotate > 0), rotation(self.rotate, fill)),
             (float(policy is not None), policy),
             (float(self.color_jitter > 0), jitter(self.color_jitter)),
             (self.grayscale_prob, grey),

@@ -1,6 +1,7 @@
 """Policies: what is done to the pixels of a crop. An entry of POLICIES is all that a new one needs."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import torch
@@ -10,7 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
 from .pixels import to_tensor
-from .trivial_augment import trivial_augment
+from .trivial_augment import BLACK, Colour, trivial_augment
 
 BILINEAR = InterpolationMode.BILINEAR
 BLUR_RADIUS = (0.1, 2.0)  # pixels
@@ -28,14 +29,14 @@ class OnPicture:
         return to_tensor(self.transform(Image.fromarray(pixels.numpy())))
 
 
-def _auto_augment(name: str) -> Policy:
+def _auto_augment(name: str, fill: Colour) -> Policy:
     """https://arxiv.org/abs/1805.09501; the policies that were found on a data set."""
-    return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=BILINEAR))
+    return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=BILINEAR, fill=list(fill)))
 
 
-def rotation(degrees: float) -> Policy:
-    """By up to so many degrees either way; corners that come in are black."""
-    return OnPicture(v2.RandomRotation(degrees, interpolation=BILINEAR))
+def rotation(degrees: float, fill: Colour) -> Policy:
+    """By up to so many degrees either way; corners that come in are of the colour `fill`."""
+    return OnPicture(v2.RandomRotation(degrees, interpolation=BILINEAR, fill=list(fill)))
 
 
 def jitter(strength: float) -> Policy:
@@ -73,13 +74,19 @@ class ThreeAugment:
 
 
 # `augment` -> builder of what is done to the pixels of a crop; None: nothing. An entry is all that a new policy needs.
-POLICIES: dict[str, Callable[[], Policy | None]] = {
-    "simple": lambda: None,
-    "ra": lambda: OnPicture(v2.RandAugment(interpolation=BILINEAR)),  # https://arxiv.org/abs/1909.13719
-    "tawide": lambda: trivial_augment,  # https://arxiv.org/abs/2103.10158
-    "imagenet": lambda: _auto_augment("imagenet"),
-    "cifar10": lambda: _auto_augment("cifar10"),
-    "svhn": lambda: _auto_augment("svhn"),
-    "augmix": lambda: OnPicture(v2.AugMix(interpolation=BILINEAR)),  # https://arxiv.org/abs/1912.02781
-    "3augment": ThreeAugment,
+# The builder is given the colour of what comes into a picture that is turned or shifted.
+POLICIES: dict[str, Callable[[Colour], Policy | None]] = {
+    "simple": lambda fill: None,
+    "ra": lambda fill: OnPicture(v2.RandAugment(interpolation=BILINEAR, fill=list(fill))),  # arxiv.org/abs/1909.13719
+    "tawide": lambda fill: partial(trivial_augment, fill=fill),  # https://arxiv.org/abs/2103.10158
+    "imagenet": partial(_auto_augment, "imagenet"),
+    "cifar10": partial(_auto_augment, "cifar10"),
+    "svhn": partial(_auto_augment, "svhn"),
+    "augmix": lambda fill: OnPicture(v2.AugMix(interpolation=BILINEAR, fill=list(fill))),  # arxiv.org/abs/1912.02781
+    "3augment": lambda fill: ThreeAugment(),
+}
+# `fill` -> the colour of what comes in, from the `mean` of a config
+FILLS: dict[str, Callable[[tuple[float, float, float]], Colour]] = {
+    "black": lambda mean: BLACK,
+    "mean": lambda mean: tuple(round(255 * value) for value in mean),
 }

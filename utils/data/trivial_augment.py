@@ -6,7 +6,7 @@ table, the rest is Pillow's.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, lru_cache, partial
 from random import Random
 
 import numpy as np
@@ -16,11 +16,18 @@ from torch import Tensor
 
 BINS = 31  # strengths of an operation, evenly spaced
 BILINEAR = Image.Resampling.BILINEAR
+Operation = Callable[[Tensor, float], Tensor]  # pixels and a strength -> pixels
+Colour = tuple[int, ...]  # a level of 0..255 for each channel
+BLACK: Colour = (0, 0, 0)
 
 
-def trivial_augment(pixels: Tensor, random: Random) -> Tensor:
-    """One operation of OPERATIONS, each as likely, on (H, W, 3) uint8; the result may share the memory of `pixels`."""
-    function, choices, signed = OPERATIONS[random.randrange(len(OPERATIONS))]
+def trivial_augment(pixels: Tensor, random: Random, fill: Colour = BLACK) -> Tensor:
+    """One of the operations, each as likely, on (H, W, 3) uint8; the result may share the memory of `pixels`.
+
+    fill: the colour of what comes into a picture that is sheared, shifted or turned.
+    """
+    drawn = operations(fill)
+    function, choices, signed = drawn[random.randrange(len(drawn))]
     strength = choices[random.randrange(BINS)]
     return function(pixels, -strength if signed and random.random() <= 0.5 else strength)
 
@@ -29,13 +36,19 @@ def identity(pixels: Tensor, strength: float) -> Tensor:
     return pixels
 
 
-def translate(pixels: Tensor, strength: float, *, axis: int) -> Tensor:
-    """Shift by so many pixels, towards the end of the axis; what comes in is black."""
+def translate(pixels: Tensor, strength: float, *, axis: int, fill: Colour) -> Tensor:
+    """Shift by so many pixels, towards the end of the axis."""
     size, shift = pixels.shape[axis], int(strength)
-    moved = torch.zeros_like(pixels)
+    moved = _ground(pixels.shape, fill).clone()
     kept = max(0, size - abs(shift))
     moved.narrow(axis, max(0, min(shift, size)), kept).copy_(pixels.narrow(axis, max(0, min(-shift, size)), kept))
     return moved
+
+
+@lru_cache(maxsize=8)
+def _ground(shape: tuple[int, ...], fill: Colour) -> Tensor:
+    """A picture of one colour, kept as it is: to copy it is faster than to fill one anew."""
+    return torch.tensor(fill, dtype=torch.uint8).expand(shape).contiguous()
 
 
 def posterize(pixels: Tensor, strength: float) -> Tensor:
@@ -70,7 +83,7 @@ def _by_table(pixels: Tensor, table: np.ndarray) -> Tensor:
     return values.index_select(0, pixels.reshape(-1).int()).view(pixels.shape)
 
 
-def on_picture(function: Callable[[Image.Image, float], Image.Image]) -> Callable[[Tensor, float], Tensor]:
+def on_picture(function: Callable[[Image.Image, float], Image.Image]) -> Operation:
     """What `function` does to a picture of Pillow's, on pixels."""
 
     def on_pixels(pixels: Tensor, strength: float) -> Tensor:
@@ -84,15 +97,15 @@ def enhance(picture: Image.Image, strength: float, *, kind: type) -> Image.Image
     return kind(picture).enhance(1 + strength)
 
 
-def shear(picture: Image.Image, strength: float, *, horizontal: bool) -> Image.Image:
+def shear(picture: Image.Image, strength: float, *, horizontal: bool, fill: Colour) -> Image.Image:
     """Shift each row by `strength` times its distance from the top, or each column from the left."""
     matrix = (1, strength, 0, 0, 1, 0) if horizontal else (1, 0, 0, strength, 1, 0)  # from the result to the picture
-    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, BILINEAR)
+    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, BILINEAR, fillcolor=fill)
 
 
-def rotate(picture: Image.Image, strength: float) -> Image.Image:
+def rotate(picture: Image.Image, strength: float, *, fill: Colour) -> Image.Image:
     """By so many degrees, counter-clockwise, around the middle."""
-    return picture.rotate(strength, BILINEAR)
+    return picture.rotate(strength, BILINEAR, fillcolor=fill)
 
 
 def autocontrast(picture: Image.Image, strength: float) -> Image.Image:
@@ -108,20 +121,22 @@ def strengths(weakest: float, strongest: float) -> list[float]:
     return torch.linspace(weakest, strongest, BINS).tolist()
 
 
-OPERATIONS: list[tuple[Callable[[Tensor, float], Tensor], list[float], bool]] = [
-    # (operation, its strengths, whether the sign is drawn too), in torchvision's order
-    (identity, strengths(0, 0), False),
-    (on_picture(partial(shear, horizontal=True)), strengths(0, 0.99), True),
-    (on_picture(partial(shear, horizontal=False)), strengths(0, 0.99), True),
-    (partial(translate, axis=1), strengths(0, 32), True),
-    (partial(translate, axis=0), strengths(0, 32), True),
-    (on_picture(rotate), strengths(0, 135), True),
-    (brightness, strengths(0, 0.99), True),
-    (on_picture(partial(enhance, kind=ImageEnhance.Color)), strengths(0, 0.99), True),
-    (contrast, strengths(0, 0.99), True),
-    (on_picture(partial(enhance, kind=ImageEnhance.Sharpness)), strengths(0, 0.99), True),
-    (posterize, strengths(0, 6), False),
-    (solarize, strengths(1, 0), False),
-    (on_picture(autocontrast), strengths(0, 0), False),
-    (on_picture(equalize), strengths(0, 0), False),
-]
+@cache
+def operations(fill: Colour) -> list[tuple[Operation, list[float], bool]]:
+    """(operation, its strengths, whether the sign is drawn too), in torchvision's order."""
+    return [
+        (identity, strengths(0, 0), False),
+        (on_picture(partial(shear, horizontal=True, fill=fill)), strengths(0, 0.99), True),
+        (on_picture(partial(shear, horizontal=False, fill=fill)), strengths(0, 0.99), True),
+        (partial(translate, axis=1, fill=fill), strengths(0, 32), True),
+        (partial(translate, axis=0, fill=fill), strengths(0, 32), True),
+        (on_picture(partial(rotate, fill=fill)), strengths(0, 135), True),
+        (brightness, strengths(0, 0.99), True),
+        (on_picture(partial(enhance, kind=ImageEnhance.Color)), strengths(0, 0.99), True),
+        (contrast, strengths(0, 0.99), True),
+        (on_picture(partial(enhance, kind=ImageEnhance.Sharpness)), strengths(0, 0.99), True),
+        (posterize, strengths(0, 6), False),
+        (solarize, strengths(1, 0), False),
+        (on_picture(autocontrast), strengths(0, 0), False),
+        (on_picture(equalize), strengths(0, 0), False),
+    ]

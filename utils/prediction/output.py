@@ -3,16 +3,14 @@
 import glob
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import PredictConfig
 from ..errors import ConfigError
-from ..files import unwritable, writing
+from ..files import unwritable
 
 ENDINGS = (".csv", ".json")
-MOST_BYTES = 200  # of a name's stem, of the 255 that file systems take: a number and an ending come behind it
 
 
 def output_folder(config: PredictConfig, weights: Path) -> Path:
@@ -40,33 +38,6 @@ def check_output(path: str | Path) -> None:
         raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
     if problem := unwritable(path.parent):
         raise ConfigError("output", [f"cannot write {path.name}, {problem}; name a file in another folder"])
-
-
-@contextmanager
-def new_file(folder: Path, stem: str, ending: str) -> Iterator[Path]:
-    """A path in `folder` that no file has had: stem + ending, or with a number behind the stem.
-
-    It is taken at once by an empty file, which is to be replaced, and goes if that fails. Raises DataError then.
-    """
-    while len(os.fsencode(stem)) > MOST_BYTES:
-        stem = stem[:-1]
-    with writing(folder / f"{stem}{ending}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        path = _first_free(folder, stem, ending)
-        try:
-            yield path
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-
-
-def _first_free(folder: Path, stem: str, ending: str) -> Path:
-    for number in itertools.count():
-        path = folder / f"{stem}_{number}{ending}" if number else folder / f"{stem}{ending}"
-        with suppress(FileExistsError):  # or another command was quicker
-            path.touch(exist_ok=False)
-            return path
-    raise AssertionError("numbers do not end")
 
 
 def shared_folder(patterns: Sequence[str]) -> Path:

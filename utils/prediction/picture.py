@@ -2,26 +2,48 @@
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..data.images import MAX_PIXELS, read_image
 from ..report.canvas import canvas, save
-from ..report.fonts import class_labels
+from ..report.fonts import class_labels, families, plain
 from .predictions import Prediction
 
+BAR, BAR_OF_TRUTH = "#88b0d4", "#1f4e79"  # light and dark in grey too
+MOST_LETTERS = 80  # of the name of the image
 
-def draw_prediction(path: Path, prediction: Prediction, max_pixels: int = MAX_PIXELS) -> None:
-    """The image beside a bar for each ranked class, with its probability."""
+
+def draw_prediction(path: Path, prediction: Prediction, true: str | None = None, max_pixels: int = MAX_PIXELS) -> None:
+    """Write the picture. true: the class that the folder of the image names, if it names one."""
+    save(prediction_figure(prediction, true, max_pixels), path)
+
+
+def prediction_figure(prediction: Prediction, true: str | None, max_pixels: int = MAX_PIXELS) -> Figure:
+    """The image under its name and, where it is known, its true class; beside it a bar for each ranked class."""
     names, probabilities = zip(*prediction.ranked)
-    labels, fonts = class_labels(names)
-    figure = canvas(9, 4.2)
+    labels, fonts = class_labels([*names, *([] if true is None else [true])])
+    figure = canvas(9, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
-    left.imshow(read_image(prediction.path, max_pixels))
+    image = read_image(prediction.path, max_pixels)
+    left.imshow(image, interpolation="nearest" if max(image.size) < 100 else "antialiased")
     left.axis("off")
-    bars = right.barh(range(len(labels)), probabilities, color="#4477aa")
-    right.bar_label(bars, [f"{p:.1%}" for p in probabilities], padding=3)
-    right.set(xlim=(0, 1.15), title="probability")
-    right.set_yticks(range(len(labels)), labels, family=fonts)
-    right.invert_yaxis()
-    right.xaxis.set_major_formatter(PercentFormatter(1))
-    save(figure, path)
+    shown = plain(Path(prediction.path).name, MOST_LETTERS)
+    figure.suptitle(shown, fontsize=12, weight="bold", family=families([shown]))
+    if true is not None:
+        left.set_title(f"true class: {labels[-1]}" + (" (right)" if true == names[0] else ""), family=fonts)
+    _bars(right, labels[: len(names)], probabilities, [name == true for name in names], fonts)
+    return figure
+
+
+def _bars(axes: Axes, labels: list[str], shares: tuple[float, ...], is_true: list[bool], fonts: list[str]) -> None:
+    bars = axes.barh(range(len(labels)), shares, color=[BAR_OF_TRUTH if true else BAR for true in is_true])
+    texts = [f"{share:.1%}" + ("  true class" if true else "") for share, true in zip(shares, is_true)]
+    axes.bar_label(bars, texts, padding=3)
+    axes.set(xlim=(0, 1.45 if any(is_true) else 1.15), xticks=(0, 0.25, 0.5, 0.75, 1), title="probability")
+    axes.set_yticks(range(len(labels)), labels, family=fonts)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines["bottom"].set_bounds(0, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,8 +48,14 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(file, format=path.suffix[1:], pil_kwargs={"quality": 92})
 
 
-def curve(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, colour: str, style: str = "-") -> None:
-    axes.plot(x, y, style, color=colour, label=label, marker="o" if len(x) <= 40 else None, markersize=3)
+def text_width(text: str, size: float, fonts: list[str]) -> float:
+    """Inches that the widest line takes, in so many points."""
+    figure = canvas(1, 1, arranged=False)
+    return figure.text(0, 0, text, fontsize=size, family=fonts).get_window_extent().width / DPI
+
+
+def curve(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, colour: str, style: str = "-", **look: Any) -> None:
+    axes.plot(x, y, style, color=colour, label=label, marker="o" if len(x) <= 40 else None, markersize=3, **look)
 
 
 def finish_curves(axes: Axes, title: str, ylabel: str | None = None) -> None:
@@ -64,10 +71,15 @@ def extent(classes: int, *, least: float, each: float) -> float:
     return max(least, each * FEW, PITCH * min(classes, MOST_LABELS))
 
 
+def label_size(classes: int) -> int:
+    """Points of the names of so many classes along an axis."""
+    return 8 if classes <= 2 * FEW else 6
+
+
 def name_axis(axis: XAxis | YAxis, labels: Sequence[str], fonts: list[str]) -> None:
     """Class names along an axis, thinned evenly where there are too many to read."""
     step = -(-len(labels) // MOST_LABELS)
     places = list(range(0, len(labels), step))
     turned = axis.axis_name == "x" and (len(labels) > 12 or max(map(len, labels)) > 6)
-    size = 8 if len(labels) <= 2 * FEW else 6
+    size = label_size(len(labels))
     axis.set_ticks(places, [labels[i] for i in places], fontsize=size, family=fonts, rotation=90 if turned else 0)

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..training.schedulers import learning_rate
 from . import run_tables
-from .canvas import COLOURS, curve, finish_curves, one_panel
+from .canvas import COLOURS, canvas, curve, finish_curves, one_panel
 from .saved_run import read_config, read_steps_per_epoch
 
+Results = dict[str, np.ndarray]  # column -> (epochs,) floats
 MOST_POINTS = 10_000  # of the learning rate: more than there are pixels
 
 
@@ -33,15 +36,46 @@ def scores(folder: Path) -> Figure | None:
     results = run_tables.read_results(folder)
     if "train_loss" not in results:
         return None
-    figure, axes = one_panel(8, 5)
-    for name in ("accuracy", "precision", "recall", "F1"):
-        curve(axes, results["epoch"], results[name.lower()], name, COLOURS[name])
-    if "ema_accuracy" in results:
-        curve(axes, results["epoch"], results["ema_accuracy"], "accuracy, averaged weights", COLOURS["accuracy"], "--")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    finish_curves(axes, "Validation: accuracy, macro precision, recall and F1")
-    axes.legend()
+    figure = canvas(8, 6.4)
+    best = run_tables.best_row(results)
+    panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
+    for (name, title), axes in zip(SCORES.items(), panels):
+        _score(axes, results, name, title, best)
+    handles, _ = figure.axes[0].get_legend_handles_labels()
+    if len(handles) > 1:
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    figure.suptitle(f"Validation{'' if best is None else _in_words(results, *best)}")
     return figure
+
+
+SCORES = {
+    "accuracy": "accuracy",
+    "precision": "precision (macro)",
+    "recall": "recall (macro)",
+    "F1": "F1 (macro)",
+}
+
+
+def _score(axes: Axes, results: Results, name: str, title: str, best: tuple[int, str] | None) -> None:
+    """One score over the epochs, and its value in the best of them."""
+    column, colour = name.lower(), COLOURS[name]
+    for prefix, weights, style in (("", "raw weights", "-"), ("ema_", "averaged weights", "--")):
+        if prefix + column in results:
+            curve(axes, results["epoch"], results[prefix + column], weights, colour, style)
+    finish_curves(axes, "")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.label_outer()
+    if best is not None and best[1] + column in results:
+        row, prefix = best
+        value = results[prefix + column][row]
+        axes.plot(results["epoch"][row], value, "o", color=colour, markersize=9, fillstyle="none", markeredgewidth=1.5)
+        axes.set_title(f"{value:.2%}", loc="right", fontsize=10)
+
+
+def _in_words(results: Results, row: int, prefix: str) -> str:
+    averaged = " (averaged weights)" if prefix else " (raw weights)" if "ema_accuracy" in results else ""
+    return f": the best epoch, {results['epoch'][row]:.0f} of {results['epoch'][-1]:.0f}{averaged}, is marked"
 
 
 def schedule(folder: Path) -> Figure | None:

@@ -5,8 +5,11 @@ import functools
 import logging
 from collections.abc import Sequence
 
+from ..text import one_line
+
 log = logging.getLogger("train")
 
+MOST_LETTERS = 40  # of a class name in a plot
 LIKELY = ("Noto Sans CJK", "Source Han Sans", "Microsoft YaHei", "SimHei", "PingFang", "WenQuanYi", "Arial Unicode")
 
 
@@ -19,12 +22,13 @@ def class_labels(names: Sequence[str]) -> tuple[list[str], list[str]]:
     if _family_with(letters) is None:
         _warn_once("".join(sorted(c for c in letters if ord(c) > 0x2E7F))[:8])
         return [str(i) for i in range(len(names))], ["DejaVu Sans"]
-    return [plain(name)[:40] for name in names], families(names)
+    return [plain(name, MOST_LETTERS) for name in names], families(names)
 
 
-def plain(text: str) -> str:
-    """One line of literal text: dollar signs would start mathematics, a line break would cover the neighbours."""
-    return " ".join(text.encode(errors="replace").decode().split()).replace("$", r"\$")
+def plain(text: str, most: int = 2000) -> str:
+    """One line of literal text: dollar signs would start mathematics, a line break would cover the neighbours, and
+    signs for the direction of writing would turn what follows. Longer than `most`, it loses its middle."""
+    return one_line(" ".join(text.encode(errors="replace").decode().split()), most).replace("$", r"\$")
 
 
 def families(texts: Sequence[str]) -> list[str]:

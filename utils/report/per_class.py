@@ -12,11 +12,14 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ..text import natural_order
 from . import run_tables
-from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, name_axis, one_panel
+from .canvas import COLOURS, FEW, MOST_LABELS, canvas, extent, label_size, name_axis, one_panel, text_width
 from .fonts import class_labels
 
 LISTED = 25  # most confused pairs named beside the matrix of many classes
+PAIRS_SIZE = 11  # points of that list
+COLOUR_BAR = 1.6  # inches beside a matrix, with its numbers
 GRID = 10  # classes between two guide lines in a matrix of many
 
 
@@ -25,7 +28,8 @@ def distribution(folder: Path) -> Figure | None:
     if not (folder / run_tables.COUNTS).exists():
         return None
     names, counts = run_tables.read_counts(folder)
-    labels, fonts = class_labels(names)
+    labels, fonts, order = _arranged(names)
+    counts = counts[order]
     splits = [split for split in enumerate(("train", "val")) if counts[:, split[0]].any()]
     width = 0.8 / max(1, len(splits))
     figure, axes = one_panel(extent(len(names), least=8, each=0.4), 5)
@@ -49,7 +53,8 @@ def figures_per_class(folder: Path) -> Figure | None:
     if not (folder / run_tables.PER_CLASS).exists():
         return None
     names, figures, support = run_tables.read_per_class(folder)
-    labels, fonts = class_labels(names)
+    labels, fonts, order = _arranged(names)
+    figures, support = figures[order], support[order]
     figure = _grouped(figures) if len(names) <= FEW else _stacked(figures)
     for axes in figure.axes:
         axes.set(ylim=(0, 1.02), xlim=(-0.7, len(names) - 0.3))
@@ -91,17 +96,15 @@ def confusion(folder: Path) -> Figure | None:
     if not (folder / run_tables.CONFUSION).exists():
         return None
     names, counts = run_tables.read_confusion(folder)
-    labels, fonts = class_labels(names)
+    labels, fonts, order = _arranged(names)
+    counts = counts[np.ix_(order, order)]
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     if len(names) <= FEW:
         side = max(5.0, min(12.0, 2.5 + 0.42 * len(names)))
         figure, axes = one_panel(side + 1, side)
         _write_counts(axes, counts, shares)
     else:
-        side = extent(len(names), least=12, each=0.3)
-        figure = canvas(side + 4.5, side + 0.6)
-        axes, beside = figure.subplots(1, 2, width_ratios=(side, 3.5))
-        _list_pairs(beside, run_tables.confused_pairs(counts, LISTED), labels, fonts)
+        figure, axes = _beside_pairs(counts, labels, fonts)
         _guide(axes, len(names))
     _draw_shares(figure, axes, shares)
     name_axis(axes.xaxis, labels, fonts)
@@ -110,6 +113,20 @@ def confusion(folder: Path) -> Figure | None:
     title = f"Confusion matrix: {np.trace(counts)} of {counts.sum()} right ({right:.2%})"
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
     return figure
+
+
+def _beside_pairs(counts: np.ndarray, labels: Sequence[str], fonts: list[str]) -> tuple[Figure, Axes]:
+    """A picture as wide as the matrix, its names and the list of the commonest mistakes need, and a panel for it."""
+    text = _pairs_in_words(run_tables.confused_pairs(counts, LISTED), labels)
+    names = text_width("\n".join(labels), label_size(len(labels)), fonts)
+    column = text_width(text, PAIRS_SIZE, fonts)
+    side = extent(len(labels), least=12, each=0.3)
+    whole = names + side + COLOUR_BAR
+    figure = canvas(whole + column, side + names + 1.15)
+    axes, beside = figure.subplots(1, 2, width_ratios=(whole, column))
+    beside.axis("off")
+    beside.text(0, 1, text, va="top", fontsize=PAIRS_SIZE, family=fonts, linespacing=1.5)
+    return figure, axes
 
 
 def _draw_shares(figure: Figure, axes: Axes, shares: np.ndarray) -> None:
@@ -138,11 +155,16 @@ def _guide(axes: Axes, classes: int) -> None:
         axes.axvline(place, color="#999999", linewidth=0.4)
 
 
-def _list_pairs(axes: Axes, pairs: list, labels: Sequence[str], fonts: list[str]) -> None:
+def _pairs_in_words(pairs: list, labels: Sequence[str]) -> str:
     lines = [f"{labels[i]} taken for {labels[j]}: {count} ({share:.0%})" for i, j, count, share in pairs]
-    text = "\n".join(["Most confused (share of the true class)", "", *lines] if lines else ["No mistakes"])
-    axes.axis("off")
-    axes.text(0, 1, text, va="top", fontsize=9, family=fonts, linespacing=1.5)
+    return "\n".join(["Most confused", "(share of the true class)", "", *lines] if lines else ["No mistakes"])
+
+
+def _arranged(names: Sequence[str]) -> tuple[list[str], list[str], list[int]]:
+    """(labels in the order of the picture, font families, place in `names` of each)."""
+    labels, fonts = class_labels(names)
+    order = natural_order(names)
+    return [labels[place] for place in order], fonts, order
 
 
 def _legend_above(axes: Axes) -> None:

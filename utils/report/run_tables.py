@@ -52,6 +52,21 @@ def read_results(folder: Path) -> dict[str, np.ndarray]:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
 
 
+def best_row(results: dict[str, np.ndarray]) -> tuple[int, str] | None:
+    """(row, prefix of its columns, "" or "ema_" of averaged weights) of the best epoch, which best.pth is of.
+
+    That is the greatest accuracy, among equal ones the lowest val_loss, then the earliest. None where no row has both.
+    """
+    candidates = [
+        (-accuracy, loss, row, prefix)
+        for prefix in ("", "ema_")
+        if f"{prefix}accuracy" in results and f"{prefix}val_loss" in results
+        for row, (accuracy, loss) in enumerate(zip(results[f"{prefix}accuracy"], results[f"{prefix}val_loss"]))
+        if np.isfinite(accuracy) and np.isfinite(loss)
+    ]
+    return min(candidates)[2:] if candidates else None
+
+
 def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequence[str]) -> None:
     """Add the row of `epoch` to results.txt: four figures over all, then precision, recall and F1 of each class.
 

@@ -9,8 +9,9 @@ from ..errors import ConfigError, WeightsError
 from ..log import log
 from ..report.run_tables import CONFIG
 from ..weights.best import Best
-from ..weights.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from ..weights.checkpoint import load_checkpoint
 from ..weights.checkpoint_schema import validated
+from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .folder import RunFolder
 
 STATES = (PREVIOUS, LAST)  # in the order of deletion: a run that is killed in between is resumed from last.pth

@@ -1,0 +1,29 @@
+"""The table below compared curves: which run is which, how good it was at best, and when."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import SubFigure
+
+from .fonts import families, plain
+
+LINE = 0.26  # inches of height
+MOST_LETTERS = 125  # of a label
+HEADERS = ("", "", "best accuracy", "in epoch", "weights", "F1 (macro)", "val loss", "run, and what sets it apart")
+PLACES = (0.3, 0.9, 1.3, 2.6, 3.8, 4.8, 5.9, 6.9)  # inches from the left edge
+SIZE = 10  # points
+
+
+def draw_table(panel: SubFigure, rows: Sequence[Sequence[str]], colours: Sequence[str], styles: Sequence[str]) -> None:
+    """A row a run: a sample of its line, its number, then the cells from the third on of HEADERS, the last a label."""
+    width, height = panel.bbox.width / panel.figure.dpi, panel.bbox.height / panel.figure.dpi
+    axes = panel.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    fonts = families([row[-1] for row in rows])
+    for x, header in zip(PLACES, HEADERS):
+        axes.text(x, LINE, header, va="center", fontsize=SIZE, color="#555555")
+    for number, (row, colour, style) in enumerate(zip(rows, colours, styles), 1):
+        y = LINE * (number + 1)
+        axes.plot((PLACES[0], PLACES[1] - 0.15), (y, y), style, color=colour, linewidth=2.5)
+        for x, cell in zip(PLACES[1:], (str(number), *row[:-1], plain(row[-1], MOST_LETTERS))):
+            axes.text(x, y, cell, va="center", fontsize=SIZE, family=fonts)
