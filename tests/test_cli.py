@@ -218,3 +218,18 @@ def test_a_gpu_that_fails_is_one_line_and_the_process_ends_at_once(capfd, monkey
         "error: the GPU failed (CUDA error: device-side assert triggered); with CUDA_LAUNCH_BLOCKING=1 it shows where; "
         "what was saved is as it was\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words", [["--set", "a=1", "b=2"], ["--set", "a=1", "b=2", "c=3"], ["here", "--set", "a=1", "b=2"]]
+)
+def test_a_pair_without_a_set_of_its_own_is_named(words, capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("first", nargs="?")
+    parser.add_argument("--set", action="append", default=[])
+    with pytest.raises(SystemExit) as ended:
+        read_options(parser, words)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "b=2" in said
+    assert "each KEY=VALUE needs a --set of its own: --set b=2" in said

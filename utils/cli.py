@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -23,6 +24,9 @@ from .text import shown
 from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
+
+
+_PAIR = re.compile("[a-z_]+=")
 
 
 def run_command(command: Callable[[], None]) -> int:
@@ -131,6 +135,10 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
     Words that are taken for paths, but lead nowhere, are such rests too where there is such a pair.
     """
     given, rest = parser.parse_known_intermixed_args(arguments)
+    unknown = any(word.startswith("-") for word in rest)  # an option, which the pair behind it may be of
+    pairs = [word for word in (*words_of(given), *rest) if _PAIR.match(word) and not os.path.exists(word)]
+    if pairs and not unknown:
+        parser.error(f"{' '.join(pairs)}: each KEY=VALUE needs a --set of its own: --set {pairs[0]}")
     rest += [word for word in words_of(given) if any(map(_is_cut, given.set)) and not os.path.exists(word)]
     if rest:
         hints = [

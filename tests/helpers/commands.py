@@ -5,6 +5,7 @@ command on each line, (folder, words behind `python`, files for what it prints) 
 It imports nothing of the project: each command does so from the folder that it runs in.
 """
 
+import contextlib
 import json
 import os
 import runpy
@@ -21,11 +22,18 @@ class Runner:
     """`with Runner() as run`: run(folder, words) runs `python *words` in a folder, as subprocess.run would."""
 
     def __enter__(self):
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
-        self.server = subprocess.Popen([sys.executable, "-m", "tests.helpers.commands"], cwd=ROOT, **pipes)
+        self._start()
         return self.run
 
+    def _start(self):
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        words = [sys.executable, "-m", "tests.helpers.commands"]
+        own = {"start_new_session": True}  # no signal of a test is for it
+        self.server = subprocess.Popen(words, cwd=ROOT, **own, **pipes)
+
     def run(self, folder, words):
+        if self.server.poll() is not None:  # a system that is short of memory ends processes
+            self._start()
         printed = [Path(folder).parent / name for name in ("stdout.txt", "stderr.txt")]
         self.server.stdin.write(json.dumps([str(folder), words, *map(str, printed)]) + "\n")
         self.server.stdin.flush()
@@ -34,7 +42,8 @@ class Runner:
         return subprocess.CompletedProcess(words, status, *texts)
 
     def __exit__(self, *_):
-        self.server.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.server.stdin.close()
         self.server.wait()
         self.server.stdout.close()
 

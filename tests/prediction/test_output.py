@@ -29,7 +29,7 @@ def predictions_of(config):
 
 
 def refused_before_the_work(monkeypatch, config, message):
-    monkeypatch.setattr(predict, "find_images", lambda *given: pytest.fail("the work has begun"))
+    monkeypatch.setattr(predict, "find_all_images", lambda *given: pytest.fail("the work has begun"))
     with pytest.raises(ConfigError, match=message):
         predict.run(config)
 

@@ -48,7 +48,7 @@ def test_the_folder_of_the_image_tells_its_class(folder, expected, tmp_path, mon
     path.parent.mkdir()
     Image.new("RGB", (8, 6), "red").save(path)
     found = []
-    monkeypatch.setattr(predict, "save_picture", lambda prediction, folder, true: found.append(true))
+    monkeypatch.setattr(predict, "save_picture", lambda prediction, folder, true, limit: found.append(true))
     config = predict.PredictConfig(predict_img_path=str(path))
     classifier = type("", (), {"classes": ["cat", "dog"]})
     predict.report(config, classifier, [Prediction(str(path), RANKED)], Path(tmp_path))
