@@ -50,7 +50,7 @@ def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Predictio
         print(one_line(f"load_from is not set: {weights} is of the newest run, {classifier.run}"))
     print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
     for note in notes_of_folders(others):
-        print(one_line(f"{config.predict_img_path}: {note}"))
+        print(one_line(f"{', '.join(config.patterns)}: {note}"))
     for sentence in overruled(config, classifier.decided, str(weights), explicit):
         print(one_line(f"warning: {sentence}"), file=sys.stderr)
     batches = range(0, len(paths), config.batch_size)

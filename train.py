@@ -200,7 +200,7 @@ def main(*, several: bool = False) -> int:
         device = distributed.pick_device(config.device, config.gpu_ids)
         group = distributed.process_group(device, backend=config.dist_backend, url=config.dist_url)
         with group if several else nullcontext():
-            source = arguments.resume or arguments.config
+            source = config.load_from if arguments.resume else arguments.config
             run(config, force=arguments.force, start=start, source=source, explicit=overrides)
 
     return run_command(command)

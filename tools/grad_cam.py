@@ -88,11 +88,8 @@ def run(request: Request) -> list[Path]:
     size = network.preprocess.img_size
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
-    print(
-        one_line(
-            f"{network.description}; layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}; {len(sources)} image(s)"
-        )
-    )
+    where = f"layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}"
+    print(one_line(f"{network.description}; {where}; {len(sources)} image(s)"))
     root = folder_of(request.images).parent
     drawer = Drawer(network, request.device, layer, target, request.methods, request.max_pixels, root)
     return draw_all(drawer, sources, paths)

@@ -24,9 +24,7 @@ from .text import shown
 from .threads import prepare
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
-
-
-_PAIR = re.compile("[a-z_]+=")
+_PAIR = re.compile("[a-z_]+=")  # how a pair of --set begins
 
 
 def run_command(command: Callable[[], None]) -> int:

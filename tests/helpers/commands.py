@@ -32,7 +32,7 @@ class Runner:
         self.server = subprocess.Popen(words, cwd=ROOT, **own, **pipes)
 
     def run(self, folder, words):
-        if self.server.poll() is not None:  # a system that is short of memory ends processes
+        if self.server.poll() is not None:  # ended from outside, as where memory is short
             self._start()
         printed = [Path(folder).parent / name for name in ("stdout.txt", "stderr.txt")]
         self.server.stdin.write(json.dumps([str(folder), words, *map(str, printed)]) + "\n")

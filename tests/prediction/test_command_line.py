@@ -5,21 +5,17 @@ import sys
 
 from utils.config import load_predict_config
 from utils.prediction.predictions import Prediction
-from utils.weights.checkpoint import save_checkpoint
 
 import pytest
 
 import predict
-from tests.helpers.checkpoints import whole_checkpoint
+from tests.helpers.checkpoints import folder_with_best
 
 
 @pytest.fixture
 def run(tmp_path):
     """The folder of a run of three classes."""
-    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
-    folder.mkdir(parents=True)
-    save_checkpoint(folder / "best.pth", whole_checkpoint())
-    return folder
+    return folder_with_best(tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import argparse
 
 from utils.errors import WeightsError
 from utils.prediction import Classifier
-from utils.weights.checkpoint import save_checkpoint
 from utils.weights.load import load_weights
 from utils.weights.networks import load_network
 from utils.weights.options import add_network_options, network_options
@@ -20,16 +19,13 @@ import tools.grad_cam
 import tools.params
 import tools.probe
 from models import create_model
-from tests.helpers.checkpoints import whole_checkpoint
+from tests.helpers.checkpoints import folder_with_best
 
 
 @pytest.fixture
 def run(tmp_path):
     """The folder of a run with a best.pth of three classes."""
-    folder = tmp_path / "logs" / "shufflenetv2_0.5" / "exp0"
-    folder.mkdir(parents=True)
-    save_checkpoint(folder / "best.pth", whole_checkpoint())
-    return folder
+    return folder_with_best(tmp_path)
 
 
 def test_a_run_is_its_best_weights(run):
