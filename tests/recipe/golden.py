@@ -47,7 +47,8 @@ def situations():
 
 def facts(*, images=5000, weights=False, norm="batch", classes="names", side=224, batches=None, **others):
     expected = Expected(IMAGENET, "the test", batches=batches) if weights else None
-    return Facts(images=images, norm=norm, classes=CLASSES[classes], size=(side, side), expected=expected, **others)
+    others = {"size": (side, side), **others}
+    return Facts(images=images, norm=norm, classes=CLASSES[classes], expected=expected, **others)
 
 
 def rows(img_path):

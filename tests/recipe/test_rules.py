@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.config import ConfigError, TrainConfig
 from utils.config.keys import AUTO_KEYS
+from utils.recipe.length import side_for
 from utils.recipe.resolve import resolve, table, waiting
 from utils.recipe.rules import RULES
 
@@ -55,7 +56,8 @@ def test_a_key_that_is_set_stays_and_is_not_in_the_table(name, weights):
 
 MAY_FOLLOW = {  # key that is set -> keys that are found otherwise then, with a reason that names a figure of it
     "warmup_epochs": {"steps"},
-    "epochs": {"warmup_epochs", "steps", "ema_decay", "mixup_prob", "cutmix_prob", "mix_off_epochs", "freeze_epochs"},
+    "epochs": {"warmup_epochs", "steps", "ema_decay", "mixup_prob", "cutmix_prob", "mix_off_epochs", "freeze_epochs"}
+    | {"augment", "crop_scale"},
     "batch_size": {"init_lr", "ema_decay"},
     "optimizer_type": {"init_lr", "weight_decay"},
     "img_size": {"val_resize"},
@@ -96,11 +98,46 @@ def test_what_is_found_may_not_contradict_what_is_set():
     ],
 )
 def test_flips_and_policies_are_off_where_they_may_change_the_class(classes, grey, off):
-    facts = replace(golden.facts(), classes=classes, grey=grey)
+    facts = replace(golden.facts(), images=400, classes=classes, grey=grey)
     config, rows = resolve(AUTO, facts)
     why = {row.key: row.why for row in rows}
     assert (config.augment, config.horizontal_flip) == (("simple", 0.0) if off else ("tawide", 0.5))
     assert not off or (off in why["augment"] and off in why["horizontal_flip"])
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "expected"),
+    [
+        (400, 29, ("simple", (0.5, 1.0))),
+        (400, 30, ("tawide", (0.25, 1.0))),
+        (50_000, 29, ("simple", (0.35, 1.0))),
+        (50_000, 30, ("tawide", (0.08, 1.0))),
+    ],
+)
+def test_a_new_network_that_sees_pictures_a_few_times_sees_them_nearly_as_they_are(images, epochs, expected):
+    facts = replace(golden.facts(), images=images)
+    config, rows = resolve(replace(AUTO, epochs=epochs), facts)
+    assert (config.augment, config.crop_scale) == expected
+    assert (f"{epochs} epochs" in {row.key: row.why for row in rows}["augment"]) == (epochs < 30)
+    pretrained, _ = resolve(replace(AUTO, epochs=epochs), replace(golden.facts(weights=True), images=images))
+    assert (pretrained.augment, pretrained.crop_scale) == ("tawide", (0.35, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "side", "expected"),
+    [
+        (30, 224, 224),
+        (29, 224, 192),
+        (10, 128, 64),  # 17.8 fit with 96
+        (17, 128, 96),
+        (10, 100, 64),
+        (1, 224, 64),
+        (1, 64, 64),
+        (1, 32, 32),
+    ],
+)
+def test_pictures_shrink_until_enough_epochs_fit(epochs, side, expected):
+    assert side_for(epochs, side) == expected
 
 
 def test_pictures_are_whole_but_where_the_weights_answer_as_they_were_tested():

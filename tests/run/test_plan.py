@@ -4,13 +4,14 @@ import shutil
 from dataclasses import replace
 
 from utils import tables
-from utils.config import ConfigError, load_train_config
+from utils.config import ConfigError, TrainConfig, load_train_config
 from utils.config.keys import AUTO_KEYS
 from utils.config.rules import train_problems
 from utils.config.schema import literal
 from utils.errors import WeightsError
 from utils.log import RunLog
-from utils.run.plan import few_steps, planned
+from utils.recipe.resolve import resolve
+from utils.run.plan import few_steps, planned, within_minutes
 from utils.run.splits import read_data
 from utils.run.time_limit import TimeLimit, with_epochs
 from utils.weights.checkpoint import load_checkpoint
@@ -21,6 +22,7 @@ import torch
 import train
 from models import create_model
 from tests.helpers.runs import assert_same_run, plain_config, results
+from tests.recipe import golden
 
 
 @pytest.fixture
@@ -194,3 +196,35 @@ def test_the_warning_of_few_steps_is_in_the_log_of_a_run_that_begins(make_config
     with RunLog():
         planned(config, splits, torch.device("cpu"), weights, lambda config: 1)
     assert "batch_size = 64 makes only 1 optimizer step an epoch of 21 images" in capsys.readouterr().out
+
+
+def at_speed(seconds):
+    """fitting(config): epochs of which one takes so many seconds with pictures of 128, within a minute."""
+    return lambda config: max(1, int(60 / seconds * (128 / config.img_size[0]) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes", "side", "epochs"),
+    [
+        (1.0, {}, 128, 60),
+        (3.0, {}, 96, 35),
+        (60.0, {}, 64, 4),
+        (60.0, {"img_size": (128, 128)}, 128, 1),  # what the user sets stays
+        (60.0, {"val_resize": (128, 128)}, 128, 1),
+    ],
+)
+def test_max_minutes_shrinks_pictures_so_that_enough_epochs_fit(seconds, sizes, side, epochs):
+    config = TrainConfig(img_path=".", max_minutes=1, **sizes)
+    facts = within_minutes(config, golden.facts(size=(150, 128)), at_speed(seconds))
+    found, rows = resolve(config, facts)
+    assert (found.img_size, found.epochs) == ((side, side), epochs)
+    why = {row.key: row.why for row in rows}
+    assert ("fewer than 30 epochs fit max_minutes = 1" in why.get("img_size", "")) == (side < 128)
+    if not sizes:
+        assert found.val_resize == found.img_size
+
+
+def test_max_minutes_leaves_pictures_as_the_weights_expect_them():
+    config = TrainConfig(img_path=".", max_minutes=1)
+    facts = golden.facts(weights=True)
+    assert within_minutes(config, facts, lambda config: 1) == replace(facts, affordable_epochs=1)

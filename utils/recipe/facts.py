@@ -59,6 +59,7 @@ class Facts:
     device: str = "cpu"  # 'cpu', 'cuda' or 'mps'
     processes: int = 1
     affordable_epochs: int | None = None  # what max_minutes leaves time for; None without a limit
+    affordable_side: int | None = None  # of pictures, with which enough epochs fit; None without a limit
 
     @property
     def side(self) -> int:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 STEPS = 24  # of an epoch, about
 WARMUP = 0.1  # share of the run
+STRIDE = 32  # most networks shrink pictures by so much
+SEEN_OFTEN = 30  # epochs from which on a network without weights gains from policies and strong crops
+LEAST_SIDE = 64  # to which pictures shrink so that more epochs fit
 FALLS = (0.3, 0.6, 0.9)  # shares of what follows the warm-up: of 100 epochs without one, after 30, 60 and 90
 
 
@@ -45,6 +48,18 @@ def _length(f: Facts) -> tuple[int, int, int]:
 @rule
 def warmup_epochs(f: Facts, c: TrainConfig) -> Found:
     return warmup_of(c.epochs), "a tenth of the run"
+
+
+def side_for(epochs: int, side: int) -> int:
+    """The side of square pictures with which SEEN_OFTEN epochs fit a time in which `epochs` of `side` do.
+
+    It is a multiple of STRIDE, and at least LEAST_SIDE or `side`, which is what it is where nothing has to shrink.
+    docs/recipe.md has both.
+    """
+    sides = range(STRIDE * ((side - 1) // STRIDE), LEAST_SIDE - 1, -STRIDE)
+    if epochs >= SEEN_OFTEN or not sides:
+        return side
+    return next((smaller for smaller in sides if epochs * (side / smaller) ** 2 >= SEEN_OFTEN), sides[-1])
 
 
 def warmup_of(epochs: int) -> float:

@@ -8,11 +8,11 @@ import math
 from ..config.keys import TrainConfig
 from . import length
 from .facts import Facts
+from .length import SEEN_OFTEN, STRIDE
 from .registry import RULES, Found, clamped, rounded, rule
 
 __all__ = ["RULES", "length"]  # RULES is filled by the functions below, and first of all by those of length.py
 
-STRIDE = 32  # most networks shrink pictures by so much
 SMALLEST, LARGEST = 32, 224  # sides that are found for networks without weights
 MANY = 20_000  # pictures
 LEAST_OF_WEIGHTS = 160  # side at which weights from ImageNet still see what they have learnt
@@ -65,6 +65,9 @@ def img_size(f: Facts, c: TrainConfig) -> Found:
     side = int(clamped(STRIDE * round(f.side / STRIDE), SMALLEST, LARGEST))
     if c.val_resize != "auto":
         side = min(side, *c.val_resize)
+    if f.affordable_side is not None and f.affordable_side < side:
+        side = max(f.affordable_side, f.least)
+        return (side, side), f"of larger ones fewer than {SEEN_OFTEN} epochs fit max_minutes = {c.max_minutes:g}"
     side = max(side, f.least)
     return (side, side), f"the shorter side of the pictures, {f.side} in the median, within {SMALLEST}..{LARGEST}"
 
@@ -84,6 +87,8 @@ def augment(f: Facts, c: TrainConfig) -> Found:
     """TrivialAugment: https://arxiv.org/abs/2103.10158."""
     if f.signs:
         return "simple", f"{f.signs}: a picture that is turned or recoloured may be one of another class"
+    if not f.expected and c.epochs < SEEN_OFTEN:  # docs/recipe.md has both
+        return "simple", f"in {c.epochs} epochs a new network hardly learns the pictures themselves"
     return "tawide", "TrivialAugment, which has nothing to tune"
 
 
@@ -99,6 +104,8 @@ def crop_scale(f: Facts, c: TrainConfig) -> Found:
         return (0.5, 1.0), "what such pictures show fills them"
     if f.expected:
         return (0.35, 1.0), "weights know small objects; classes of few pictures need the whole"
+    if c.epochs < SEEN_OFTEN:  # 35 % is fast.ai's share for 18 epochs of ImageNet
+        return (0.5 if f.images < 10_000 else 0.35, 1.0), f"{c.epochs} epochs are few"
     if f.images < 10_000:
         return (0.25, 1.0), f"{f.images:,} pictures are few"
     return (0.08, 1.0), "as for ImageNet"

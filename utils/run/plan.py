@@ -12,6 +12,7 @@ from ..data.source import Splits
 from ..log import log
 from ..recipe.expected import expected_by
 from ..recipe.facts import Facts, facts_of
+from ..recipe.length import side_for
 from ..recipe.registry import RULES
 from ..recipe.resolve import resolve, table, waiting
 from ..recipe.row import Row
@@ -45,13 +46,25 @@ def planned(
         return config, []
     facts = facts_at(config, splits, device, weights)
     if config.max_minutes and config.epochs == "auto":
-        first, _ = resolve(config, facts)
-        facts = replace(facts, affordable_epochs=fitting(first))
+        facts = within_minutes(config, facts, fitting)
     found, rows = resolve(config, facts)
     log.info(f"{len(rows)} keys were 'auto':")
     for line in table(rows):
         log.info(line)
     return found, rows
+
+
+def within_minutes(config: TrainConfig, facts: Facts, fitting: Callable[[TrainConfig], int]) -> Facts:
+    """`facts` with what max_minutes leaves time for: epochs and, without weights, the size of pictures."""
+    first, _ = resolve(config, facts)
+    epochs = fitting(first)
+    side = min(first.img_size)
+    sizes = config.img_size, config.val_resize
+    if facts.expected is None and sizes == ("auto", "auto") and (smaller := side_for(epochs, side)) < side:
+        facts = replace(facts, affordable_side=smaller)
+        first, _ = resolve(config, facts)
+        epochs = fitting(first)
+    return replace(facts, affordable_epochs=epochs)
 
 
 def few_steps(config: TrainConfig, images: int, device: torch.device, processes: int) -> str:
