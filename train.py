@@ -137,6 +137,8 @@ def report_start(
     log.info(f"{config.model_prefix} {config.model_suffix}: {parameters:,} parameters on {device}{processes}")
     if run_state.epoch >= config.epochs:
         log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some")
+    elif run_state.is_over(config):
+        log.info(f"{folder.path} ran out of patience in epoch {run_state.epoch}; --set patience=N would let it go on")
     elif run_state.epoch or run_state.progress.images:
         log.info(f"resuming {folder.path} in epoch {run_state.epoch + 1} of {config.epochs}")
     else:

@@ -51,7 +51,7 @@ def run(request: Request) -> None:
     network = load_network(request.network, request.device)
     weights = request.network.weights
     source = "" if weights is None else weights.name
-    metadata = Metadata(str(network.spec), source, network.classes, network.preprocess)
+    metadata = Metadata(str(network.spec), source, network.classes, network.preprocess, network.temperature)
     say([network.description])
     with terminations_raise():
         verified = export(network, file_format, metadata, target, request.images, request.max_pixels)

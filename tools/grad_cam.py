@@ -70,7 +70,8 @@ class Drawer:
         steps, classes = self.network.preprocess, self.network.classes
         seen = steps(open_image(source, self.max_pixels))
         image = normalise(seen[None].to(self.device), steps.mean, steps.std)[0]
-        found = explain(self.network.model, image, self.layer, self.target, self.methods)
+        network = self.network
+        found = explain(network.model, image, self.layer, self.target, self.methods, network.temperature)
         if not found.probabilities.isfinite().all():
             raise ImageError(NO_NUMBER)
         asked = Asked(source, true_class(source, self.root, classes), self.target is not None)

@@ -3,7 +3,8 @@
 plot_run.py RUN draws train_val_loss, Acc_P_R_F1, P_R_F1_per_class, confusion_matrix, data_distribution and scheduler
 (.jpg) into the folder of the run, as far as its files go; --output names another folder to draw them into.
 plot_run.py RUN RUN ... writes one picture with the losses, accuracy and F1 of all, and what differs between their
-configs: comparison.jpg in the folder above the first run, which is replaced, or the new file that --output names.
+configs: comparison.jpg in the folder above the first run, which is replaced, or the new file that --output names. It
+says of each pair of runs whether their accuracies differ on the images that both were judged by: on test, else on val.
 Nothing of a run is executed: its train_config.py is read as plain values.
 """
 
@@ -19,6 +20,7 @@ from utils.files import check_writable, picture_path, writing
 from utils.report.canvas import save
 from utils.report.comparison import compare
 from utils.report.pictures import PICTURES, draw_run
+from utils.report.same_images import compare_answers
 from utils.report.saved_run import check_run
 
 
@@ -43,7 +45,7 @@ def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str
     figure = compare(folders)
     with writing(path):
         save(figure, path)
-    return f"{len(folders)} runs: {path}"
+    return "\n".join([f"{len(folders)} runs: {path}", *compare_answers(folders)])
 
 
 def main(arguments: list[str] | None = None) -> int:

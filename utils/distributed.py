@@ -89,6 +89,18 @@ def gather(value: T) -> list[T]:
     return values
 
 
+def rows_to_main(rows: Tensor) -> list[Tensor]:
+    """The tensors of all ranks, which may differ in their number of rows, in order; none on ranks other than 0."""
+    if not _active():
+        return [rows]
+    counts = gather(len(rows))
+    padded = rows.new_zeros(max(counts), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    found = [torch.empty_like(padded) for _ in counts] if rank() == 0 else None
+    dist.gather(padded, found, dst=0)
+    return [part[:count] for part, count in zip(found or (), counts)]
+
+
 def from_main(value: T) -> T:
     """Rank 0's value, on every rank."""
     if not _active():
@@ -115,6 +127,13 @@ def share_buffers(model: nn.Module) -> None:
     if _active():
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
+
+
+def share_state(model: nn.Module) -> None:
+    """Give every rank the parameters and buffers of rank 0."""
+    if _active():
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor.detach(), src=0)
 
 
 def _active() -> bool:

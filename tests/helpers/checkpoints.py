@@ -35,7 +35,7 @@ def whole_checkpoint(classes=("ant", "bee", "cow"), **changes):
     images = ImageList("none", tuple(classes), PackedPaths(pack_paths(["a.png"])), np.zeros(1, dtype=np.int64))
     row = {"epoch": 1, "train_loss": 1.0, "val_loss": float("nan"), "accuracy": 0.5}
     best = Best(1, 0.5, 1.0, "net")
-    run_state = RunState(1, [row], best, Progress(bad=[(0, "empty")]))
+    run_state = RunState(1, [row], best, progress=Progress(bad=[(0, "empty")]))
     return to_checkpoint(state, run_state, config, Splits(images, images), preprocess)
 
 

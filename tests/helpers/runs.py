@@ -8,12 +8,14 @@ from utils import tables
 from utils.config import TrainConfig, train_config_from
 from utils.config.schema import plain_values, render
 from utils.report import run_tables
+from utils.report.pictures import PICTURES
 from utils.training.metrics import metrics_from
 from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import torch
 
+OLD_PICTURES = [name for name in PICTURES if name not in ("curves.jpg", "reliability.jpg")]  # also of older runs
 TIMINGS = {"images_per_second", "data_wait", "seconds"}  # columns that differ between equal runs
 UNEQUAL = TIMINGS | {"waited", "history", "config"}
 

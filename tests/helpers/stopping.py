@@ -1,5 +1,6 @@
 """Runs that are asked to stop at an exact place, and go on."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,3 +28,15 @@ def stopped_after(config, step, monkeypatch):
 
 def resumed(config, folder, **changes):
     return train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), **changes))
+
+
+def stop_at(monkeypatch, epoch):
+    """End the run after `epoch` epochs as a crash would, once the epoch is saved."""
+    finish = Trainer._finish_epoch
+
+    def finish_and_stop(self, *args):
+        finish(self, *args)
+        if self.run_state.epoch == epoch:
+            raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_stop)

@@ -8,7 +8,6 @@ from utils.errors import DataError
 from utils.report import run_tables
 from utils.report.comparison import DISTINCT, GREY, compare
 from utils.report.curves import losses
-from utils.report.pictures import PICTURES
 from utils.report.saved_run import describe_runs, read_steps_per_epoch
 
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers import ROOT
-from tests.helpers.runs import make_run
+from tests.helpers.runs import OLD_PICTURES, make_run
 from tools.plot_run import main
 
 NEED_EPOCHS = {"train_val_loss.jpg", "Acc_P_R_F1.jpg", "P_R_F1_per_class.jpg", "confusion_matrix.jpg"}
@@ -46,22 +45,22 @@ def test_all_six_are_those_that_the_run_drew_itself(python, tmp_path):
             shutil.copy(path, run)
     done = python(tmp_path, [str(ROOT / "tools" / "plot_run.py"), "exp0"])
     assert done.returncode == 0, done.stderr
-    assert pictures(run) == set(PICTURES)
-    assert all(name in done.stdout for name in PICTURES)
+    assert pictures(run) == set(OLD_PICTURES)
+    assert all(name in done.stdout for name in OLD_PICTURES)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_short_runs_without_averaged_weights(tmp_path, epochs):
     make_run(tmp_path, ["猫", "狗"], epochs=epochs, warmup_epochs=0, ema=False)
     assert main([str(tmp_path)]) == 0
-    assert pictures(tmp_path) == set(PICTURES)
+    assert pictures(tmp_path) == set(OLD_PICTURES)
     axes = losses(tmp_path).axes[0]
     assert all(place == round(place) for place in axes.get_xticks())
 
 
 def test_a_run_before_its_first_epoch_has_schedule_and_data(runs, capsys):
     assert main([str(runs[2])]) == 0
-    assert pictures(runs[2]) == set(PICTURES) - NEED_EPOCHS
+    assert pictures(runs[2]) == set(OLD_PICTURES) - NEED_EPOCHS
     absent = capsys.readouterr().out.splitlines()[-1]
     assert all(name in absent for name in NEED_EPOCHS)
 
@@ -81,7 +80,7 @@ def test_pictures_of_one_run_may_go_elsewhere(runs, tmp_path, capsys):
     assert "expected a folder" in capsys.readouterr().err
     target.mkdir()
     assert main([str(runs[0]), "--output", str(target)]) == 0
-    assert pictures(target) == set(PICTURES)
+    assert pictures(target) == set(OLD_PICTURES)
     assert not pictures(runs[0])
 
 

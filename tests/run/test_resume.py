@@ -1,9 +1,6 @@
 """Runs that are stopped and resumed end as those that were not; what a resume refuses."""
 
-import signal
-
 from utils.errors import WeightsError
-from utils.run.trainer import Trainer
 from utils.signals import Stopped
 from utils.weights.checkpoint import load_checkpoint
 
@@ -11,19 +8,7 @@ import pytest
 
 import train
 from tests.helpers.runs import assert_same_run, results
-from tests.helpers.stopping import resumed, stopped_after
-
-
-def stop_at(monkeypatch, epoch):
-    """End the run after `epoch` epochs as a crash would, once the epoch is saved."""
-    finish = Trainer._finish_epoch
-
-    def finish_and_stop(self, *args):
-        finish(self, *args)
-        if self.run_state.epoch == epoch:
-            raise Stopped(signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_stop)
+from tests.helpers.stopping import resumed, stop_at, stopped_after
 
 
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])

@@ -12,6 +12,7 @@ from ..data.images import MAX_PIXELS
 from ..data.policies import FILLS, POLICIES
 from ..data.preprocess import INTERPOLATION
 from ..data.resizing import RESIZE_MODES
+from ..training.metrics import MONITORS
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
 from ..training.schedulers import SCHEDULES, WARMUPS
@@ -57,6 +58,8 @@ class TrainConfig:
     log_root: str = key("./logs", path(), "runs go to log_root/<prefix>_<suffix>/<exp_name>N")
     exp_name: str = key("exp", text(), "N counts up and is never reused; _N behind a digit")
     only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
+    split: str = key("val", choice("val", "test", "train"), "the folder of pictures that only_val evaluates on")
+    calibrate: bool = key(True, flag(), "fit best.pth a temperature on val, by which predict divides its logits")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
 
     model_prefix: str = key("resnet", text(), "family of the network", group="Network")
@@ -159,6 +162,10 @@ class TrainConfig:
     )
 
     epochs: int = auto_key(100, integer(1), "passes over train", group="Optimisation")
+    monitor: str = key("accuracy", choice(*MONITORS), "the figure of val by which the best epoch is chosen")
+    patience: int = key(0, integer(0), "epochs without progress of that figure after which the run ends; 0 goes on")
+    min_delta: float = key(0.0, number(0), "progress is more than this")
+    start_from_epoch: int = key(0, integer(0), "so many epochs at the beginning do not count for patience")
     max_minutes: float = key(0, number(0), "minutes until the run ends, if epochs is auto; 0 is no limit")
     optimizer_type: str = auto_key("sgd", choice(*OPTIMIZERS), "how gradients move weights")
     init_lr: float = auto_key(0.1, number(above=0), "learning rate after the warm-up", example=0.001)

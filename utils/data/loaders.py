@@ -86,15 +86,24 @@ def val_loader(
 def make_loaders(config: Any, splits: Splits, preprocess: Preprocess, device: torch.device) -> tuple[Any, Any]:
     """(train loader or None, val loader) of this rank."""
     local = distributed.local_world_size()
-    common: Share = {
-        "rank": distributed.rank() if distributed.world_size() > 1 else 0,
-        "world_size": distributed.world_size(),
-        "workers": workers_for(config, preprocess.img_size, device, local),
-        "pin": config.pin_memory and device.type == "cuda",
-    }
+    common = _share(config, preprocess, device)
     train_cache = val_cache = None
     if config.cache == "ram":
         train_cache = ImageCache(splits.train, budget=cache_budget(local)) if splits.train else None
         val_cache = ImageCache(splits.val, budget=cache_budget(local), reduction=preprocess.reduction)
     train = train_loader(config, splits.train, **common, cache=train_cache) if splits.train else None
     return train, val_loader(config, splits.val, preprocess, **common, cache=val_cache)
+
+
+def evaluation_loader(config: Any, images: Source, preprocess: Preprocess, device: torch.device) -> ImageLoader:
+    """Of this rank's share of `images`, for one pass."""
+    return val_loader(config, images, preprocess, **_share(config, preprocess, device))
+
+
+def _share(config: Any, preprocess: Preprocess, device: torch.device) -> Share:
+    return {
+        "rank": distributed.rank() if distributed.world_size() > 1 else 0,
+        "world_size": distributed.world_size(),
+        "workers": workers_for(config, preprocess.img_size, device, distributed.local_world_size()),
+        "pin": config.pin_memory and device.type == "cuda",
+    }

@@ -105,6 +105,7 @@ class ImageList:
 class Splits:
     train: Source | None  # None when only validating
     val: Source
+    test: Source | None = None  # not opened before the end of a run
 
     @property
     def classes(self) -> tuple[str, ...]:

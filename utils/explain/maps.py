@@ -31,9 +31,17 @@ class Explanation:
 
 
 def explain(
-    model: nn.Module, image: Tensor, layer: Layer, target: int | None = None, methods: Collection[str] = METHODS
+    model: nn.Module,
+    image: Tensor,
+    layer: Layer,
+    target: int | None = None,
+    methods: Collection[str] = METHODS,
+    temperature: float = 1.0,
 ) -> Explanation:
-    """What supports class `target` (None: the likeliest) in `image`, (3, H, W) normalised; `model` in eval mode."""
+    """What supports class `target` (None: the likeliest) in `image`, (3, H, W) normalised; `model` in eval mode.
+
+    temperature: that logits are divided by before they become probabilities.
+    """
     logits, activations, gradients = activations_and_gradients(model, image[None], layer, target)
     target = int(logits.argmax()) if target is None else target
     size = image.shape[-2], image.shape[-1]
@@ -45,7 +53,7 @@ def explain(
         pictures["guided_backprop"] = guided_gradients(model, image[None], target)[0]
         pictures["guided_grad_cam"] = pictures["guided_backprop"] * pictures["grad_cam"]
     pictures = {method: pictures[method].cpu() for method in METHODS if method in methods}
-    return Explanation(target, logits[0].softmax(0).cpu(), pictures)
+    return Explanation(target, (logits[0] / temperature).softmax(0).cpu(), pictures)
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
-from ..weights.checkpoint_schema import are_classes
+from ..weights.checkpoint_schema import TEMPERATURE, are_classes
 from ..weights.preprocess_schema import read_preprocess
 
 FORMAT = "image-classification-export/1"
@@ -23,6 +23,7 @@ class Metadata:
     source: str  # name of the file that the weights come from; empty if they are freshly initialised
     classes: list[str]
     preprocess: Preprocess
+    temperature: float = 1.0  # logits are divided by it before softmax
 
     def to_strings(self) -> dict[str, str]:
         return {
@@ -31,6 +32,7 @@ class Metadata:
             "source": os.fsencode(self.source).decode("utf-8", "replace"),
             "classes": json.dumps(self.classes),
             "preprocess": json.dumps(self.preprocess.to_plain()),
+            "temperature": json.dumps(self.temperature),
         }
 
     @classmethod
@@ -45,7 +47,17 @@ class Metadata:
             preprocess = read_preprocess(_json(strings, "preprocess", path))
         except ValueError as error:
             raise WeightsError(f"{path}: metadata 'preprocess': {error}") from None
-        return cls(strings.get("network", ""), strings.get("source", ""), classes, preprocess)
+        return cls(
+            strings.get("network", ""), strings.get("source", ""), classes, preprocess, _temperature(strings, path)
+        )
+
+
+def _temperature(strings: Mapping[str, str], path: str | Path) -> float:
+    """1 for files that were written before there was one."""
+    try:
+        return TEMPERATURE.convert(_json({"temperature": "1.0", **strings}, "temperature", path))
+    except ValueError:
+        raise WeightsError(f"{path}: metadata 'temperature': expected {TEMPERATURE.expects}") from None
 
 
 def _json(strings: Mapping[str, str], name: str, path: str | Path) -> Any:

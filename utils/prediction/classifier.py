@@ -44,6 +44,7 @@ class Classifier:
     decided: dict[str, Any] = field(default_factory=dict)  # keys of a config that the file decides -> what holds
     run: str = ""  # that a checkpoint of ours is of, in words
     max_pixels: int = MAX_PIXELS  # of an image; a larger one is refused
+    temperature: float = 1.0  # that logits are divided by, so that probabilities mean what they say
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
@@ -53,12 +54,16 @@ class Classifier:
             normalised = normalise(images, steps.mean, steps.std, channels_last=self.channels_last)
             return self.model(normalised).float().cpu()
 
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 from `preprocess` -> (N, K), calibrated where the file brings a temperature."""
+        return (self.logits(images) / self.temperature).softmax(1)
+
     def predict(self, paths: list[str], topk: int) -> list[Prediction]:
         """One prediction a path, in order, with an error where a file cannot be read or the answer is no number."""
         with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
             read = list(pool.map(self._read, paths))
         images = [image for image in read if isinstance(image, Tensor)]
-        rows: Iterator[Tensor] = iter(self.logits(torch.stack(images)).softmax(1) if images else ())
+        rows: Iterator[Tensor] = iter(self.probabilities(torch.stack(images)) if images else ())
         return [
             self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
             for path, item in zip(paths, read)
@@ -111,7 +116,8 @@ def _from_checkpoint(path: Path, checkpoint: dict[str, Any], device: torch.devic
     given = network.classes, network.preprocess, device, precision, saved["channels_last"], network.description
     names = {name: saved[name] for name in ("model_prefix", "model_suffix")}
     decided = names | _decided(network.classes, network.preprocess)
-    return _made_fast(Classifier(path, network.model, *given, decided, _run_of(checkpoint)), network.model)
+    found = Classifier(path, network.model, *given, decided, _run_of(checkpoint), temperature=network.temperature)
+    return _made_fast(found, network.model)
 
 
 def _decided(classes: list[str], preprocess: Preprocess) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def _from_onnx(path: Path, config: PredictConfig, device: torch.device) -> Class
     text += f" ({network.runs_on})"
     decided = {"model_prefix": "", "model_suffix": ""} | (_decided(ours.classes, ours.preprocess) if ours else {})
     given = metadata.classes, metadata.preprocess, torch.device("cpu"), None, False, text
-    return Classifier(path, network, *given, decided)
+    return Classifier(path, network, *given, decided, temperature=metadata.temperature)
 
 
 def _metadata_of_config(path: Path, config: PredictConfig) -> Metadata:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from . import run_tables
-from .saved_run import describe_runs
+from .saved_run import describe_runs, read_config
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,6 @@ class Run:
 def ranked(folders: Sequence[Path]) -> list[Run]:
     """The runs by their best accuracy, those that have none last."""
     tables = [run_tables.read_results(folder) for folder in folders]
-    runs = [Run(*each, run_tables.best_row(each[1])) for each in zip(describe_runs(folders), tables)]
+    best = [run_tables.best_row(table, read_config(folder).monitor) for folder, table in zip(folders, tables)]
+    runs = [Run(*each) for each in zip(describe_runs(folders), tables, best)]
     return sorted(runs, key=lambda run: -run.figure_of_best("accuracy") if run.best else np.inf)

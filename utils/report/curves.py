@@ -37,7 +37,7 @@ def scores(folder: Path) -> Figure | None:
     if "train_loss" not in results:
         return None
     figure = canvas(8, 6.4)
-    best = run_tables.best_row(results)
+    best = run_tables.best_row(results, read_config(folder).monitor)
     panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
     for (name, title), axes in zip(SCORES.items(), panels):
         _score(axes, results, name, title, best)

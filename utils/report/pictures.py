@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from .answer_pictures import curves, reliability
 from .canvas import save
 from .curves import losses, schedule, scores
 from .per_class import confusion, distribution, figures_per_class
@@ -16,6 +17,8 @@ PICTURES: dict[str, Callable[[Path], Figure | None]] = {
     "confusion_matrix.jpg": confusion,
     "data_distribution.jpg": distribution,
     "scheduler.jpg": schedule,
+    "curves.jpg": curves,
+    "reliability.jpg": reliability,
 }
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,18 @@ from ..errors import DataError
 from ..files import write_text
 from ..tables import read_csv, read_rows, write_csv
 from ..text import display_width
-from ..training.metrics import Metrics
+from ..training.metrics import COLUMNS, MONITORS, Metrics
 
 RESULTS, RESULTS_TEXT = "results.csv", "results.txt"
 PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_counts.csv"
 CONFUSED = "most_confused.csv"
+OF_BEST = "best.pth on "  # how lines of results.txt begin that are of no epoch
 MOST_PAIRS = 100  # rows of most_confused.csv
 SCORES = ("val_loss", "accuracy", "precision", "recall", "f1")  # columns that every results.csv has
 
 
 @contextlib.contextmanager
-def _expecting(path: Path, content: str) -> Iterator[None]:
+def expecting(path: Path, content: str) -> Iterator[None]:
     """Turn what a damaged table leads to into a DataError naming the file."""
     try:
         yield
@@ -46,23 +48,25 @@ def read_results(folder: Path) -> dict[str, np.ndarray]:
     """Columns of results.csv as (epochs,) floats; a gap is nan."""
     if not (folder / RESULTS).exists():
         return {}
-    with _expecting(folder / RESULTS, f"columns {', '.join(('epoch', *SCORES))}, of numbers"):
+    with expecting(folder / RESULTS, f"columns {', '.join(('epoch', *SCORES))}, of numbers"):
         rows = read_csv(folder / RESULTS)
         names = dict.fromkeys(("epoch", *SCORES, *rows[0])) if rows else ()
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
 
 
-def best_row(results: dict[str, np.ndarray]) -> tuple[int, str] | None:
+def best_row(results: dict[str, np.ndarray], monitor: str = "accuracy") -> tuple[int, str] | None:
     """(row, prefix of its columns, "" or "ema_" of averaged weights) of the best epoch, which best.pth is of.
 
-    That is the greatest accuracy, among equal ones the lowest val_loss, then the earliest. None where no row has both.
+    That has the best figure `monitor`, one of MONITORS, among equal ones the lowest val_loss, then comes the earliest.
+    None where no row has both.
     """
+    column, sign = COLUMNS.get(monitor, monitor), -1 if MONITORS[monitor] == "max" else 1
     candidates = [
-        (-accuracy, loss, row, prefix)
+        (sign * value, loss, row, prefix)
         for prefix in ("", "ema_")
-        if f"{prefix}accuracy" in results and f"{prefix}val_loss" in results
-        for row, (accuracy, loss) in enumerate(zip(results[f"{prefix}accuracy"], results[f"{prefix}val_loss"]))
-        if np.isfinite(accuracy) and np.isfinite(loss)
+        if f"{prefix}{column}" in results and f"{prefix}val_loss" in results
+        for row, (value, loss) in enumerate(zip(results[f"{prefix}{column}"], results[f"{prefix}val_loss"]))
+        if np.isfinite(value) and np.isfinite(loss)
     ]
     return min(candidates)[2:] if candidates else None
 
@@ -91,22 +95,46 @@ def cut_results_text(folder: Path, epoch: int) -> None:
         write_text(folder / RESULTS_TEXT, "".join(f"{line}\n" for line in _rows_of_text(folder, epoch)))
 
 
+def add_to_results_text(folder: Path, name: str, sentence: str) -> None:
+    """A line below the rows of results.txt: what best.pth does on the split `name`, in place of an older such line."""
+    lines = _lines_of_text(folder)
+    kept = [line for line in lines if not line.startswith(f"{OF_BEST}{name}")]
+    write_text(folder / RESULTS_TEXT, "\n".join([*kept, f"{OF_BEST}{sentence}"]) + "\n")
+
+
 def _rows_of_text(folder: Path, epoch: int) -> list[str]:
     """The heading of results.txt and its rows up to `epoch`; empty if there is no such file."""
+    heading, *rows = _lines_of_text(folder) or [""]
+    rows = [row for row in rows if row.split() and not row.startswith(OF_BEST)]
+    return [heading, *(row for row in rows if int(row.split()[0]) <= epoch)]
+
+
+def _lines_of_text(folder: Path) -> list[str]:
     path = folder / RESULTS_TEXT
-    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape") if path.exists() else ""
-    heading, *rows = text.splitlines() or [""]
-    return [heading, *(row for row in rows if row.split() and int(row.split()[0]) <= epoch)]
+    return path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines() if path.exists() else []
 
 
-def write_evaluation(folder: Path, confusion: np.ndarray, metrics: Metrics, classes: Sequence[str]) -> None:
-    """per_class.csv, confusion_matrix.csv (rows true, columns predicted) and most_confused.csv of one evaluation."""
-    columns = metrics.class_precision, metrics.class_recall, metrics.class_f1, metrics.support
-    header = ["class", "precision", "recall", "f1", "support"]
-    write_csv(folder / PER_CLASS, header, [[name, *values] for name, *values in zip(classes, *columns)])
-    write_csv(folder / CONFUSION, ["true \\ predicted", *classes], [[n, *row] for n, row in zip(classes, confusion)])
+def write_evaluation(
+    folder: Path,
+    confusion: np.ndarray,
+    metrics: Metrics,
+    classes: Sequence[str],
+    *,
+    prefix: str = "",
+    more: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> None:
+    """per_class.csv, confusion_matrix.csv (rows true, columns predicted) and most_confused.csv, behind `prefix`.
+
+    more: further columns of per_class.csv, (K,) each; what is no number is left empty.
+    """
+    columns = metrics.class_precision, metrics.class_recall, metrics.class_f1, metrics.support, *more.values()
+    header = ["class", "precision", "recall", "f1", "support", *more]
+    rows = [[name, *("" if np.isnan(value) else value for value in values)] for name, *values in zip(classes, *columns)]
+    write_csv(folder / f"{prefix}{PER_CLASS}", header, rows)
+    counts = [[name, *row] for name, row in zip(classes, confusion)]
+    write_csv(folder / f"{prefix}{CONFUSION}", ["true \\ predicted", *classes], counts)
     pairs = [[classes[i], classes[j], count, share] for i, j, count, share in confused_pairs(confusion, MOST_PAIRS)]
-    write_csv(folder / CONFUSED, ["true", "predicted", "count", "share"], pairs)
+    write_csv(folder / f"{prefix}{CONFUSED}", ["true", "predicted", "count", "share"], pairs)
 
 
 def confused_pairs(confusion: np.ndarray, most: int) -> list[tuple[int, int, int, float]]:
@@ -123,7 +151,7 @@ def confused_pairs(confusion: np.ndarray, most: int) -> list[tuple[int, int, int
 
 def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """(names, (K, 3) precision, recall and F1, (K,) support)."""
-    with _expecting(folder / PER_CLASS, "columns class, precision, recall, f1 and support"):
+    with expecting(folder / PER_CLASS, "columns class, precision, recall, f1 and support"):
         rows = _at_least_one(read_csv(folder / PER_CLASS))
         values = [[float(row[name]) for name in ("precision", "recall", "f1")] for row in rows]
         support = np.array([int(row["support"]) for row in rows])
@@ -132,7 +160,7 @@ def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 def read_confusion(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, K) counts)."""
-    with _expecting(folder / CONFUSION, "as many rows of counts as columns"):
+    with expecting(folder / CONFUSION, "as many rows of counts as columns"):
         (_, *names), *rows = read_rows(folder / CONFUSION)
         counts = np.array([[int(cell) for cell in row[1:]] for row in _at_least_one(rows)])
         return names, counts.reshape(len(names), len(names))
@@ -144,7 +172,7 @@ def write_counts(folder: Path, classes: Sequence[str], train: np.ndarray, val: n
 
 def read_counts(folder: Path) -> tuple[list[str], np.ndarray]:
     """(names, (K, 2) images in train and val)."""
-    with _expecting(folder / COUNTS, "columns class, train and val"):
+    with expecting(folder / COUNTS, "columns class, train and val"):
         rows = _at_least_one(read_csv(folder / COUNTS))
         counts = np.array([[int(row["train"]), int(row["val"])] for row in rows]).reshape(-1, 2)
         return [row["class"] for row in rows], counts

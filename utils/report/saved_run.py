@@ -57,11 +57,11 @@ def describe_runs(folders: Sequence[Path]) -> list[str]:
     ]
     return [
         f"{name}: {_changes(config, differing)}" if differing else name
-        for name, config in zip(_names(folders), configs)
+        for name, config in zip(names_of_runs(folders), configs)
     ]
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def names_of_runs(folders: Sequence[Path]) -> list[str]:
     """The last part of each path, or as many parts as make the paths distinct."""
     paths = [folder.resolve().parts for folder in folders]
     longest = max(map(len, paths))

@@ -1,5 +1,6 @@
-"""only_val: the figures of a checkpoint on val, in a run folder of their own."""
+"""only_val: the figures of a checkpoint on val or another split, in a run folder of their own."""
 
+import os
 import signal
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -15,17 +16,21 @@ from ..config.schema import literal
 from ..config.without_effect import is_asked, overruled, sections
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
-from ..data.source import Splits
+from ..data.source import Source, Splits
 from ..errors import ConfigError, WeightsError
+from ..figures.summary import chosen_threshold, summarise
 from ..log import RunLog, log
 from ..signals import Stopped, StopRequest, terminations_raise
 from ..text import listed, shown
 from ..training.build import make_model, make_recipe
+from ..training.metrics import Answers
 from ..weights.best import scored_weights
 from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
+from .final import Judgement, name_unreadable
+from .final import record as record_judgement
 from .folder import RunFolder, check_place, open_run_folder
 from .plan import planned_validation
 from .scoring import Scored, score
@@ -40,7 +45,7 @@ OF_TRAINING = (
 
 
 def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explicit: Collection[str] = ()) -> Path:
-    """Evaluate config.load_from on val and write tables and plots; returns the run folder.
+    """Evaluate config.load_from on the folder config.split and write tables and plots; returns the run folder.
 
     A checkpoint of ours brings its network, data, classes and preprocessing; other weights take the config's, and the
     class folders of train. Where averaged weights are there beside raw ones, both are evaluated, and the tables by
@@ -68,27 +73,54 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
             run_log.write_to(folder.path)
             folder.begin(config, splits, environment(device, config.num_threads), 0)
             with StopRequest() as stop:
-                scored = score(models, loader, recipe, len(splits.classes), stop=lambda: leave_if_asked(stop, device))
-            record(folder, scored, splits, payload)
+                scored = score(
+                    models,
+                    loader,
+                    recipe,
+                    len(splits.classes),
+                    stop=lambda: leave_if_asked(stop, device),
+                    answers=True,
+                    name=config.split,
+                )
+            record(folder, scored, splits, payload, config)
     if payload and distributed.is_main():
         warn_of_trained_images(config, payload, splits.val)
     return folder.path
 
 
-def record(folder: RunFolder, scored: Sequence[Scored], splits: Splits, payload: dict[str, Any] | None) -> None:
+def record(
+    folder: RunFolder, scored: Sequence[Scored], splits: Splits, payload: dict[str, Any] | None, config: TrainConfig
+) -> None:
     """Tables and plots. payload: the checkpoint that was evaluated, if it is one of ours."""
     key, kind = scored_weights(payload) if payload else ("net", "weights")
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
     for each in scored:
         row |= each.columns()
-    for index, reason in scored[0].evaluation.bad:
-        log.warning(f"left out, cannot be read: {splits.val.name(index)}: {reason}")
+    [chosen] = [each for each in scored if each.weights == key]
+    name_unreadable(splits.val, chosen.evaluation.bad)
     figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
     log.info(f"{figures}  (tables: {kind})  in {folder.path}")
-    [chosen] = [each for each in scored if each.weights == key]
     folder.record([row], chosen.metrics, splits.classes)
-    folder.record_best(chosen.evaluation, chosen.metrics, splits.classes)
+    if (answers := chosen.evaluation.answers) is not None:
+        found = judged(config, answers, splits.val, payload, chosen.evaluation.bad)
+        record_judgement(folder.path, found)
+        log.info(found.sentence())
     folder.draw()
+
+
+def judged(
+    config: TrainConfig,
+    answers: Answers,
+    images: Source,
+    payload: dict[str, Any] | None,
+    bad: list[tuple[int, str]],
+) -> Judgement:
+    """What is known of the weights by config.split, with the temperature that the checkpoint has."""
+    temperature, on_val = payload["temperature"] if payload else 1.0, config.split == "val"
+    threshold = chosen_threshold(answers.logits, answers.targets, temperature) if on_val else None
+    summary = summarise(answers.logits, answers.targets, temperature, threshold)
+    own = payload is not None and os.path.abspath(payload["config"]["img_path"]) == os.path.abspath(config.img_path)
+    return Judgement(config.split, images, answers, summary, bad, chosen_on=on_val and own)
 
 
 def as_trained(config: TrainConfig, checkpoint: dict[str, Any], explicit: Collection[str]) -> TrainConfig:

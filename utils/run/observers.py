@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from .. import distributed
 from ..config.keys import TrainConfig
 from ..log import log
+from ..training.metrics import COLUMNS as COLUMNS_OF_MONITORS
 from ..training.metrics import Metrics
 from ..training.state import Progress
 from .folder import RunFolder
@@ -69,12 +70,13 @@ class Lines:
     """A line an epoch in the log, and a hint where training waits for its data."""
 
     every = 0
-    NAMES = {"train_loss": "train loss", "val_loss": "val loss", "f1": "F1", "ema_accuracy": "EMA accuracy"}
+    NAMES = {"train_loss": "train loss", "val_loss": "val loss", "f1": "F1", "macro_auc": "AUC"}
     COLUMNS = ("train_loss", "val_loss", "accuracy", "precision", "recall", "f1", "ema_accuracy")
     LEAST = ("precision", "recall", "data_wait", "images_per_second", "lr", "f1", "seconds")  # dropped in this order
 
     def __init__(self, config: TrainConfig, workers: int) -> None:
         self.config, self.workers = config, workers
+        self.monitor = COLUMNS_OF_MONITORS.get(config.monitor, config.monitor)
         self.epochs, self.hinted = 0, False
 
     def on_step(self, step: int, figures: dict[str, float]) -> None: ...
@@ -88,11 +90,17 @@ class Lines:
         log.info(line, extra={"shorter": shorter})
         self._hint(epoch.row["data_wait"])
 
+    def _in_words(self, column: str) -> str:
+        name = column.removeprefix("ema_")
+        words = self.NAMES.get(name, name.replace("_", " "))
+        return words if name == column else f"EMA {words}"
+
     def _parts(self, epoch: Epoch) -> dict[str, str]:
         """Of the line, by what they are, in order."""
         row, progress = epoch.row, epoch.progress
         parts = {"epoch": f"epoch {row['epoch']}/{epoch.epochs}"}
-        parts |= {name: f"{self.NAMES.get(name, name)} {row[name]:.4f}" for name in self.COLUMNS if name in row}
+        names = dict.fromkeys((*self.COLUMNS, self.monitor, f"ema_{self.monitor}"))
+        parts |= {name: f"{self._in_words(name)} {row[name]:.4f}" for name in names if name in row}
         parts |= {"lr": f"lr {row['lr']:.3g}", "images_per_second": f"{row['images_per_second']:.0f} images/s"}
         parts |= {"data_wait": f"waiting {row['data_wait']:.0%}", "seconds": f"{row['seconds']:.1f} s"}
         if progress.non_finite:

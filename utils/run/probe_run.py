@@ -55,7 +55,7 @@ def write_run(
         "weights_of": "raw",
         "epoch": 1,
         "step": 0,
-        "best": found.best(1).to_plain(),
+        "best": found.best(1, "accuracy").to_plain(),
         "history": [row],
         "config": to_plain(config),
         "classes": list(splits.classes),

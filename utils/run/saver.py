@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from .. import distributed
 from ..errors import SaveError
 from ..log import log
 from ..training.metrics import Evaluation, Metrics
@@ -46,6 +47,11 @@ class Saver:
             self.pending[BEST] = lambda: self.folder.save_bytes(BEST, kept.getvalue())
         tables = partial(self.folder.record_best, evaluation, metrics, checkpoint["classes"])
         self.write("the tables of best.pth", tables)
+
+    def has_best(self) -> bool:
+        """Whether best.pth is written and up to date; the same on every rank."""
+        self._settle()
+        return distributed.from_main(BEST not in self.pending and (self.folder.path / BEST).is_file())
 
     def last(self, checkpoint: dict[str, Any], *, final: bool = False) -> None:
         """last.pth. final: no later one will make up for it if it fails, which raises SaveError then."""

@@ -27,9 +27,10 @@ def _is_of_digits(img_path: str | Path) -> bool:
 
 
 def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Splits:
-    """The images of train and val, reported and checked; the embedded digits are made where they are missing.
+    """The images of train, val and, where there is one, test, reported and checked; none of them is opened.
 
-    classes: the list of a checkpoint that is to be validated; train is not read then.
+    The embedded digits are made where they are missing.
+    classes: the list of a checkpoint that is to be validated, on the one folder that config.split names.
     Raises DataError or ConfigError for what cannot train.
     """
     root = Path(config.img_path)
@@ -40,10 +41,14 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
         distributed.barrier()
     read = partial(scan, listing=listing_of(config), max_pixels=config.max_image_pixels)
     train = None if classes is not None else _read_split(root, "train", None, read)
-    val = _read_split(root, "val", train.classes if train is not None else classes, read)
-    _check_ranks([images for images in (train, val) if images is not None])
-    _report_and_check(config, Splits(train, val))
-    return Splits(train, val)
+    classes = train.classes if train is not None else classes
+    val = _read_split(root, config.split if config.only_val else "val", classes, read)
+    has_test = not config.only_val and os.path.isdir(root / "test")
+    test = _read_split(root, "test", classes, read) if has_test else None
+    _check_ranks([images for images in (train, val, test) if images is not None])
+    splits = Splits(train, val, test)
+    _report_and_check(config, splits)
+    return splits
 
 
 def listing_of(config: TrainConfig) -> Callable[[str], Listing]:
@@ -77,7 +82,8 @@ def _check_ranks(lists: Sequence[ImageList]) -> None:
 
 
 def _report_and_check(config: TrainConfig, splits: Splits) -> None:
-    for name, images in (("train", splits.train), ("val", splits.val)):
+    named = {"train": splits.train, config.split if config.only_val else "val": splits.val, "test": splits.test}
+    for name, images in named.items():
         if images is not None:
             log.info(f"{name}: {len(images)} images of {len(images.classes)} classes in {images.root}")
             for note in images.notes:

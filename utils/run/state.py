@@ -10,6 +10,7 @@ from ..data.preprocess import Preprocess
 from ..data.source import Splits
 from ..training.state import Progress, TrainState
 from ..weights.best import Best
+from .patience import Patience
 
 
 @dataclass
@@ -19,7 +20,12 @@ class RunState:
     epoch: int = 0  # epochs finished
     history: list[dict[str, Any]] = field(default_factory=list)  # a row of results.csv each
     best: Best | None = None  # None before the first epoch
+    patience: Patience = field(default_factory=Patience)
     progress: Progress = field(default_factory=Progress)  # of the epoch under way
+
+    def is_over(self, config: TrainConfig) -> bool:
+        """Whether it has all its epochs, or has run out of patience."""
+        return self.epoch >= config.epochs or (self.epoch > 0 and self.patience.is_over(config))
 
     @classmethod
     def from_checkpoint(cls, checkpoint: dict[str, Any]) -> "RunState":
@@ -29,7 +35,8 @@ class RunState:
         if not distributed.is_main():
             progress = replace(progress, loss_sum=0.0, weight=0.0, images=0, bad=[])
         best = Best.from_plain(checkpoint["best"])
-        return cls(checkpoint["epoch"], checkpoint["history"], best, progress)
+        patience = Patience(**checkpoint["patience"])
+        return cls(checkpoint["epoch"], checkpoint["history"], best, patience, progress)
 
 
 def to_checkpoint(
@@ -46,6 +53,7 @@ def to_checkpoint(
         "step": state.step,
         "best": run_state.best.to_plain() if run_state.best else {},
         "history": run_state.history,
+        "patience": asdict(run_state.patience),
         "progress": asdict(run_state.progress),
         "config": to_plain(config),
         "classes": list(splits.classes),

@@ -24,6 +24,7 @@ class TimeLimit:
 
     max_seconds: float
     start: float
+    reserve: float = 0.0  # seconds for what comes after the last epoch
 
     @classmethod
     def begin(cls, config: TrainConfig, start: float | None = None) -> "TimeLimit":
@@ -32,7 +33,8 @@ class TimeLimit:
 
     @property
     def left(self) -> float:
-        return self.max_seconds - (time.monotonic() - self.start)
+        """Seconds for epochs."""
+        return self.max_seconds - self.reserve - (time.monotonic() - self.start)
 
     def spent_before(self, seconds: float) -> None:
         """By the run before it was stopped."""

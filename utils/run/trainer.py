@@ -21,11 +21,12 @@ from ..training.schedulers import lay_anew, learning_rate
 from ..training.state import Progress, summed
 from ..weights.best import KINDS
 from .begin import Parts
+from .final import conclude, seconds_of_conclusion
 from .folder import RunFolder
 from .networks import Networks
 from .observers import Epoch, Lines, Observer, RunTables
 from .saver import Saver
-from .scoring import Scored, score
+from .scoring import Scored, chosen, score
 from .state import RunState, to_checkpoint
 from .time_limit import TimeLimit, with_epochs
 
@@ -56,8 +57,10 @@ class Trainer(StepHooks):
     def loop(self) -> None:
         """All epochs that are left. Raises Stopped, with last.pth written, when a signal asks for it."""
         with self.stop_request:
-            while self.run_state.epoch < self.config.epochs:
+            while not self.run_state.is_over(self.config):
                 self._epoch()
+            if self.saver.has_best():  # else no epoch was one, or finish() says that it cannot be written
+                conclude(self.parts, self.folder, self.saver.write, self._stop_if_asked)
             self.saver.finish()
 
     def _epoch(self) -> None:
@@ -115,10 +118,7 @@ class Trainer(StepHooks):
         start, run_state = time.perf_counter(), self.run_state
         scored = self._evaluate()
         row = self._row(progress, scored, progress.seconds + time.perf_counter() - start)
-        winner = scored[0]
-        for other in scored[1:]:
-            winner = other if other.best(row["epoch"]).beats(winner.best(row["epoch"])) else winner
-        best = winner.best(row["epoch"])
+        winner, best = chosen(scored, row["epoch"], self.config.monitor)
         finite = math.isfinite(progress.loss) and best.finite
         if not finite:
             log.warning(
@@ -126,6 +126,7 @@ class Trainer(StepHooks):
             )
         is_best = finite and best.beats(run_state.best)
         run_state.best = best if is_best else run_state.best
+        run_state.patience = run_state.patience.after(best, self.config)
         run_state.history.append(row)
         run_state.epoch += 1
         run_state.progress = Progress(in_a_row=progress.in_a_row)
@@ -144,8 +145,17 @@ class Trainer(StepHooks):
         for observer in self.observers:
             observer.on_epoch(epoch)
         # last, so that a run that is killed before does all of it again
-        self.saver.last(checkpoint, final=run_state.epoch == self.config.epochs)
+        self.saver.last(checkpoint, final=run_state.is_over(self.config))
+        self._say_if_out_of_patience(row["lr"])
         self.saver.write("the pictures", self.folder.draw_now_and_then)
+
+    def _say_if_out_of_patience(self, rate: float) -> None:
+        config, patience = self.config, self.run_state.patience
+        if patience.is_over(config) and self.run_state.epoch < config.epochs:
+            log.info(
+                f"{config.monitor}: no better in {patience.waited} epochs (patience = {config.patience}), so that the "
+                f"run ends after epoch {self.run_state.epoch} of {config.epochs}, at a learning rate of {rate:.3g}"
+            )
 
     def _keep_to_limit(self) -> None:
         """With max_minutes: as many epochs as fit by what the last ones took, and the schedule for so many."""
@@ -171,8 +181,8 @@ class Trainer(StepHooks):
 
     def _row(self, progress: Progress, scored: list[Scored], seconds: float) -> dict[str, Any]:
         """Of results.csv. seconds: of the whole epoch."""
-        raw, *averaged = scored
-        row = {"epoch": self.run_state.epoch + 1, "train_loss": progress.loss, **raw.columns()}
+        (raw, *averaged), monitor = scored, self.config.monitor
+        row = {"epoch": self.run_state.epoch + 1, "train_loss": progress.loss, **raw.columns(monitor)}
         row |= {
             "lr": self._rate(),
             "images_per_second": progress.images / progress.seconds if progress.seconds else 0.0,
@@ -180,20 +190,27 @@ class Trainer(StepHooks):
             "seconds": seconds,
         }
         for other in averaged:
-            row |= other.columns()
+            row |= other.columns(monitor)
         return row
 
     def _evaluate(self) -> list[Scored]:
         """The raw weights and, where they are kept, the averaged ones."""
-        parts = self.parts
-
-        def stop_if_asked() -> None:
-            if distributed.any_rank(self.stop(), parts.recipe.device):
-                self._leave(self.run_state)
-
-        scored = score(self.scored, parts.val_loader, parts.recipe, len(parts.splits.classes), stop=stop_if_asked)
+        parts, start = self.parts, time.monotonic()
+        scored = score(
+            self.scored,
+            parts.val_loader,
+            parts.recipe,
+            len(parts.splits.classes),
+            stop=self._stop_if_asked,
+            monitor=self.config.monitor,
+        )
         self._name_bad(parts.splits.val, scored[0].evaluation.bad)
+        self.limit.reserve = seconds_of_conclusion(parts.splits, time.monotonic() - start, len(scored))
         return scored
+
+    def _stop_if_asked(self) -> None:
+        if distributed.any_rank(self.stop(), self.parts.recipe.device):
+            self._leave(self.run_state)
 
     def _checkpoint(self, run_state: RunState) -> dict[str, Any]:
         parts = self.parts

@@ -13,6 +13,7 @@ from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
 from ..training.state import Progress, exchange_every
 from .begin import Parts, assemble
+from .final import seconds_of_conclusion
 from .scoring import score
 from .time_limit import TimeLimit
 
@@ -29,6 +30,7 @@ def affordable_epochs(config: TrainConfig, splits: Splits, device: torch.device,
     parts = assemble(config, splits, device)
     trial = min(limit.max_seconds * TRIAL_SHARE, LONGEST_TRIAL)
     evaluation = _seconds_of_evaluation(parts, trial)
+    limit.reserve = seconds_of_conclusion(splits, evaluation, 1 if parts.state.ema is None else 2)
     seconds = _seconds_of_training(parts, trial) + evaluation
     once = evaluation * len(splits.training) / len(splits.val) if config.head_init == "probe" else 0.0
     return distributed.from_main(max(1, int((RESERVE * limit.left - once) / seconds)))

@@ -9,6 +9,7 @@ from torch import nn
 
 from .. import distributed
 from ..data.batches import NO_IMAGES, Batch, ImageLoader, read
+from .answers import AllLogits
 from .bars import progress_bar
 from .meters import Confusion, MeanLoss, Meter
 from .metrics import Evaluation
@@ -64,8 +65,16 @@ def evaluate_classes(
     num_classes: int,
     *,
     stop: Callable[[], None] = lambda: None,
+    answers: bool = False,
+    name: str = "val",
 ) -> list[Evaluation]:
-    """`evaluate` with the loss and the confusion matrix of each model."""
-    meters = [(MeanLoss(recipe.device), Confusion(num_classes, recipe.device)) for _ in models]
-    bad = evaluate(models, loader, recipe, meters, stop=stop)
-    return [Evaluation(loss.result(), confusion.result(), bad) for loss, confusion in meters]
+    """`evaluate` with the loss and the confusion matrix of each model, and if asked for the `answers` to each image."""
+    device = recipe.device
+    counts = [(MeanLoss(device), Confusion(num_classes, device)) for _ in models]
+    kept = [AllLogits(num_classes, device) if answers else None for _ in models]
+    meters = [(*own, logits) if logits else own for own, logits in zip(counts, kept)]
+    bad = evaluate(models, loader, recipe, meters, stop=stop, name=name)
+    return [
+        Evaluation(loss.result(), confusion.result(), bad, logits.result() if logits else None)
+        for (loss, confusion), logits in zip(counts, kept)
+    ]

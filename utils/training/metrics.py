@@ -6,6 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+MONITORS = {  # figures of an evaluation that epochs are compared by -> whether the greatest is best, or the least
+    "accuracy": "max",
+    "macro_f1": "max",
+    "balanced_accuracy": "max",
+    "val_loss": "min",
+    "macro_auc": "max",
+}
+COLUMNS = {"macro_f1": "f1"}  # of results.csv, of monitors that have another name there
+
 
 def no_counts(num_classes: int, device: torch.device | str = "cpu") -> Tensor:
     """The (K, K) int64 confusion matrix of no image."""
@@ -34,6 +43,12 @@ class Metrics:
     class_recall: np.ndarray
     class_f1: np.ndarray
     support: np.ndarray  # true images of each class
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that have images; 0 without any."""
+        present = self.support > 0
+        return float(self.class_recall[present].mean()) if present.any() else 0.0
 
     def summary(self, loss: float) -> dict[str, float]:
         """The figures over all, as columns of results.csv, after the loss of the same evaluation."""
@@ -67,9 +82,19 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a network says of each image, in the order of the image list; without those that could not be read."""
+
+    indices: np.ndarray  # (N,) places in the image list, rising
+    targets: np.ndarray  # (N,) true classes
+    logits: np.ndarray  # (N, K) float32
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The figures that every evaluation of this project has."""
 
     loss: float  # mean cross-entropy per image, without smoothing
     confusion: Tensor  # (K, K) int64 on the CPU; row: true class, column: predicted
     bad: list[tuple[int, str]]  # (index, reason) of images left out
+    answers: Answers | None = None  # on rank 0, where they were asked for

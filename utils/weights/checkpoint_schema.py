@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from models import create_model, native_img_size
 
 from ..config.keys import AUTO_KEYS, PAIR, TrainConfig
-from ..config.schema import Kind, check, choice, integer, plain_values
+from ..config.schema import Kind, check, choice, integer, number, plain_values
 from ..errors import WeightsError
 from ..text import shown
 from .best import Best
@@ -30,6 +30,7 @@ def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     """
     weights_alone = "weights_of" in payload
     entries = {**CONTENT, **({"weights_of": WEIGHTS_OF} if weights_alone else STATE_OF_A_RUN)}
+    entries |= {name: kind for name, kind in LATER.items() if name in payload}
     problems = [problem for name, kind in entries.items() if (problem := _problem(payload, name, kind))]
     values: dict[str, Any] = {}  # of config
     if isinstance(payload.get("config"), dict):
@@ -40,8 +41,8 @@ def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     if problems := problems or _size_problems(payload, {**values, **payload["config"]}):
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(f"{path}: no sound checkpoint: {'; '.join(problems[:3])}{more}")
-    absent = dict.fromkeys(STATE_OF_A_RUN) if weights_alone else {}
-    return {**payload, **absent, "config": {**values, **payload["config"], "dist_url": "env://"}}
+    absent = {**BEFORE, **(dict.fromkeys(STATE_OF_A_RUN) if weights_alone else {})}
+    return {**absent, **payload, "config": {**values, **payload["config"], "dist_url": "env://"}}
 
 
 def check_state(checkpoint: dict[str, Any], state: Any, path: Any) -> None:
@@ -202,6 +203,13 @@ def _is_best(plain: Any) -> bool:
     return best is None or COUNT.convert(best.epoch) >= 1
 
 
+def _is_patience(patience: Any) -> bool:
+    if not isinstance(patience, dict) or not patience.keys() <= {"value", "waited"}:
+        return False
+    value = patience.get("value")
+    return COUNT.convert(patience.get("waited", 0)) >= 0 and (value is None or _is_number(value))
+
+
 def _is_progress(progress: Any) -> bool:
     bad = progress["bad"] if isinstance(progress, dict) else None
     return (
@@ -227,6 +235,12 @@ CONTENT: dict[str, Kind] = {
     "world_size": integer(1, high=MOST),
     "train_images": COUNT,
 }
+TEMPERATURE = number(above=0)
+LATER: dict[str, Kind] = {  # entries that older checkpoints lack; best.pth gets a temperature as its run ends
+    "temperature": TEMPERATURE,
+    "patience": _kind("{'value', 'waited'}", _is_patience),
+}
+BEFORE = {"temperature": 1.0, "patience": {}}
 STATE_OF_A_RUN: dict[str, Kind] = {  # which a resume needs, and best.pth does not hold
     "net_ema": _kind(f"{STATE}, or None", lambda value: value is None or _is_state(value)),
     "optimizer": _kind("a dict", lambda value: isinstance(value, dict)),

@@ -28,6 +28,7 @@ class LoadedNetwork:
     classes: list[str]  # names; '0', '1', ... where the weights bring none
     preprocess: Preprocess
     description: str  # where the weights come from, in words
+    temperature: float = 1.0  # that a run has fitted, for logits to be divided by
 
 
 def load_network(options: NetworkOptions, device: torch.device, file: WeightsFile | None = None) -> LoadedNetwork:
@@ -62,7 +63,7 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         made_for = read_preprocess(payload["preprocess"]).img_size
         fill(model, payload[weights], str(path), img_size=made_for)
     description = f"{spec}, {len(classes)} classes, {kind} from {path}"
-    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description)
+    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description, payload["temperature"])
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:

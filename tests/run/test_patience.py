@@ -1,0 +1,69 @@
+"""A run ends for want of progress as Keras' EarlyStopping would end it."""
+
+from utils.config import TrainConfig
+from utils.run.patience import Patience
+from utils.signals import Stopped
+from utils.weights.best import Best
+from utils.weights.checkpoint import load_checkpoint
+
+import pytest
+
+import train
+from tests.helpers.runs import assert_same_run, results
+from tests.helpers.stopping import resumed, stop_at
+
+
+def ends_after(values, *, mode="max", **keys):
+    """The epoch after which the run ends, by the figures of its epochs; None where it does not."""
+    config = TrainConfig.plain(**keys)
+    count = Patience()
+    for epoch, value in enumerate(values, 1):
+        count = count.after(Best(epoch, value, 1.0, "net", "figure", mode), config)
+        if count.is_over(config):
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize(
+    ("values", "keys", "end"),
+    [
+        ([0.5, 0.6, 0.6, 0.6], dict(patience=2), 4),  # to equal the best is no progress
+        ([0.5, 0.6, 0.5, 0.7, 0.6, 0.6], dict(patience=2), 6),
+        ([0.5, 0.55, 0.59, 0.61, 0.62], dict(patience=2, min_delta=0.1), 3),  # 0.61 is more than 0.1 above 0.5
+        ([0.5, 0.55, 0.61, 0.65, 0.70], dict(patience=2, min_delta=0.1), 5),
+        ([0.9, 0.1, 0.1, 0.2, 0.1, 0.1], dict(patience=2, start_from_epoch=3), 6),  # 0.9 is forgotten
+        ([0.5, float("nan"), float("nan")], dict(patience=2), 3),
+        ([float("nan"), 0.5, 0.6, 0.6], dict(patience=2), None),
+        ([0.5] * 50, dict(patience=0), None),
+    ],
+)
+def test_the_epoch_of_the_end(values, keys, end):
+    assert ends_after(values, **keys) == end
+    assert ends_after([-value for value in values], mode="min", **keys) == end
+
+
+def test_a_run_that_is_interrupted_ends_in_the_same_epoch(make_config, monkeypatch):
+    config = make_config(epochs=9, patience=2, monitor="macro_auc", min_delta=0.9, use_ema=False)
+    whole = train.run(config)
+    assert len(results(whole)) == 3
+    assert 0 <= float(results(whole)[0]["macro_auc"]) <= 1
+    for stop in (1, 2):
+        with monkeypatch.context() as patch:
+            stop_at(patch, stop)
+            with pytest.raises(Stopped):
+                train.run(config) if stop == 1 else resumed(config, whole.parent / "exp1")
+    part = resumed(config, whole.parent / "exp1")
+    assert_same_run(whole, part)
+    assert "at a learning rate of" in (part / "train.log").read_text()
+    resumed(config, part)
+    assert len(results(part)) == 3
+    resumed(config, part, patience=4)
+    assert len(results(part)) == 5
+
+
+def test_the_best_epoch_is_that_of_the_figure(make_config):
+    folder = train.run(make_config(epochs=3, monitor="val_loss"))
+    best = load_checkpoint(folder / "best.pth")["best"]
+    losses = [float(row[name]) for row in results(folder) for name in ("val_loss", "ema_val_loss") if name in row]
+    assert best["val_loss"] == min(losses)
+    assert (best["metric"], best["mode"]) == ("val_loss", "min")

@@ -1,0 +1,140 @@
+"""The end of a run: best.pth over val, where it is calibrated, and over test, which nothing has opened before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from .. import distributed
+from ..config.keys import TrainConfig
+from ..data.loaders import evaluation_loader
+from ..data.preprocess import Preprocess
+from ..data.source import Source, Splits
+from ..figures.summary import Summary, chosen_threshold, summarise
+from ..figures.temperature import fit_temperature
+from ..files import write_json
+from ..log import log
+from ..report import run_tables
+from ..report.answer_tables import PREDICTIONS, write_answers, write_curves, write_reliability
+from ..training.answers import AllLogits
+from ..training.build import make_model, make_recipe
+from ..training.evaluate import evaluate
+from ..training.metrics import Answers
+from ..training.state import Recipe
+from ..weights.checkpoint import BEST, load_checkpoint
+from ..weights.checkpoint_schema import validated
+from ..weights.load import fill_whole
+from .folder import RunFolder
+
+if TYPE_CHECKING:
+    from .begin import Parts
+
+Write = Callable[[str, Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a network on a split."""
+
+    split: str  # 'train', 'val' or 'test'
+    images: Source
+    answers: Answers
+    summary: Summary
+    bad: list[tuple[int, str]]  # (index, reason) of images left out
+    chosen_on: bool  # whether the network was chosen by these images
+
+    def sentence(self) -> str:
+        """Accuracy with its interval, and of how many images."""
+        found, images = self.summary, len(self.answers.targets)
+        name = f"{self.split} (chosen on)" if self.chosen_on else self.split
+        return (
+            f"{name}: accuracy {100 * found.metrics.accuracy:.1f} % {found.accuracy_interval} of {images:,} images, "
+            f"macro F1 {100 * found.metrics.f1:.1f} % {found.macro_intervals.f1}"
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the json file."""
+        unreadable = [self.images.name(index) for index, _ in self.bad]
+        return {"split": self.split, "chosen_on": self.chosen_on, **self.summary.overall(), "unreadable": unreadable}
+
+
+def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], None]) -> None:
+    """Evaluate the weights in best.pth, calibrate them and write the tables.
+
+    write: called with a name and what writes, which may be called later, when there is room.
+    stop: called after every batch or every few on all ranks; it may raise on all of them.
+    """
+    config, splits, device = parts.config, parts.splits, parts.recipe.device
+    path = folder.path / BEST
+    content = load_checkpoint(path) if distributed.is_main() else None
+    model = make_model(config, device, len(splits.classes))
+    if content is not None:
+        fill_whole(model, validated(content, path)["net"], f"{path}: net")
+    distributed.share_state(model)
+    recipe = make_recipe(config, model, device, parts.preprocess)
+    temperature, threshold = 1.0, None
+    for split, images in (("val", splits.val), ("test", splits.test)):
+        if images is None:
+            continue
+        answers, bad = answers_of(model, config, images, recipe, parts.preprocess, stop, split)
+        if answers is None or content is None:
+            continue  # not rank 0
+        if split == "val":  # its unreadable images are named already
+            if config.calibrate:
+                temperature = fit_temperature(answers.logits, answers.targets)
+                write(BEST, partial(folder.save, BEST, {**content, "temperature": temperature}))
+            threshold = chosen_threshold(answers.logits, answers.targets, temperature)
+        summary = summarise(answers.logits, answers.targets, temperature, threshold)
+        found = Judgement(split, images, answers, summary, bad, chosen_on=split == "val")
+        if split != "val":
+            name_unreadable(images, bad)
+        tables = partial(record, folder.path, found, prefix="" if split == "val" else f"{split}_")
+        write(f"the tables of {split}", tables)
+        log.info(found.sentence())
+
+
+def name_unreadable(images: Source, bad: Sequence[tuple[int, str]]) -> None:
+    for index, reason in bad:
+        log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")
+
+
+def seconds_of_conclusion(splits: Splits, evaluation: float, models: int) -> float:
+    """What `conclude` takes, by the seconds in which so many models were shown val."""
+    images = len(splits.val) + (len(splits.test) if splits.test else 0)
+    return evaluation / models * images / len(splits.val)
+
+
+def record(folder: Path, found: Judgement, *, prefix: str = "") -> None:
+    """<split>_results.json, and behind `prefix` the tables of classes, images and curves; a line in results.txt."""
+    answers, summary, classes = found.answers, found.summary, found.images.classes
+    write_json(folder / f"{found.split}_results.json", found.to_plain(), indent=2)
+    more = {"auc": summary.ranking.auc, "average_precision": summary.ranking.average_precision}
+    more["specificity"] = summary.specificity
+    run_tables.write_evaluation(folder, summary.confusion, summary.metrics, classes, prefix=prefix, more=more)
+    names = [found.images.name(int(index)) for index in answers.indices]
+    write_answers(folder / f"{prefix}{PREDICTIONS}", names, answers, classes, summary.temperature)
+    bins = {"uncalibrated": summary.raw_reliability, "calibrated": summary.reliability}
+    write_reliability(folder, bins, prefix)
+    write_curves(folder, answers, summary.temperature, classes, prefix)
+    run_tables.add_to_results_text(folder, found.split, found.sentence())
+
+
+def answers_of(
+    model: nn.Module,
+    config: TrainConfig,
+    images: Source,
+    recipe: Recipe,
+    preprocess: Preprocess,
+    stop: Callable[[], None],
+    name: str,
+) -> tuple[Answers | None, list[tuple[int, str]]]:
+    """The logits of all `images`, on rank 0 alone; on every rank what could not be read."""
+    loader = evaluation_loader(config, images, preprocess, recipe.device)
+    meter = AllLogits(len(images.classes), recipe.device)
+    bad = evaluate([model], loader, recipe, [[meter]], stop=stop, name=name)
+    return meter.result(), bad
