@@ -43,7 +43,8 @@ def test_a_run_leaves_every_file_and_counts_up(make_config, pictures):
         "epoch train_loss val_loss accuracy precision recall f1 lr images_per_second data_wait seconds ema_accuracy"
     )
     assert set(wanted.split()) <= set(header)
-    lines = (first / "results.txt").read_text().splitlines()
+    *lines, judged = (first / "results.txt").read_text().splitlines()
+    assert judged.startswith("best.pth on val (chosen on): accuracy ")
     assert len(lines) == 3
     assert len(set(map(len, lines))) == 1  # aligned
     assert lines[0].split()[:5] == ["epoch", "accuracy", "precision", "recall", "F1-score"]
