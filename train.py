@@ -34,6 +34,7 @@ from utils.run.resume import ResumePoint, find_checkpoint, with_time_left
 from utils.run.splits import read_data
 from utils.run.state import RunState
 from utils.run.time_limit import TimeLimit
+from utils.run.tracking import check_trackers, tracked
 from utils.run.trainer import Trainer
 from utils.run.trial import affordable_epochs
 from utils.signals import terminations_raise
@@ -80,6 +81,7 @@ def run(
             log.info(f"config: {os.path.abspath(source)}")
         if config.only_val:
             return validate(config, device, run_log, explicit)
+        check_trackers(config)
         if not config.resume:
             check_place(config)
         options = {"force": force or elastic.restarted(), "observers": observers}
@@ -121,7 +123,8 @@ def train(
         folder.record_recipe(recipe)
         report_start(config, parts.state.model, device, run_state, folder)
         report_stages(parts)
-        Trainer(parts, run_state, folder, limit, observers).loop()
+        with tracked(config, folder.path, run_state.history) as trackers:
+            Trainer(parts, run_state, folder, limit, (*observers, *trackers)).loop()
         elastic.forget(config)
         if config.keep == "best":
             delete_states(folder, run_state.best)

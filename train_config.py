@@ -12,6 +12,9 @@ only_val = False  # evaluate load_from on val, write tables and plots, do not tr
 split = 'val'  # 'val', 'test', 'train': the folder of pictures that only_val evaluates on
 calibrate = True  # fit best.pth a temperature on val, by which predict divides its logits
 seed = 0  # with it a run repeats, whatever the number of workers
+loggers = []  # 'tensorboard', 'wandb', 'swanlab', 'mlflow', 'clearml': trackers that the figures of each epoch go to, see docs/trackers.md
+project = 'image-classification'  # of a tracker, which the run belongs to
+run_name = ''  # of the run in trackers; '' is <prefix>_<suffix>/<exp_name>N
 
 # Network
 model_prefix = 'resnet'  # family of the network

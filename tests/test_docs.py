@@ -32,6 +32,11 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m pip install -r requirements-dev.txt": "installs; .ci/run does so in a new environment",
     "python -m pip install onnx onnxruntime onnxscript": "installs; part of requirements-dev.txt",
     "python -m pip install pre-commit": "installs",
+    "python -m pip install tensorboard": "installs; part of requirements-dev.txt",
+    "tensorboard --logdir logs": "serves until it is stopped",
+    "python train.py --set loggers=tensorboard": (
+        "tests/run/test_tracking.py::test_the_event_file_equals_results_csv_through_stops_and_a_resume_from_before"
+    ),
     "pre-commit install": "changes the repository",
     "python -m ruff check .": ".ci/run",
     "python -m ruff format --check .": ".ci/run",

@@ -22,17 +22,23 @@ from .errors import ConfigError, RunError, UserError, cause_of, is_of_device
 from .signals import Stopped, imported
 from .text import shown
 from .threads import prepare
+from .trackers.worker import hung
 
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
 _PAIR = re.compile("[a-z_]+=")  # how a pair of --set begins
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143."""
+    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143.
+
+    Where a tracker hangs, end the process with it: what its package does at the end of a process would wait as well.
+    """
     imported()
     prepare_streams()
     status = _status_of(command)
     finish_streams()
+    if hung():
+        os._exit(status)
     return status
 
 

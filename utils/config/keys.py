@@ -12,6 +12,7 @@ from ..data.images import MAX_PIXELS
 from ..data.policies import FILLS, POLICIES
 from ..data.preprocess import INTERPOLATION
 from ..data.resizing import RESIZE_MODES
+from ..trackers.registry import TRACKERS
 from ..training.metrics import MONITORS
 from ..training.objective import LOSSES
 from ..training.optim import OPTIMIZERS
@@ -31,6 +32,7 @@ from .schema import (
     paths,
     plain_values,
     sequence,
+    some_of,
     text,
 )
 
@@ -61,6 +63,9 @@ class TrainConfig:
     split: str = key("val", choice("val", "test", "train"), "the folder of pictures that only_val evaluates on")
     calibrate: bool = key(True, flag(), "fit best.pth a temperature on val, by which predict divides its logits")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
+    loggers: tuple = key((), some_of(*TRACKERS), "trackers that the figures of each epoch go to, see docs/trackers.md")
+    project: str = key("image-classification", text(), "of a tracker, which the run belongs to")
+    run_name: str = key("", text(), "of the run in trackers; '' is <prefix>_<suffix>/<exp_name>N")
 
     model_prefix: str = key("resnet", text(), "family of the network", group="Network")
     model_suffix: str = key("18", text(), "its variant")

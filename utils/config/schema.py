@@ -127,6 +127,18 @@ def sequence(item: Kind, *, length: int | None = None) -> Kind:
     return Kind(f"a list of {f'{length} times ' if length else ''}{of}", convert)
 
 
+def some_of(*names: str) -> Kind:
+    """Some of the words `names`, kept as a tuple; one may be given without a list."""
+
+    def convert(value: Any) -> tuple[str, ...]:
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, (list, tuple)) or not set(found) <= set(names):
+            _refuse()
+        return tuple(dict.fromkeys(found))
+
+    return Kind(f"a list of some of {', '.join(map(repr, names))}", convert, names)
+
+
 def id_list() -> Kind:
     """Numbers as a list, or in one string with commas between; kept as a tuple."""
 

@@ -41,6 +41,7 @@ OF_THE_CHECKPOINT = ("model_prefix", "model_suffix", "img_path")
 OF_TRAINING = (
     *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
     *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps"),
+    *("loggers", "project", "run_name"),
 )
 
 

@@ -1,7 +1,7 @@
 """Observers: who is given the figures of a run while it goes on. The tables of the run folder are one of them.
 
-Another, such as TensorBoard, is a class with these methods in the list that `train.run(observers=...)` takes. On every
-rank each is called; rank 0 alone should write.
+Trackers are behind another, in tracking.py. One of your own is a class with these methods in the list that
+`train.run(observers=...)` takes. On every rank each is called; rank 0 alone should write.
 """
 
 from collections.abc import Callable
