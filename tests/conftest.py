@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by
 from utils.config import TrainConfig, load_train_config
 from utils.config.schema import plain_values
 from utils.report import pictures as report_pictures
+from utils.run_page import write as run_page
 
 import pytest
 
@@ -51,18 +52,20 @@ def pytest_addoption(parser):
 
 @pytest.fixture
 def pictures():
-    """Used by a test that looks at the pictures of its runs: they draw some."""
+    """Used by a test that looks at the pictures of its runs, or at their page: they make some."""
 
 
 @pytest.fixture(autouse=True)
 def no_pictures(request):
-    """Runs in this process draw none, which would take half the time of such short ones, but where `pictures` is used.
+    """Runs in this process draw none and write no page, which would take half the time of such short ones.
 
-    Functions of utils/report that a test imports draw.
+    Those of tests that use `pictures` do. Functions of utils/report that a test imports draw.
     """
     with pytest.MonkeyPatch.context() as patch:
         if "pictures" not in request.fixturenames:
             patch.setattr(report_pictures, "draw_run", lambda *arguments: [])
+            patch.setattr(run_page, "write_progress", lambda *arguments: None)
+            patch.setattr(run_page, "write_report", lambda *arguments: [])
         yield
 
 

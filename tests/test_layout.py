@@ -67,6 +67,8 @@ def test_networks_import_nothing_of_ours_but_themselves():
         ("utils.config", ("utils.run", "utils.report", "utils.weights")),
         ("utils.weights", ("utils.run", "utils.report")),
         ("utils.report", ("utils.run", "utils.weights", "models")),
+        ("utils.page", ("utils.run", "utils.run_page", "utils.report", "utils.checking", "utils.data", "models")),
+        ("utils.run_page", ("utils.run", "utils.training")),
         ("utils", ENTRY_POINTS),
         ("benchmarks", ("tests",)),
     ],

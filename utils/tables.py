@@ -42,7 +42,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 def read_rows(path: Path) -> list[list[str]]:
     """All rows that write_csv wrote, the header first, each text as it was."""
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        return [[_as_it_was(cell) for cell in row] for row in csv.reader(file) if row]
+        return [[as_it_was(cell) for cell in row] for row in csv.reader(file) if row]
 
 
 def inert(text: str) -> str:
@@ -55,5 +55,6 @@ def inert(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _as_it_was(cell: str) -> str:
+def as_it_was(cell: str) -> str:
+    """The text that `inert` made a cell of."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -158,10 +158,11 @@ def read_per_class(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         return [row["class"] for row in rows], np.array(values).reshape(-1, 3), support
 
 
-def read_confusion(folder: Path) -> tuple[list[str], np.ndarray]:
+def read_confusion(folder: Path, prefix: str = "") -> tuple[list[str], np.ndarray]:
     """(names, (K, K) counts)."""
-    with expecting(folder / CONFUSION, "as many rows of counts as columns"):
-        (_, *names), *rows = read_rows(folder / CONFUSION)
+    path = folder / f"{prefix}{CONFUSION}"
+    with expecting(path, "as many rows of counts as columns"):
+        (_, *names), *rows = read_rows(path)
         counts = np.array([[int(cell) for cell in row[1:]] for row in _at_least_one(rows)])
         return names, counts.reshape(len(names), len(names))
 

@@ -25,6 +25,7 @@ from .final import conclude, seconds_of_conclusion
 from .folder import RunFolder
 from .networks import Networks
 from .observers import Epoch, Lines, Observer, RunTables
+from .page import Page
 from .saver import Saver
 from .scoring import Scored, chosen, score
 from .state import RunState, to_checkpoint
@@ -50,7 +51,8 @@ class Trainer(StepHooks):
             self.scored["net_ema"] = for_evaluation(self.state.ema.model, self.config)
         self.saver = Saver(folder)
         lines = Lines(self.config, parts.train_loader.num_workers)
-        self.observers: Sequence[Observer] = (RunTables(folder, self.saver.write), lines, *observers)
+        self.page = Page(folder, self.config.max_image_pixels)
+        self.observers: Sequence[Observer] = (RunTables(folder, self.saver.write), lines, self.page, *observers)
         self.stop_request = StopRequest()
         self.named: set[str] = set()  # unreadable files that were named already
 
@@ -62,6 +64,7 @@ class Trainer(StepHooks):
             if self.saver.has_best():  # else no epoch was one, or finish() says that it cannot be written
                 conclude(self.parts, self.folder, self.saver.write, self._stop_if_asked)
             self.saver.finish()
+            self.page.finish()
 
     def _epoch(self) -> None:
         epoch, config, parts = self.run_state.epoch, self.config, self.parts

@@ -1,0 +1,59 @@
+"""A made-up run with pictures, whose names would do harm to a page that did not escape them."""
+
+from utils.figures.summary import summarise
+from utils.files import write_json
+from utils.report import run_tables
+from utils.report.answer_tables import write_answers, write_curves
+from utils.training.answers import Answers
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.runs import make_run
+
+HARMFUL = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&amp;b 'c'", "类别 <b>"]
+OF_EACH = 12
+
+
+def colour_of(number):
+    """Of picture number so and so: no two are alike."""
+    return 40 * (number // 36), 40 * (number // 6 % 6), 40 * (number % 6)
+
+
+def made_up_logits(targets, classes, seed=0):
+    """About two thirds are right."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(len(targets), classes)).astype(np.float32)
+    logits[np.arange(len(targets)), targets] += 1.5
+    return logits
+
+
+def judged(folder, names, targets, logits, paths, *, split="test", **changes):
+    """The files of a run over classes `names` that was judged by these pictures."""
+    prefix = "" if split == "val" else f"{split}_"
+    found = summarise(logits, targets)
+    make_run(folder, names, confusion=found.confusion, **changes)
+    more = {"auc": found.ranking.auc, "average_precision": found.ranking.average_precision}
+    run_tables.write_evaluation(folder, found.confusion, found.metrics, names, prefix=prefix, more=more)
+    answers = Answers(np.arange(len(targets)), targets, logits)
+    write_answers(folder / f"{prefix}predictions.csv", paths, answers, names, 1.0)
+    write_curves(folder, answers, 1.0, names, prefix)
+    content = {"split": split, "chosen_on": split == "val", **found.overall(), "unreadable": []}
+    write_json(folder / f"{split}_results.json", content)
+    return found
+
+
+@pytest.fixture(scope="session")
+def harmful_run(tmp_path_factory):
+    """A run folder; each picture is of one colour, that of its row in test_predictions.csv."""
+    root = tmp_path_factory.mktemp("report")
+    targets = np.repeat(np.arange(len(HARMFUL)), OF_EACH)
+    paths = []
+    for number in range(len(targets)):
+        path = root / "pictures" / f"<img src=x onerror=alert({number})>.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (24, 16), colour_of(number)).save(path)
+        paths.append(str(path))
+    judged(root / "exp0", HARMFUL, targets, made_up_logits(targets, len(HARMFUL)), paths)
+    return root / "exp0"

@@ -1,0 +1,71 @@
+"""Write report.html, the page of a run, anew from the files of its folder: report.py logs/resnet_18/exp0
+
+The page is one file that needs no network: how good the network is, which pictures it gets wrong, what it looked at,
+and where it comes from, in English and in Chinese. It is of the test images where there are some, else of those of val.
+train.py writes it too, with fewer pictures. Several runs get a page each, in their folders. No file of a run is
+executed.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
+
+from utils.cli import add_max_image_pixels, as_path, integer_in, run_command, say
+from utils.errors import DataError
+from utils.files import check_new_file, check_writable, writing
+from utils.page.document import LANGUAGES
+from utils.report.saved_run import check_run
+from utils.run_page.look import Limits
+from utils.run_page.write import REPORT, write_report
+from utils.signals import terminations_raise
+from utils.text import one_line
+
+
+def report(folder: Path, target: Path, limits: Limits, language: str) -> None:
+    """Write the page of one run and say where it is. Raises DataError, ConfigError or WeightsError."""
+    with writing(target):
+        notes = write_report(folder, limits, language=language, target=target)
+    say(map(one_line, [*notes, f"report: {target} ({target.stat().st_size / 1e6:.1f} MB)"]))
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add, limits = parser.add_argument, Limits()
+    add("runs", nargs="+", type=as_path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0")
+    language = "en or zh; auto, the default: both are in the page, and the browser's is shown"
+    add("--language", choices=LANGUAGES, default="auto", help=language)
+    cam = f"pictures for which what the network looked at is drawn, by best.pth (default: {limits.cams})"
+    add("--cam", type=integer_in(0, 10_000), default=limits.cams, metavar="N", help=cam)
+    pictures = f"small pictures in the page, about 6 kB each (default: {limits.pictures:,})"
+    add("--pictures", type=integer_in(0, 100_000), default=limits.pictures, metavar="N", help=pictures)
+    add("--output", type=as_path, metavar="FILE", help="an .html file for one RUN (default: report.html in its folder)")
+    add("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
+    add_max_image_pixels(add)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = parse_arguments(arguments)
+    limits = replace(Limits(), pictures=given.pictures, cams=given.cam, max_pixels=given.max_image_pixels)
+
+    def command() -> None:
+        if given.output is not None and len(given.runs) > 1:
+            raise DataError(f"--output: {len(given.runs)} runs have a page each, in their folders; leave it out")
+        for folder in given.runs:
+            check_run(folder)
+        if given.output is not None:
+            check_new_file(given.output, (".html",), overwrite=given.overwrite)
+        with terminations_raise():
+            for folder in given.runs:
+                if given.output is None:
+                    check_writable(folder, "report.html")
+                report(folder, given.output or folder / REPORT, limits, given.language)
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Where the network comes from: the keys that were found for it, the machine, and the command that repeats the run."""
+
+import shlex
+from typing import Any
+
+from ..page.document import section
+from ..page.markup import Html, both, tag
+from ..page.parts import Column, table
+from ..report.run_tables import CONFIG
+from .run_files import RunFiles
+
+
+def recipe(run: RunFiles) -> Html:
+    if not run.recipe:
+        return Html("")
+    columns = [
+        Column(both("key", "配置项"), numeric=False),
+        Column(both("value", "值"), numeric=False),
+        Column(both("why", "理由"), numeric=False),
+    ]
+    rows = [[row["key"], row["value"], row["why"]] for row in run.recipe]
+    heading = both("What 'auto' became", "'auto' 的取值")
+    return section("recipe", heading, table(columns, rows, heading))
+
+
+def environment(run: RunFiles) -> Html:
+    facts = {key: value for key, value in run.environment.items() if key not in ("command", "resumed_by")}
+    if not facts:
+        return Html("")
+    columns = [Column(both("fact", "项目"), numeric=False), Column(both("value", "值"), numeric=False)]
+    heading = both("Environment", "运行环境")
+    return section(
+        "environment", heading, table(columns, [[key, _shown(value)] for key, value in facts.items()], heading)
+    )
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def again(run: RunFiles) -> Html:
+    """The command that began the run, and the one that repeats it with every key as it was."""
+    parts: list[object] = []
+    command = run.environment.get("command")
+    if isinstance(command, list):
+        parts += [
+            tag("p", both("It was started by", "启动命令")),
+            tag("code", shlex.join(["python", *map(str, command)])),
+        ]
+    repeats = shlex.join(["python", "train.py", "--config", str(run.folder / CONFIG)])
+    parts += [
+        tag("p", both("This repeats it, with every key as it was", "以完全相同的配置重复这次训练")),
+        tag("code", repeats),
+    ]
+    return section("again", both("Again", "重复"), *parts)

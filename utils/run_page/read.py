@@ -1,0 +1,72 @@
+"""What the files of a run folder say, as far as they are there: of older runs many are not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..report import run_tables
+from ..report.run_tables import COUNTS, ENVIRONMENT, PER_CLASS, RECIPE, RESULTS, expecting
+from ..report.saved_run import check_run, read_config
+from ..tables import read_csv
+from .answers import Answers, read_answers
+from .run_files import PREFIXES, SPLITS, RunFiles
+
+
+def read_run(folder: Path, *, with_answers: bool = True) -> RunFiles:
+    """with_answers: False for a run that goes on, whose predictions are those of an older run, if they are there.
+
+    Raises DataError or ConfigError naming a file that is not what a run writes.
+    """
+    check_run(folder)
+    summaries = {split: read_object(folder / f"{split}_results.json") for split in SPLITS} if with_answers else {}
+    summaries = {split: found for split, found in summaries.items() if found}
+    split = next((split for split in reversed(SPLITS) if split in summaries), "val")
+    prefix = PREFIXES[split]
+    per_class = _rows(folder / f"{prefix}{PER_CLASS}", "class")
+    classes = [row["class"] for row in per_class]
+    answers = read_answers(folder / f"{prefix}predictions.csv", classes) if with_answers else None
+    return RunFiles(
+        folder,
+        read_config(folder),
+        read_object(folder / ENVIRONMENT),
+        _rows(folder / RECIPE, "key", "value", "why"),
+        run_tables.read_results(folder) if (folder / RESULTS).is_file() else {},
+        summaries,
+        split,
+        _confusion(folder, prefix, answers),
+        per_class,
+        {row["class"]: (row["train"], row["val"]) for row in _rows(folder / COUNTS, "class", "train", "val")},
+        answers,
+    )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Of a json file; empty where there is none. Raises DataError."""
+    if not path.is_file():
+        return {}
+    with expecting(path, "a json object"):
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}")
+        return found
+
+
+def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with expecting(path, f"columns {', '.join(columns)}"):
+        rows = read_csv(path)
+        for row in rows:
+            for column in columns:
+                row[column]
+        return rows
+
+
+def _confusion(folder: Path, prefix: str, answers: Answers | None) -> np.ndarray | None:
+    if answers is not None:
+        return answers.confusion()
+    if not (folder / f"{prefix}{run_tables.CONFUSION}").is_file():
+        return None
+    return run_tables.read_confusion(folder, prefix)[1]
