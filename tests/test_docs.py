@@ -56,6 +56,21 @@ ELSEWHERE = {  # command -> why it is not run here
     "python train.py data/photos --set pretrained=True": (
         "tests/weights/test_pretrained.py::test_a_run_starts_from_public_weights"
     ),
+    "python tools/cross_validate.py photos --folds 5": (
+        "tests/crossval/test_cross_validate.py::test_a_fold_that_was_stopped_goes_on_from_its_last_epoch"
+    ),
+    "python tools/probe.py data/photos --folds 5 --model-prefix shufflenetv2 --model-suffix 0.5": (
+        "tests/probing/test_probe.py::test_folds_have_the_tables_of_a_cross_validation"
+    ),
+    "python tools/find_label_errors.py logs/shufflenetv2_0.5/probe0/folds/predictions.csv": (
+        "tests/probing/test_probe.py::test_folds_have_the_tables_of_a_cross_validation"
+    ),
+    "python tools/find_label_errors.py logs/shufflenetv2_0.5/probe0/folds/label_errors/suspects.csv --apply": (
+        "tests/label_errors/test_find_label_errors.py::test_only_the_rows_that_are_left_of_the_suspects_are_moved"
+    ),
+    "python tools/find_label_errors.py --undo logs/shufflenetv2_0.5/probe0/folds/label_errors/undo.csv": (
+        "tests/label_errors/test_find_label_errors.py::test_files_are_moved_to_the_suggested_class_and_put_back"
+    ),
     "python -m utils.docs": "test_the_command_writes_what_is_out_of_date",
     "python -m utils.docs --check": "test_generated_files_are_what_the_code_says",
 }

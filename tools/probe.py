@@ -6,7 +6,8 @@ probe.py photos --networks resnet:18=resnet18.pth mobilenetv2:1.0=mobilenet_v2.p
 
 The network sees each picture of photos/train and photos/val once, without augmentation; what its head is given is kept
 in the user's cache folder and used again. On it scikit-learn fits a logistic regression; its strength is the one that
-is best on val or, with --folds, over folds of train and val together. Beside it are the nearest neighbours.
+is best on val or, with --folds, over folds of train and val together. Beside it are the nearest neighbours. With
+--folds the folder `folds` of the run has the tables of tools/cross_validate.py, predictions.csv among them.
 
 The network with the fitted head becomes best.pth of a run folder, logs/<prefix>_<suffix>/probeN, with the tables of a
 validation: predict.py, only_val, grad_cam.py and export.py take it, and load_from trains on from it.
@@ -31,8 +32,10 @@ from utils.files import check_writable
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
-from utils.probing.fit import Labelled, best_by_folds, best_on, check_finite, fit_path, most_folds, neighbours
+from utils.probing.fit import Labelled, best_on, check_finite, fit_path, judged_by_folds, most_folds, neighbours
+from utils.probing.folds import FOLDER, write_by_folds
 from utils.recipe.expected import expected_by
+from utils.report.fold_tables import in_words
 from utils.rng import seed_network
 from utils.run.probe_run import write_run
 from utils.run.splits import read_data
@@ -77,7 +80,9 @@ def probe(
     seed_network(torch.device("cpu"), "init", config.seed)  # of a network without weights
     network = with_options(as_expected(options, config, splits.training, device), given)
     log.info(network.description)
-    train, val = (labelled(network, images, config, device) for images in (splits.training, splits.val))
+    (train, names), (val, more) = (
+        labelled(network, images, config, device) for images in (splits.training, splits.val)
+    )
     classes = len(splits.classes)
     for images, part in ((splits.training, train), (splits.val, val)):
         if not len(part.y):
@@ -86,14 +91,17 @@ def probe(
         raise DataError(f"{splits.training.root}: one class only: nothing to tell apart")
     if given.folds:
         both = Labelled(np.concatenate((train.x, val.x)), np.concatenate((train.y, val.y)))
-        strength, by_folds = best_by_folds(both, classes, given.folds, config.seed)
-        [classifier] = fit_path(train, classes, [strength])
+        by_folds = judged_by_folds(both, classes, given.folds, config.seed)
+        [classifier] = fit_path(train, classes, [by_folds.strength])
     else:
         classifier, by_folds = best_on(train, val, classes)[0], None
     name = f"{network.spec}, {Path(*options.weights.parts[-2:]) if options.weights else 'no weights'}"
     config = replace(config, **keys_of(network))
     folder, on_val = write_run(config, splits, network, classifier, device)
-    figures_of = by_folds.metrics if by_folds else on_val
+    if by_folds:
+        summary = write_by_folds(folder, by_folds, [*names, *more], both.y, splits.classes)
+        say(["", *in_words(summary), f"tables: {folder / FOLDER}"])
+    figures_of = by_folds.score.metrics if by_folds else on_val
     seconds = time.perf_counter() - start
     figures = classifier.strength, figures_of.accuracy, figures_of.f1, neighbours(train, val), seconds
     return Found(name, train.x.shape[1], *figures, seconds_of_an_epoch(config, len(train.y), device), folder)
@@ -113,7 +121,10 @@ def as_expected(options: NetworkOptions, config: TrainConfig, images: Source, de
     return replace(network, preprocess=steps)
 
 
-def labelled(network: LoadedNetwork, images, config: TrainConfig, device: torch.device) -> Labelled:
+def labelled(
+    network: LoadedNetwork, images: Source, config: TrainConfig, device: torch.device
+) -> tuple[Labelled, list[str]]:
+    """Features with classes, and the names of the images."""
     start = time.perf_counter()
     found: Features = features_of(network, images, config, device)
     source = "from the cache" if found.kept else f"in {time.perf_counter() - start:.1f} s"
@@ -121,7 +132,7 @@ def labelled(network: LoadedNetwork, images, config: TrainConfig, device: torch.
     check_finite(found.values, network.description)
     for index, reason in found.bad:
         log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")
-    return Labelled(found.values, found.targets(images))
+    return Labelled(found.values, found.targets(images)), [images.name(index) for index in found.indices.tolist()]
 
 
 def with_options(network: LoadedNetwork, given: argparse.Namespace) -> LoadedNetwork:

@@ -1,5 +1,6 @@
 """The command: its checkpoint is what it says, at every door; features are kept and used again."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from utils.data.pixels import normalise
 from utils.probing import features as features_module
 from utils.probing.features import features_of
 from utils.probing.head import needed_head
+from utils.report.saved_answers import read_answers
 from utils.run.splits import read_data
 from utils.weights.checkpoint import load_checkpoint
 from utils.weights.networks import load_network
@@ -25,6 +27,7 @@ from models import create_model
 from tests.helpers.networks import SMALLEST
 from tests.helpers.runs import plain_config, results
 from tools import probe
+from tools.find_label_errors import main as find_label_errors
 
 CPU = torch.device("cpu")
 
@@ -131,6 +134,21 @@ def test_several_networks_are_ranked_and_a_folder_each(run, weights, tmp_path):
     assert len(accuracies) == 3
     assert "accuracy and macro F1 on 3 folds of train and val" in said.out
     assert len(list(tmp_path.glob("logs/*/probe0/best.pth"))) == 3
+
+
+def test_folds_have_the_tables_of_a_cross_validation(run, data):
+    """Every image of train and val once, and the figures of those rows; find_label_errors.py reads them."""
+    status, said, folder = run("--folds", "3")
+    assert status == 0
+    answers = read_answers(folder / "folds" / "predictions.csv")
+    assert answers.paths == sorted(map(str, data.glob("*/*/*.png")))
+    assert [answers.classes[i] for i in answers.labels] == [Path(path).parent.name for path in answers.paths]
+    summary = json.loads((folder / "folds" / "cross_validation.json").read_text())
+    assert sum(row["images"] for row in summary["rows"]) == len(answers.paths)
+    assert len(summary["rows"]) == 3
+    assert summary["pooled"]["accuracy"] == pytest.approx((answers.labels == answers.predicted).mean())
+    assert (folder / "folds" / "cross_validation.txt").read_text() in said.out
+    assert find_label_errors([str(folder / "folds" / "predictions.csv")]) == 0
 
 
 def test_training_goes_on_from_it(run, data, tmp_path):

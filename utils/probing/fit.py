@@ -130,21 +130,39 @@ def most_folds(y: np.ndarray) -> int:
     return int(counts.max()) if np.count_nonzero(counts > 1) > 1 else 1
 
 
+@dataclass(frozen=True)
+class ByFolds:
+    """N images, each judged by the classifier of the other folds."""
+
+    strength: float  # the best over all
+    logits: np.ndarray  # (N, K)
+    fold_of: np.ndarray  # (N,) which fold each image is in
+    score: Score
+
+
 def best_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> tuple[float, Score]:
     """(strength, score) over all images, each by the classifier of the other folds, of the best strength."""
+    found = judged_by_folds(data, num_classes, folds, seed)
+    return found.strength, found.score
+
+
+def judged_by_folds(data: Labelled, num_classes: int, folds: int, seed: int) -> ByFolds:
+    """By the classifiers of the strength that is best over all images. The folds are stratified by class."""
     from sklearn.model_selection import StratifiedKFold
 
     logits = np.zeros((len(STRENGTHS), len(data.y), num_classes))
+    fold_of = np.zeros(len(data.y), dtype=np.int64)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer images than folds
         divided = list(splitter.split(data.x, data.y))
-    for fitted, held in divided:
+    for fold, (fitted, held) in enumerate(divided):
+        fold_of[held] = fold
         for row, each in zip(logits, fit_path(data.part(fitted), num_classes)):
             row[held] = each.logits(data.x[held])
     scores = [score(each, data.y) for each in logits]
     best = max(range(len(scores)), key=lambda i: scores[i].rank)
-    return STRENGTHS[best], scores[best]
+    return ByFolds(STRENGTHS[best], logits[best], fold_of, scores[best])
 
 
 def neighbours(data: Labelled, val: Labelled) -> float:

@@ -58,9 +58,7 @@ def create(request: Request) -> list[str]:
         scratch = draft / ".shrunk"
         if request.max_side:
             source, copies, notes = _shrunk(request, source, scratch, request.max_side)
-        grouping = group(source, request.pattern, request.seed)
-        if request.pattern and not grouping.matched:
-            raise DataError(f"--group {request.pattern.pattern!r} matches none of {len(source)} files")
+        grouping = grouped(source, request)
         parts = divide(source, grouping, request)
         if request.mode == "manifest":
             write_manifests(draft, source, splits_of(parts, request.folds))
@@ -68,6 +66,14 @@ def create(request: Request) -> list[str]:
             write_files(draft, source, splits_of(parts, request.folds), copies, request.mode)
         shutil.rmtree(scratch, ignore_errors=True)
     return [*summary(source, grouping, parts, with_groups=request.pattern is not None), *notes]
+
+
+def grouped(source: LabelledFiles, request: Request) -> Grouping:
+    """Raises DataError for a pattern that matches no file."""
+    grouping = group(source, request.pattern, request.seed)
+    if request.pattern and not grouping.matched:
+        raise DataError(f"--group {request.pattern.pattern!r} matches none of {len(source)} files")
+    return grouping
 
 
 def divide(source: LabelledFiles, grouping: Grouping, request: Request) -> dict[str, list[int]]:

@@ -16,7 +16,7 @@ from PIL import Image
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..data.lookalikes import check_distinct
-from ..data.split_folders import is_divided
+from ..data.split_folders import is_divided, split_folders
 from ..data.traversal import left_out
 from ..encoding import decoded
 from ..errors import DataError
@@ -70,6 +70,31 @@ def read_source(path: str | Path, encoding: str = "") -> LabelledFiles:
     if not len(source):
         raise DataError(f"{path}: no images found; expected a folder for each class with images in it, or a csv")
     return source
+
+
+def read_whole(path: str | Path) -> LabelledFiles:
+    """`read_source`, which also takes train and val of a divided folder together; its test is left out.
+
+    A file of val whose name below the class folder one of train has is called `name (val)`. Raises DataError.
+    """
+    splits = split_folders(Path(path)) if os.path.isdir(path) else {}
+    if not {"train", "val"} <= splits.keys():
+        return read_source(path)
+    train, val = (_from_folders(Path(path) / splits[name]) for name in ("train", "val"))
+    taken = {(train.label(i), name) for i, name in enumerate(train.names)}
+    labels = [part.label(i) for part in (train, val) for i in range(len(part))]
+    here = [_named_apart(name) if (val.label(i), name) in taken else name for i, name in enumerate(val.names)]
+    names = [*train.names, *here]
+    notes = [*train.notes, *val.notes]
+    if "test" in splits:
+        notes.append(f"left out, as it is for the very end: {Path(path) / splits['test']}")
+    check_distinct(path, dict.fromkeys(labels))
+    return _source(str(path), labels, [*train.paths, *val.paths], names, names, notes)
+
+
+def _named_apart(name: str) -> str:
+    stem, ending = os.path.splitext(name)
+    return f"{stem} (val){ending}"
 
 
 def _source(

@@ -1,0 +1,63 @@
+"""The images whose label is probably wrong, and their table."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from ..errors import DataError
+from ..report.saved_answers import SavedAnswers, table_of
+from ..tables import write_csv
+from .confident import label_errors
+
+SUSPECTS = "suspects.csv"
+COLUMNS = ("path", "label", "suggested", "p_label", "p_suggested")
+
+
+@dataclass(frozen=True)
+class Suspect:
+    path: str
+    label: str
+    suggested: str  # the likeliest class
+    p_label: float
+    p_suggested: float
+
+
+def find_suspects(held_out: SavedAnswers) -> list[Suspect]:
+    """The likeliest errors first."""
+    assert held_out.probabilities is not None  # those that are read as held out have them
+    found = []
+    for i in label_errors(held_out.labels, held_out.probabilities).tolist():
+        own = held_out.probabilities[i]
+        label = int(held_out.labels[i])
+        suggested = int(own.argmax())
+        names = held_out.classes[label], held_out.classes[suggested]
+        found.append(Suspect(held_out.paths[i], *names, float(own[label]), float(own[suggested])))
+    return found
+
+
+def pairs(suspects: Sequence[Suspect]) -> list[tuple[str, str, int]]:
+    """(label, suggested class, suspects), the most frequent first."""
+    counts = Counter((suspect.label, suspect.suggested) for suspect in suspects)
+    return [(*names, count) for names, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+
+
+def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
+    write_csv(path, COLUMNS, map(astuple, suspects))
+
+
+def is_of_suspects(path: Path) -> bool:
+    """Whether the file is a table of suspects."""
+    return table_of(path)[:1] == [list(COLUMNS)]
+
+
+def read_suspects(path: Path) -> list[Suspect]:
+    """Those that are left of them. Raises DataError for a row that is no suspect."""
+    found = []
+    for number, row in enumerate(table_of(path)[1:], 2):
+        try:
+            name, label, suggested, p_label, p_suggested = row
+            found.append(Suspect(name, label, suggested, float(p_label), float(p_suggested)))
+        except ValueError:
+            raise DataError(f"{path}: row {number}: expected {', '.join(COLUMNS)}") from None
+    return found
