@@ -7,9 +7,9 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils import distributed
@@ -18,92 +18,150 @@ from utils.config import PredictConfig, load_predict_config
 from utils.config.without_effect import overruled
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_all_images, notes_of_folders
+from utils.data.source import PackedPaths, pack_paths
 from utils.errors import DataError
 from utils.files import new_file, writing
-from utils.prediction.accuracy import accuracy_in_words, true_class
+from utils.prediction.accuracy import true_class
 from utils.prediction.classifier import Classifier, load_classifier, weights_of
 from utils.prediction.command_line import add_words, overrides_of
+from utils.prediction.features_file import write_features
+from utils.prediction.job import classify_share, opened_parts, plan_of, show
 from utils.prediction.output import output_folder, shared_folder
-from utils.prediction.predictions import Prediction, check_some_classified, in_words, write_predictions
+from utils.prediction.parts import Parts
+from utils.prediction.predictions import Answered, Prediction, write_predictions
+from utils.prediction.sorting import Sorter
+from utils.prediction.tally import Tally
 from utils.text import one_line
 from utils.threads import compute_with
 
-from tqdm import tqdm
+import torch
 
 
 def run(config: PredictConfig, explicit: Collection[str] = ()) -> list[Prediction]:
-    """Classify what config.predict_img_path names; print or write the outcome, and return it in order of the paths.
+    """`classify`, and return the outcome in order of the paths; on ranks other than 0 none of it."""
+    found: list[Prediction] = []
+    classify(config, explicit, found.append)
+    return found
+
+
+def classify(
+    config: PredictConfig, explicit: Collection[str] = (), take: Callable[[Prediction], None] = lambda _: None
+) -> None:
+    """Classify what config.predict_img_path names; print or write the outcome. The memory does not grow with it.
 
     explicit: keys that the user has set even where they have the values of the defaults.
+    take: called with each prediction, in order of the paths, before they are written.
     """
     weights = weights_of(config)
     folder = output_folder(config, weights)
     others: Counter[str] = Counter()
-    paths = find_all_images(config.patterns, others=others)
+    paths = PackedPaths(pack_paths(find_all_images(config.patterns, others=others)))
     device = distributed.pick_device(config.device)
     distributed.use(device)
     compute_with(config.num_threads)
     if device.type == "cpu":
         keep_freed_memory()
     classifier = load_classifier(replace(config, load_from=str(weights)), device)
+    if distributed.is_main():
+        announce(config, classifier, len(paths), others, explicit)
+    with opened_parts(config.output, plan_of(config, classifier, paths), resume=config.resume) as parts:
+        classify_share(config, classifier, paths, parts)
+        if distributed.is_main():
+            parts.look()
+            report(config, classifier, Answers(parts, paths, classifier), folder, take)
+            parts.remove()
+
+
+def announce(
+    config: PredictConfig, classifier: Classifier, count: int, others: Counter[str], explicit: Collection[str]
+) -> None:
+    """Print what is classified by what, and which keys are without effect."""
     if not config.load_from:
-        print(one_line(f"load_from is not set: {weights} is of the newest run, {classifier.run}"))
-    print(one_line(f"{classifier.description}; {len(paths)} image(s)"))
+        print(one_line(f"load_from is not set: {classifier.path} is of the newest run, {classifier.run}"))
+    print(one_line(f"{classifier.description}; {count} image(s)"))
     for note in notes_of_folders(others):
         print(one_line(f"{', '.join(config.patterns)}: {note}"))
-    for sentence in overruled(config, classifier.decided, str(weights), explicit):
+    for sentence in overruled(config, classifier.decided, str(classifier.path), explicit):
         print(one_line(f"warning: {sentence}"), file=sys.stderr)
-    batches = range(0, len(paths), config.batch_size)
-    predictions = [
-        prediction
-        for start in tqdm(batches, disable=None if len(batches) > 1 else True)
-        for prediction in classifier.predict(paths[start : start + config.batch_size], config.topk)
-    ]
-    report(config, classifier, predictions, folder)
-    return predictions
 
 
-def report(config: PredictConfig, classifier: Classifier, predictions: list[Prediction], folder: Path) -> None:
+@dataclass(frozen=True)
+class Answers:
+    """All that was answered, to be gone through as often as one likes; it is read from the disk each time."""
+
+    parts: Parts
+    paths: PackedPaths
+    classifier: Classifier
+
+    def batches(self) -> Iterator[Answered]:
+        return self.parts.read(self.paths, self.classifier.tap.width if self.classifier.tap else 0)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return (prediction for batch in self.batches() for prediction in batch.predictions)
+
+
+def report(
+    config: PredictConfig, classifier: Classifier, answers: Answers, folder: Path, take: Callable[[Prediction], None]
+) -> None:
     """One image: its classes and a picture; several: their table and, where it can be known, how many are right.
 
     folder: for what has no name of its own.  Raises ImageError or DataError where there is no answer at all.
     """
-    if single := len(config.patterns) == 1 and os.path.isfile(config.patterns[0]):
-        predictions[0].check()
-        show(predictions)
     asked = shared_folder(config.patterns)
+    tally = Tally(asked, classifier.classes)
+    for prediction in answers:
+        take(prediction)
+        tally.add(prediction)
+    single = len(config.patterns) == 1 and os.path.isfile(config.patterns[0]) and tally.first
+    if single:
+        single.check()
+        show([single], named=False)
     if not single or config.output:
         named = nullcontext(Path(config.output)) if config.output else None
-        save_table(named or new_file(folder, asked.name or "images", ".csv"), predictions, config.topk, shown=single)
+        target = named or new_file(folder, asked.name or "images", ".csv")
+        save_table(target, config, answers, tally, min(config.topk, len(classifier.classes)), shown=bool(single))
+    if config.embed and classifier.tap:
+        with writing(Path(config.embed)):
+            write_features(Path(config.embed), answers.batches(), classifier.tap.width)
+        print(one_line(f"features, {classifier.tap.width} numbers an image: {config.embed}"))
+    if config.sort_into:
+        sort_pictures(config, classifier, answers)
     if single:
-        true = true_class(predictions[0].path, asked.parent, classifier.classes)
-        save_picture(predictions[0], folder, true, config.max_image_pixels)
+        if not single.rejected:
+            true = true_class(single.path, asked.parent, classifier.classes)
+            save_picture(single, folder, true, config.max_image_pixels)
         return
-    if accuracy := accuracy_in_words(predictions, asked, classifier.classes):
+    if accuracy := tally.accuracy_in_words():
         print(accuracy)
-    check_some_classified(predictions)
+    tally.check_some_classified()
 
 
-def show(predictions: list[Prediction]) -> None:
-    """Print the classes of each image, the likeliest first; behind its path, where there are several."""
-    for prediction in predictions:
-        if len(predictions) > 1 or prediction.error:
-            print(one_line(f"{prediction.path}: {prediction.error}".removesuffix(": ")))
-        for name, probability in prediction.ranked:
-            print(one_line(f"{probability:8.2%}  {name}"))
-    sys.stdout.flush()  # the answer need not wait for its files
+def sort_pictures(config: PredictConfig, classifier: Classifier, answers: Answers) -> None:
+    """Put them into config.sort_into. Raises DataError where the disk does not take them."""
+    sorter = Sorter(Path(config.sort_into), config.sort_as, classifier.classes)
+    for prediction in answers:
+        sorter.add(prediction)
+    print(one_line(f"sorted into {config.sort_into}: {sorter.in_words()}"))
 
 
-def save_table(target: AbstractContextManager[Path], predictions: list[Prediction], topk: int, *, shown: bool) -> None:
+def save_table(
+    target: AbstractContextManager[Path],
+    config: PredictConfig,
+    answers: Answers,
+    tally: Tally,
+    ranks: int,
+    *,
+    shown: bool,
+) -> None:
     """The table of all images. Raises DataError where it cannot be written, once the answers are `shown`."""
     try:
         with target as path, writing(path):
-            write_predictions(path, predictions, topk)
+            write_predictions(path, answers, ranks, rejects=config.reject != "none")
     except DataError:
         if not shown:
-            show(predictions)
+            show(list(answers))
         raise
-    print(one_line(f"{in_words(predictions)}: {path}"))
+    print(one_line(f"{tally.in_words()}: {path}"))
 
 
 def save_picture(prediction: Prediction, folder: Path, true: str | None, max_pixels: int) -> None:
@@ -123,7 +181,10 @@ def main() -> int:
 
     def command() -> None:
         overrides = overrides_of(arguments)
-        run(load_predict_config(arguments.config, overrides), overrides)
+        config = load_predict_config(arguments.config, overrides)
+        several = distributed.process_group(torch.device("cpu"), backend="gloo")  # no tensor of a GPU is exchanged
+        with several if distributed.launched() else nullcontext():
+            classify(config, overrides)
 
     return run_command(command)
 

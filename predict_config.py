@@ -10,6 +10,13 @@ num_threads = 'auto'  # threads that a CPU computes with; auto: its cores, by af
 batch_size = 32  # images at a time
 topk = 5  # classes to name for each image
 output = ''  # csv or json file; '' writes beside the checkpoint
+resume = False  # go on where a job with the same output was killed
+embed = ''  # .npz file of what the network makes of each image before its head; '' writes none
+sort_into = ''  # folder that gets the images, in a folder for each class; '' leaves them alone
+sort_as = 'copy'  # 'copy', 'link': how sort_into gets them
+tta = 'none'  # 'none', 'flip', 'crops5': views of an image whose probabilities are averaged: itself; mirrored; 5 crops
+reject = 'none'  # 'none', 'confidence', 'knn': by what an image is said to be of no known class
+min_confidence = 'auto'  # of reject = 'confidence'; auto keeps 95 % of val
 max_image_pixels = 178956970  # pixels, height x width, that an image may have; larger ones are refused as decompression bombs
 
 # Only for weights that are no checkpoint of ours

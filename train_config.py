@@ -11,6 +11,8 @@ exp_name = 'exp'  # N counts up and is never reused; _N behind a digit
 only_val = False  # evaluate load_from on val, write tables and plots, do not train
 split = 'val'  # 'val', 'test', 'train': the folder of pictures that only_val evaluates on
 calibrate = True  # fit best.pth a temperature on val, by which predict divides its logits
+keep_features = True  # store in best.pth what predict's reject = 'knn' and 'confidence' go by
+tta = 'none'  # 'none', 'flip', 'crops5': views that only_val shows of an image, whose probabilities are averaged
 seed = 0  # with it a run repeats, whatever the number of workers
 loggers = []  # 'tensorboard', 'wandb', 'swanlab', 'mlflow', 'clearml': trackers that the figures of each epoch go to, see docs/trackers.md
 project = 'image-classification'  # of a tracker, which the run belongs to

@@ -1,8 +1,13 @@
-"""The layer of a network that makes logits of features, where it is a linear one."""
+"""The part of a network that makes logits of features."""
 
 from torch import nn
 
 from .registry import family_of
+
+
+def head_of(network: nn.Module) -> nn.Module:
+    """Of a network of create_model: what it is given are the features, (N, D), or (N, D, h, w) still to be averaged."""
+    return network.get_submodule(family_of(network).head.split()[0])
 
 
 def linear_head(network: nn.Module) -> nn.Linear | None:

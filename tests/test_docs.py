@@ -53,6 +53,9 @@ ELSEWHERE = {  # command -> why it is not run here
     "torchrun --nproc_per_node=2 train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_stop_together_and_resume_to_the_same_end"
     ),
+    "torchrun --nproc_per_node=2 predict.py logs/resnet_18/exp1 data/digits/val --set output=all.csv": (
+        "tests/prediction/test_jobs.py::test_processes_share_the_images_each_once"
+    ),
     "python train.py data/photos --set pretrained=True": (
         "tests/weights/test_pretrained.py::test_a_run_starts_from_public_weights"
     ),

@@ -40,6 +40,12 @@ class UnreadableError(DataError):
     on_every_rank = False
 
 
+class OneProcessError(DataError):
+    """What one of several processes alone meets, such as a disk that takes no more of its files."""
+
+    on_every_rank = False
+
+
 class WeightsError(UserError):
     """A file of weights or a checkpoint."""
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,22 @@ def write_json(path: str | Path, content: Any, *, indent: int = 1) -> None:
 
     Raises ValueError for numbers that JSON does not have, nan and infinity.
     """
+    write_text(path, _json_text(content, indent) + "\n")
+
+
+def write_json_list(path: str | Path, items: Iterable[Any]) -> None:
+    """What write_json writes of a list of these; one item after the other, so that there may be many."""
+    with atomic_file(path) as file:
+        lead = "[\n "
+        for item in items:
+            file.write((lead + _json_text(item, 1).replace("\n", "\n ")).encode())
+            lead = ",\n "
+        file.write(b"[]\n" if lead[0] == "[" else b"\n]\n")
+
+
+def _json_text(content: Any, indent: int) -> str:
     text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
-    write_text(path, HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
+    return HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 HALVES = re.compile("[\ud800-\udfff]")  # of characters, and bytes of a name that are no text: no UTF-8

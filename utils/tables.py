@@ -7,31 +7,39 @@ is a part of the first column's name; lines end in a line feed. docs/tools.md sa
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from .files import write_text
+from .files import atomic_file
 
+LINE_END = "\r\n"  # of csv.writer
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # the wide forms count in East Asian spreadsheets
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table for people, whose texts no spreadsheet takes for formulas; read_csv gives them as they were."""
-    write_rows(path, ([inert(cell) if isinstance(cell, str) else cell for cell in row] for row in (header, *rows)))
+    write_rows(
+        path, ([inert(cell) if isinstance(cell, str) else cell for cell in row] for row in chain([header], rows))
+    )
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     """A table for programs: every text as it is."""
-    lines = _Lines()
-    csv.writer(lines, lineterminator="\r\n").writerows(rows)  # so that a text with either of the two is quoted
-    write_text(path, "\n".join([*lines, ""]))
+    with atomic_file(path) as file:
+        csv.writer(_Lines(file), lineterminator=LINE_END).writerows(
+            rows
+        )  # so that a text with either of the two is quoted
 
 
-class _Lines(list[str]):
+class _Lines:
     """A file for csv.writer, which writes a row at a time."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
     def write(self, row: str) -> None:
-        self.append(row.removesuffix("\r\n"))
+        self.file.write(f"{row.removesuffix(LINE_END)}\n".encode("utf-8", "surrogateescape"))
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -66,13 +66,13 @@ def test_weights_on_a_disk_that_is_read_only_need_an_output_and_then_suffice(
 
 @pytest.mark.parametrize("output", ["", "out.csv"])
 def test_answers_are_printed_where_their_table_cannot_be_written(config, tmp_path, monkeypatch, capsys, output):
-    predict_one = Classifier.predict
+    in_batches = Classifier.in_batches
 
-    def and_then_the_disk_fails(self, paths, topk):
+    def and_then_the_disk_fails(self, *given):
         make_read_only(monkeypatch, tmp_path)
-        return predict_one(self, paths, topk)
+        return in_batches(self, *given)
 
-    monkeypatch.setattr(Classifier, "predict", and_then_the_disk_fails)
+    monkeypatch.setattr(Classifier, "in_batches", and_then_the_disk_fails)
     with pytest.raises(DataError, match="cannot be written: Read-only file system"):
         predict.run(config(output=str(tmp_path / output) if output else ""))
     printed = capsys.readouterr().out

@@ -4,8 +4,8 @@ import os
 import sys
 
 from utils.config import PredictConfig, load_predict_config
-from utils.prediction.accuracy import accuracy_in_words
 from utils.prediction.predictions import Prediction
+from utils.prediction.tally import Tally
 from utils.tables import read_csv
 
 import pytest
@@ -47,6 +47,13 @@ def test_the_accuracy_on_class_folders_is_that_of_validation(best, data, capsys)
 
 def prediction(path, answer):
     return Prediction(path, [(answer, 0.9)]) if answer else Prediction(path, [], "broken")
+
+
+def accuracy_in_words(predictions, folder, classes):
+    tally = Tally(folder, classes)
+    for each in predictions:
+        tally.add(each)
+    return tally.accuracy_in_words()
 
 
 def test_images_count_by_the_first_folder_with_a_name_of_a_class(tmp_path):

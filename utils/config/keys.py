@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..data.crops import AREA, ASPECT
 from ..data.images import MAX_PIXELS
 from ..data.policies import FILLS, POLICIES
-from ..data.preprocess import INTERPOLATION
+from ..data.preprocess import INTERPOLATION, TTA
 from ..data.resizing import RESIZE_MODES
 from ..trackers.registry import TRACKERS
 from ..training.metrics import MONITORS
@@ -62,6 +62,8 @@ class TrainConfig:
     only_val: bool = key(False, flag(), "evaluate load_from on val, write tables and plots, do not train")
     split: str = key("val", choice("val", "test", "train"), "the folder of pictures that only_val evaluates on")
     calibrate: bool = key(True, flag(), "fit best.pth a temperature on val, by which predict divides its logits")
+    keep_features: bool = key(True, flag(), "store in best.pth what predict's reject = 'knn' and 'confidence' go by")
+    tta: str = key("none", choice(*TTA), "views that only_val shows of an image, whose probabilities are averaged")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
     loggers: tuple = key((), some_of(*TRACKERS), "trackers that the figures of each epoch go to, see docs/trackers.md")
     project: str = key("image-classification", text(), "of a tracker, which the run belongs to")
@@ -253,6 +255,17 @@ class PredictConfig:
     batch_size: int = key(32, integer(1), "images at a time")
     topk: int = key(5, integer(1), "classes to name for each image")
     output: str = key("", path(), "csv or json file; '' writes beside the checkpoint")
+    resume: bool = key(False, flag(), "go on where a job with the same output was killed")
+    embed: str = key("", path(), ".npz file of what the network makes of each image before its head; '' writes none")
+    sort_into: str = key("", path(), "folder that gets the images, in a folder for each class; '' leaves them alone")
+    sort_as: str = key("copy", choice("copy", "link"), "how sort_into gets them")
+    tta: str = key(
+        "none", choice(*TTA), "views of an image whose probabilities are averaged: itself; mirrored; 5 crops"
+    )
+    reject: str = key("none", choice("none", "confidence", "knn"), "by what an image is said to be of no known class")
+    min_confidence: float | Literal["auto"] = key(
+        "auto", auto_or(number(0, 1)), "of reject = 'confidence'; auto keeps 95 % of val"
+    )
     max_image_pixels: int = key(MAX_PIXELS, integer(1), LARGEST)
     model_prefix: str = key(
         "", text(), "family of the network", group="Only for weights that are no checkpoint of ours"

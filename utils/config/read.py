@@ -14,7 +14,8 @@ from ..encoding import decoded
 from ..errors import ConfigError
 from ..text import shown
 from .keys import TITLE_OF_A_RUN, PredictConfig, TrainConfig
-from .rules import predict_problems, train_problems
+from .predict_rules import predict_problems
+from .rules import train_problems
 from .schema import check, plain_values
 
 OF_LENGTH = ("warmup_epochs", "steps", "mix_off_epochs", "freeze_epochs")  # keys that go by the number of epochs

@@ -53,15 +53,10 @@ def rule(*needs: str) -> Callable[[Callable[[SimpleNamespace], str | None]], Cal
 
 def train_problems(values: dict[str, Any]) -> list[str]:
     """A sentence for each contradiction among the keys of a TrainConfig that are in order by themselves."""
-    return _problems(values, RULES)
+    return contradictions(values, RULES)
 
 
-def predict_problems(values: dict[str, Any]) -> list[str]:
-    """The same for a PredictConfig."""
-    return _problems(values, [Rule(("device",), known_device)])
-
-
-def _problems(values: dict[str, Any], rules: Sequence[Rule]) -> list[str]:
+def contradictions(values: dict[str, Any], rules: Sequence[Rule]) -> list[str]:
     """values: of the keys that are in order; those of the others are missing, and reported already.
 
     What utils/recipe is still to find contradicts nothing: its rules look at the others.

@@ -10,6 +10,7 @@ from .images import decode, reduction_to, upright_size
 from .pixels import to_tensor
 from .resizing import covering, fitting, letterboxed, trimmed
 
+TTA = ("none", "flip", "crops5")  # words for the views that a network is shown of a picture: views.py
 INTERPOLATION = {word: Image.Resampling[word.upper()] for word in ("nearest", "bilinear", "bicubic")}
 
 

@@ -102,6 +102,48 @@ class ImageList:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Some images of a source, as one."""
+
+    whole: Source
+    places: np.ndarray  # (images,) int64, rising
+
+    @classmethod
+    def of(cls, whole: Source, most: int, seed: int) -> "Sample":
+        """`most` of them, drawn by the seed; all where there are no more."""
+        drawn = np.random.default_rng(seed).permutation(len(whole))[:most]
+        return cls(whole, np.sort(drawn))
+
+    @property
+    def root(self) -> str:
+        return self.whole.root
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.whole.classes
+
+    @property
+    def targets(self) -> np.ndarray:
+        return self.whole.targets[self.places]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.whole.notes
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        return self.whole.name(int(self.places[index]))
+
+    def open(self, index: int) -> Image.Image:
+        return self.whole.open(int(self.places[index]))
+
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.targets, minlength=len(self.classes))
+
+
+@dataclass(frozen=True)
 class Splits:
     train: Source | None  # None when only validating
     val: Source

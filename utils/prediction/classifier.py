@@ -1,11 +1,11 @@
 """A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,11 +14,13 @@ from ..cpu.folding import prepare_for_inference
 from ..data.images import MAX_PIXELS, open_image
 from ..data.pixels import normalise
 from ..data.preprocess import Preprocess
+from ..data.views import Views, mean_probabilities
 from ..errors import ImageError, WeightsError
 from ..export.metadata import Metadata
 from ..export.runtime import OnnxNetwork
-from ..threads import reading_threads
 from ..training.amp import amp_dtype
+from ..training.features import FeatureTap
+from ..training.known import Known
 from ..weights.best import Best
 from ..weights.checkpoint import newest_checkpoint
 from ..weights.networks import of_checkpoint, of_weights
@@ -26,7 +28,11 @@ from ..weights.run_folder import weights_path
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
 from .class_names import note_of_equal, numbered, read_class_names
-from .predictions import NO_NUMBER, Prediction
+from .predictions import NO_NUMBER, Answered, Prediction
+from .reading import read_ahead
+from .rejection import Rejection, rejection_of
+
+TOGETHER = 32  # images that are computed at a time, where nobody says how many
 
 
 @dataclass
@@ -45,6 +51,11 @@ class Classifier:
     run: str = ""  # that a checkpoint of ours is of, in words
     max_pixels: int = MAX_PIXELS  # of an image; a larger one is refused
     temperature: float = 1.0  # that logits are divided by, so that probabilities mean what they say
+    known: Known | None = None  # what a run has stored of its images
+
+    views: Views | None = None  # that are shown of each image; None: the image alone
+    tap: FeatureTap | None = None  # where features are asked for
+    rejection: Rejection = field(default_factory=Rejection)
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
@@ -55,25 +66,44 @@ class Classifier:
             return self.model(normalised).float().cpu()
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 from `preprocess` -> (N, K), calibrated where the file brings a temperature."""
-        return (self.logits(images) / self.temperature).softmax(1)
+        """(N, H, W, 3) uint8 from `read` -> (N, K), calibrated where the file brings a temperature."""
+        shown = self.views.of(images, height=1) if self.views else [images]
+        return mean_probabilities([self.logits(view) for view in shown], self.temperature)
 
-    def predict(self, paths: list[str], topk: int) -> list[Prediction]:
+    def predict(self, paths: Sequence[str], topk: int) -> list[Prediction]:
         """One prediction a path, in order, with an error where a file cannot be read or the answer is no number."""
-        with ThreadPoolExecutor(reading_threads()) as pool:  # decoding releases the interpreter's lock
-            read = list(pool.map(self._read, paths))
-        images = [image for image in read if isinstance(image, Tensor)]
-        rows: Iterator[Tensor] = iter(self.probabilities(torch.stack(images)) if images else ())
-        return [
-            self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
-            for path, item in zip(paths, read)
-        ]
+        return [each for batch in self.in_batches(paths, TOGETHER, topk) for each in batch.predictions]
 
-    def _read(self, path: str) -> Tensor | ImageError:
+    def in_batches(self, paths: Iterable[str], together: int, topk: int) -> Iterator[Answered]:
+        """The same for any number of paths, `together` at a time; the next are read while these are computed."""
+        for batch in read_ahead(self.read, paths, together):
+            yield self._answered(batch, topk)
+
+    def read(self, path: str) -> Tensor | ImageError:
+        """What of an image is shown, (H, W, 3) uint8, or what is wrong with it."""
         try:
-            return self.preprocess(open_image(path, self.max_pixels))
+            return (self.views.reads if self.views else self.preprocess)(open_image(path, self.max_pixels))
         except ImageError as error:
             return error
+
+    def _answered(self, batch: list[tuple[str, Tensor | ImageError]], topk: int) -> Answered:
+        images = [image for _, image in batch if isinstance(image, Tensor)]
+        rows: Iterator[Tensor] = iter(self.probabilities(torch.stack(images)) if images else ())
+        predictions = [
+            self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
+            for path, item in batch
+        ]
+        features = self._features()
+        reasons = iter(self.rejection.reasons([each for each in predictions if not each.unread], features))
+        judged = [each if each.unread else replace(each, rejected=next(reasons)) for each in predictions]
+        return Answered(judged, features)
+
+    def _features(self) -> np.ndarray | None:
+        """(n, D) of the images shown since the last call, means over their views."""
+        if self.tap is None:
+            return None
+        seen = self.tap.take()
+        return torch.stack(seen).mean(0).cpu().numpy() if seen else np.zeros((0, self.tap.width), np.float32)
 
     def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
         if not probabilities.isfinite().all():
@@ -89,7 +119,27 @@ def weights_of(config: PredictConfig) -> Path:
 
 def load_classifier(config: PredictConfig, device: torch.device) -> Classifier:
     """The classifier of `weights_of(config)`. Raises ConfigError or WeightsError."""
-    return replace(_loaded(weights_of(config), config, device), max_pixels=config.max_image_pixels)
+    found = _loaded(weights_of(config), config, device)
+    given = config.reject, config.min_confidence, found.known, found.path
+    return replace(
+        found,
+        max_pixels=config.max_image_pixels,
+        views=Views(config.tta, found.preprocess),
+        tap=_tap(found) if config.embed or config.reject == "knn" else None,
+        rejection=rejection_of(*given),
+    )
+
+
+def _tap(found: Classifier) -> FeatureTap:
+    """Raises ConfigError for a network that is run by others, WeightsError where stored features are no such."""
+    if not isinstance(found.model, nn.Module):
+        problem = f"embed and reject = 'knn' need the layers of a network, and {found.path} is run by onnxruntime"
+        raise ConfigError("predict_config.py", [f"{problem}; take the best.pth that it was exported from"])
+    tap = FeatureTap(found.model)
+    if found.known is not None and found.known.features.shape[1] != tap.width:
+        size = f"{found.known.features.shape[1]} numbers, those of the network {tap.width}"
+        raise WeightsError(f"{found.path}: known: its features have {size}")
+    return tap
 
 
 def _loaded(path: Path, config: PredictConfig, device: torch.device) -> Classifier:
@@ -117,6 +167,7 @@ def _from_checkpoint(path: Path, checkpoint: dict[str, Any], device: torch.devic
     names = {name: saved[name] for name in ("model_prefix", "model_suffix")}
     decided = names | _decided(network.classes, network.preprocess)
     found = Classifier(path, network.model, *given, decided, _run_of(checkpoint), temperature=network.temperature)
+    found.known = Known(**checkpoint["known"]) if checkpoint["known"] else None
     return _made_fast(found, network.model)
 
 

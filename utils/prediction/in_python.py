@@ -9,8 +9,6 @@ from ..data.images import MAX_PIXELS
 from .classifier import load_classifier
 from .predictions import Prediction
 
-TOGETHER = 32  # images at a time
-
 
 class Classifier:
     """Files of pictures to classes, by the preprocessing that the weights were trained with.
@@ -39,6 +37,4 @@ class Classifier:
 
     def predict_all(self, paths: Sequence[str | Path], topk: int = 5) -> list[Prediction]:
         """In the order of `paths`; what is wrong with a file is the `error` of its prediction."""
-        names = [str(path) for path in paths]
-        parts = (names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER))
-        return [prediction for part in parts for prediction in self._loaded.predict(part, topk)]
+        return self._loaded.predict([str(path) for path in paths], topk)

@@ -16,8 +16,12 @@ ENDINGS = (".csv", ".json")
 def output_folder(config: PredictConfig, weights: Path) -> Path:
     """Where what has no name of its own goes: to the folder of config.output, else to `predictions` beside the weights.
 
-    Raises ConfigError, before anything is read, if what is to be written there could not be.
+    Raises ConfigError, before anything is read, if what is to be written there, or elsewhere, could not be.
     """
+    if config.embed:
+        check_output(config.embed, "embed", (".npz",))
+    if config.sort_into:
+        check_sort_into(config)
     if config.output:
         check_output(config.output)
         return Path(config.output).parent
@@ -27,17 +31,31 @@ def output_folder(config: PredictConfig, weights: Path) -> Path:
     return folder
 
 
-def check_output(path: str | Path) -> None:
-    """Raises ConfigError if no table can be written there: another ending, a folder, or none that takes a file."""
+def check_output(path: str | Path, key: str = "output", endings: Sequence[str] = ENDINGS) -> None:
+    """Raises ConfigError if no such file can be written: another ending, a folder, or none that takes a file."""
     path = Path(path)
     if os.path.isdir(path):
-        raise ConfigError("output", [f"{str(path)!r} is a folder; expected a file, such as {str(path / 'all.csv')!r}"])
-    if path.suffix not in ENDINGS:
-        raise ConfigError("output", [f"expected a name ending in {' or '.join(ENDINGS)}, got {str(path)!r}"])
+        example = str(path / f"all{endings[0]}")
+        raise ConfigError(key, [f"{str(path)!r} is a folder; expected a file, such as {example!r}"])
+    if path.suffix not in endings:
+        raise ConfigError(key, [f"expected a name ending in {' or '.join(endings)}, got {str(path)!r}"])
     if not os.path.isdir(path.parent):
-        raise ConfigError("output", [f"no folder {str(path.parent)!r} to write {path.name} into"])
+        raise ConfigError(key, [f"no folder {str(path.parent)!r} to write {path.name} into"])
     if problem := unwritable(path.parent):
-        raise ConfigError("output", [f"cannot write {path.name}, {problem}; name a file in another folder"])
+        raise ConfigError(key, [f"cannot write {path.name}, {problem}; name a file in another folder"])
+
+
+def check_sort_into(config: PredictConfig) -> None:
+    """Raises ConfigError if the folder takes no file, or lies where the next prediction would find the copies."""
+    folder = os.path.realpath(config.sort_into)
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise ConfigError("sort_into", [f"{config.sort_into!r} is a file; expected a folder"])
+    for pattern in config.patterns:
+        if os.path.isdir(pattern) and Path(folder).is_relative_to(os.path.realpath(pattern)):
+            problem = f"{config.sort_into!r} lies in {pattern!r}, which is read; name a folder outside of it"
+            raise ConfigError("sort_into", [problem])
+    if unfit := unwritable(Path(folder)):
+        raise ConfigError("sort_into", [f"cannot write {unfit}; name a folder elsewhere"])
 
 
 def shared_folder(patterns: Sequence[str]) -> Path:

@@ -1,10 +1,14 @@
 """What was predicted for an image, and files of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..errors import DataError, ImageError
-from ..files import write_json
+import numpy as np
+
+from ..errors import ImageError
+from ..files import write_json_list
 from ..tables import write_csv
 
 NO_NUMBER = (
@@ -17,43 +21,57 @@ class Prediction:
     path: str
     ranked: list[tuple[str, float]]  # (class, probability in 0..1), the likeliest first; empty after an error
     error: str = ""
+    rejected: str = ""  # why none of the classes is named: the network does not know this picture
 
     def check(self) -> None:
         """Raises ImageError if the image could not be read, or got no answer."""
         if self.error:
             raise ImageError(f"{self.path}: {self.error}")
 
+    @property
+    def unread(self) -> bool:
+        """Whether the network was not shown it."""
+        return bool(self.error) and self.error != NO_NUMBER
 
-def check_some_classified(predictions: list[Prediction]) -> None:
-    """Raises DataError with the first of the errors if every prediction has one."""
-    if all(prediction.error for prediction in predictions):
-        first = predictions[0]
-        raise DataError(f"none of {len(predictions)} image(s) could be classified; {first.path}: {first.error}")
-
-
-def in_words(predictions: list[Prediction]) -> str:
-    """How many were classified, how many not, and why."""
-    errors = [prediction.error for prediction in predictions if prediction.error]
-    without = errors.count(NO_NUMBER)
-    counted = f"{len(predictions) - len(errors)} classified, {len(errors) - without} unreadable"
-    return counted + (f", {without} without an answer, as the network's is no number" if without else "")
+    @property
+    def answer(self) -> str:
+        """The class; '' where there is none."""
+        return "" if self.error or self.rejected else self.ranked[0][0]
 
 
-def write_predictions(path: str | Path, predictions: list[Prediction], topk: int) -> None:
+@dataclass(frozen=True)
+class Answered:
+    """A batch."""
+
+    predictions: list[Prediction]
+    features: np.ndarray | None  # (n, D) float32 of those that could be read; None where nobody asked for them
+
+
+def write_predictions(
+    path: str | Path, predictions: Iterable[Prediction], ranks: int, *, rejects: bool = False
+) -> None:
     """A csv of (path, class_1, probability_1, ..., error) or, by its ending, a json list of the same.
 
-    A row for each image, whether it could be read or not. `path` ends in .csv or .json.
+    A row for each image, whether it could be read or not; with no class where it was rejected.
+    `path` ends in .csv or .json.  ranks: classes in a row.  rejects: whether there is a column of reasons to reject.
     """
     path = Path(path)
     if path.suffix == ".json":
-        rows = [{"path": p.path, "classes": [list(pair) for pair in p.ranked], "error": p.error} for p in predictions]
-        write_json(path, rows)
+        write_json_list(path, (_entry(prediction, rejects) for prediction in predictions))
         return
-    ranks = max((len(p.ranked) for p in predictions), default=0) or topk
     header = [f"{name}_{rank}" for rank in range(1, ranks + 1) for name in ("class", "probability")]
-    write_csv(path, ["path", *header, "error"], [_row(prediction, ranks) for prediction in predictions])
+    rows = (_row(prediction, ranks, rejects) for prediction in predictions)
+    write_csv(path, ["path", *header, "error", *(["rejected"] if rejects else [])], rows)
 
 
-def _row(prediction: Prediction, ranks: int) -> list[str]:
-    cells = [cell for name, probability in prediction.ranked for cell in (name, f"{probability:.6f}")]
-    return [prediction.path, *cells, *[""] * (2 * ranks - len(cells)), prediction.error]
+def _entry(prediction: Prediction, rejects: bool) -> dict[str, Any]:
+    classes = [] if prediction.rejected else [list(pair) for pair in prediction.ranked]
+    entry = {"path": prediction.path, "classes": classes, "error": prediction.error}
+    return {**entry, "rejected": prediction.rejected} if rejects else entry
+
+
+def _row(prediction: Prediction, ranks: int, rejects: bool) -> list[str]:
+    ranked = [] if prediction.rejected else prediction.ranked
+    cells = [cell for name, probability in ranked for cell in (name, f"{probability:.6f}")]
+    reasons = [prediction.error, *([prediction.rejected] if rejects else [])]
+    return [prediction.path, *cells, *[""] * (2 * ranks - len(cells)), *reasons]

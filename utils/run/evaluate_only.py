@@ -17,6 +17,7 @@ from ..config.without_effect import is_asked, overruled, sections
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Source, Splits
+from ..data.views import Views
 from ..errors import ConfigError, WeightsError
 from ..figures.summary import chosen_threshold, summarise
 from ..log import RunLog, log
@@ -24,6 +25,7 @@ from ..signals import Stopped, StopRequest, terminations_raise
 from ..text import listed, shown
 from ..training.build import make_model, make_recipe
 from ..training.metrics import Answers
+from ..training.views import MeanOfViews
 from ..weights.best import scored_weights
 from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
@@ -67,7 +69,10 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
     preprocess = read_preprocess(payload["preprocess"]) if payload else Preprocess.from_config(config)
     models = load_models(config, file, device, len(splits.classes))
     recipe = make_recipe(config, models["net"], device, preprocess)
-    _, loader = make_loaders(config, splits, preprocess, device)
+    views = Views(config.tta, preprocess)
+    if config.tta != "none":
+        models = {name: MeanOfViews(model, views) for name, model in models.items()}
+    _, loader = make_loaders(config, splits, views.reads, device)
     with terminations_raise():
         folder = open_run_folder(config)
         with folder.removed_if_interrupted():

@@ -24,12 +24,14 @@ from ..report.answer_tables import PREDICTIONS, write_answers, write_curves, wri
 from ..training.answers import AllLogits
 from ..training.build import make_model, make_recipe
 from ..training.evaluate import evaluate
+from ..training.meters import Meter
 from ..training.metrics import Answers
 from ..training.state import Recipe
 from ..weights.checkpoint import BEST, load_checkpoint
 from ..weights.checkpoint_schema import validated
 from ..weights.load import fill_whole
 from .folder import RunFolder
+from .known import Knowing
 
 if TYPE_CHECKING:
     from .begin import Parts
@@ -77,17 +79,22 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         fill_whole(model, validated(content, path)["net"], f"{path}: net")
     distributed.share_state(model)
     recipe = make_recipe(config, model, device, parts.preprocess)
+    knowing = Knowing(model, config, recipe) if config.keep_features else None
+    if knowing:
+        knowing.see_train(splits.training, parts.preprocess, stop)
     temperature, threshold = 1.0, None
     for split, images in (("val", splits.val), ("test", splits.test)):
         if images is None:
             continue
-        answers, bad = answers_of(model, config, images, recipe, parts.preprocess, stop, split)
+        meters = [knowing.meter_of(images)] if knowing and split == "val" else []
+        answers, bad = answers_of(model, config, images, recipe, parts.preprocess, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
         if split == "val":  # its unreadable images are named already
-            if config.calibrate:
-                temperature = fit_temperature(answers.logits, answers.targets)
-                write(BEST, partial(folder.save, BEST, {**content, "temperature": temperature}))
+            temperature = fit_temperature(answers.logits, answers.targets) if config.calibrate else 1.0
+            known = knowing.result(answers, temperature) if knowing else None
+            more = {"temperature": temperature, "known": known and known.to_plain()}
+            write(BEST, partial(folder.save, BEST, {**content, **more}))
             threshold = chosen_threshold(answers.logits, answers.targets, temperature)
         summary = summarise(answers.logits, answers.targets, temperature, threshold)
         found = Judgement(split, images, answers, summary, bad, chosen_on=split == "val")
@@ -103,9 +110,9 @@ def name_unreadable(images: Source, bad: Sequence[tuple[int, str]]) -> None:
         log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")
 
 
-def seconds_of_conclusion(splits: Splits, evaluation: float, models: int) -> float:
-    """What `conclude` takes, by the seconds in which so many models were shown val."""
-    images = len(splits.val) + (len(splits.test) if splits.test else 0)
+def seconds_of_conclusion(splits: Splits, evaluation: float, models: int, of_train: int = 0) -> float:
+    """What `conclude` takes, by the seconds in which so many models were shown val.  of_train: images that it sees."""
+    images = len(splits.val) + (len(splits.test) if splits.test else 0) + of_train
     return evaluation / models * images / len(splits.val)
 
 
@@ -132,9 +139,10 @@ def answers_of(
     preprocess: Preprocess,
     stop: Callable[[], None],
     name: str,
+    more: Sequence[Meter] = (),
 ) -> tuple[Answers | None, list[tuple[int, str]]]:
-    """The logits of all `images`, on rank 0 alone; on every rank what could not be read."""
+    """The logits of all `images`, on rank 0 alone; on every rank what could not be read. more: meters of the same."""
     loader = evaluation_loader(config, images, preprocess, recipe.device)
     meter = AllLogits(len(images.classes), recipe.device)
-    bad = evaluate([model], loader, recipe, [[meter]], stop=stop, name=name)
+    bad = evaluate([model], loader, recipe, [[meter, *more]], stop=stop, name=name)
     return meter.result(), bad

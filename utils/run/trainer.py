@@ -23,6 +23,7 @@ from ..weights.best import KINDS
 from .begin import Parts
 from .final import conclude, seconds_of_conclusion
 from .folder import RunFolder
+from .known import images_of_train
 from .networks import Networks
 from .observers import Epoch, Lines, Observer, RunTables
 from .page import Page
@@ -208,7 +209,9 @@ class Trainer(StepHooks):
             monitor=self.config.monitor,
         )
         self._name_bad(parts.splits.val, scored[0].evaluation.bad)
-        self.limit.reserve = seconds_of_conclusion(parts.splits, time.monotonic() - start, len(scored))
+        self.limit.reserve = seconds_of_conclusion(
+            parts.splits, time.monotonic() - start, len(scored), images_of_train(self.config, parts.splits)
+        )
         return scored
 
     def _stop_if_asked(self) -> None:

@@ -14,6 +14,7 @@ from ..training.engine import StepHooks, train_one_epoch
 from ..training.state import Progress, exchange_every
 from .begin import Parts, assemble
 from .final import seconds_of_conclusion
+from .known import images_of_train
 from .scoring import score
 from .time_limit import TimeLimit
 
@@ -30,7 +31,9 @@ def affordable_epochs(config: TrainConfig, splits: Splits, device: torch.device,
     parts = assemble(config, splits, device)
     trial = min(limit.max_seconds * TRIAL_SHARE, LONGEST_TRIAL)
     evaluation = _seconds_of_evaluation(parts, trial)
-    limit.reserve = seconds_of_conclusion(splits, evaluation, 1 if parts.state.ema is None else 2)
+    limit.reserve = seconds_of_conclusion(
+        splits, evaluation, 1 if parts.state.ema is None else 2, images_of_train(config, splits)
+    )
     seconds = _seconds_of_training(parts, trial) + evaluation
     once = evaluation * len(splits.training) / len(splits.val) if config.head_init == "probe" else 0.0
     return distributed.from_main(max(1, int((RESERVE * limit.left - once) / seconds)))

@@ -14,6 +14,7 @@ from ..config.keys import AUTO_KEYS, PAIR, TrainConfig
 from ..config.schema import Kind, check, choice, integer, number, plain_values
 from ..errors import WeightsError
 from ..text import shown
+from ..training.known import are_known
 from .best import Best
 from .files import check_fit
 from .preprocess_schema import read_preprocess
@@ -239,8 +240,9 @@ TEMPERATURE = number(above=0)
 LATER: dict[str, Kind] = {  # entries that older checkpoints lack; best.pth gets a temperature as its run ends
     "temperature": TEMPERATURE,
     "patience": _kind("{'value', 'waited'}", _is_patience),
+    "known": _kind("features of train, a neighbour, a distance and a confidence, or None", are_known),
 }
-BEFORE = {"temperature": 1.0, "patience": {}}
+BEFORE = {"temperature": 1.0, "patience": {}, "known": None}
 STATE_OF_A_RUN: dict[str, Kind] = {  # which a resume needs, and best.pth does not hold
     "net_ema": _kind(f"{STATE}, or None", lambda value: value is None or _is_state(value)),
     "optimizer": _kind("a dict", lambda value: isinstance(value, dict)),

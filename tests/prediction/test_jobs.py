@@ -1,0 +1,142 @@
+"""Jobs of many images: shared, each once; killed, they go on; their memory does not grow with the images."""
+
+import csv
+import tracemalloc
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from utils import distributed
+from utils.config import PredictConfig
+from utils.config.predict_rules import predict_problems
+from utils.data.source import PackedPaths, pack_paths
+from utils.errors import ConfigError, DataError
+from utils.prediction import job
+from utils.prediction.classifier import Classifier
+from utils.prediction.job import classify_share
+from utils.prediction.parts import Parts, begin, parts_folder
+from utils.prediction.predictions import Answered, Prediction, write_predictions
+
+import pytest
+
+import predict
+from tests.helpers.checkpoints import folder_with_best
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    """Of a prediction of val, 9 images, two at a time."""
+    values = dict(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data / "val"), device="cpu")
+    return PredictConfig(**values, batch_size=2, output=str(tmp_path / "out.csv"), embed=str(tmp_path / "out.npz"))
+
+
+def killed_after(batches, config, monkeypatch):
+    """A job that ends, as killed, when so many batches are answered."""
+    in_batches = Classifier.in_batches
+
+    def some(*given):
+        yield from islice(in_batches(*given), batches)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "in_batches", some)
+        with pytest.raises(KeyboardInterrupt):
+            predict.run(config)
+
+
+def counted(monkeypatch):
+    """The paths that are read from now on."""
+    read, paths = Classifier.read, []
+    monkeypatch.setattr(Classifier, "read", lambda self, path: paths.append(path) or read(self, path))
+    return paths
+
+
+def test_a_killed_job_goes_on_where_it_was_and_ends_as_if_nothing_had_been(config, tmp_path, monkeypatch, capsys):
+    whole = predict.run(config)
+    expected = (tmp_path / "out.csv").read_bytes(), (tmp_path / "out.npz").read_bytes()
+    (tmp_path / "out.csv").unlink()
+    killed_after(3, config, monkeypatch)
+    assert not (tmp_path / "out.csv").exists()
+    assert "--set resume=True goes on" in capsys.readouterr().err
+    with open(parts_folder(tmp_path / "out.csv") / "0.jsonl", "ab") as file:
+        file.write(b'[6, [[["ant", 0.')  # the line that was being written
+    paths = counted(monkeypatch)
+    assert predict.run(replace(config, resume=True)) == whole
+    assert sorted(paths) == [each.path for each in whole[6:]]
+    assert ((tmp_path / "out.csv").read_bytes(), (tmp_path / "out.npz").read_bytes()) == expected
+    assert not parts_folder(tmp_path / "out.csv").exists()
+
+
+def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):
+    killed_after(1, config, monkeypatch)
+    with pytest.raises(ConfigError, match="resume: .* is of another job: batch_size was 2, is 3; remove it"):
+        predict.run(replace(config, resume=True, batch_size=3))
+    (data / "val/bee/new.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match="images was 9, is 10"):
+        predict.run(replace(config, resume=True))
+    assert len(predict.run(config)) == 10  # which begins anew
+
+
+def test_to_resume_needs_the_name_of_the_table():
+    assert predict_problems({"resume": True, "output": ""}) == [
+        "resume: needs output, the table of the job to go on with"
+    ]
+
+
+def test_lines_that_are_damaged_are_named(config, tmp_path, monkeypatch):
+    killed_after(2, config, monkeypatch)
+    lines = parts_folder(tmp_path / "out.csv") / "0.jsonl"
+    for damaged in (b"nonsense\n", b"[0, 7, 0]\n", b"[0, [[[]]], 0]\n", b"[4611686018427387904, [[[], 1, 1]], 0]\n"):
+        lines.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"0\.jsonl: damaged; remove its folder"):
+            predict.run(replace(config, resume=True))
+
+
+def test_processes_share_the_images_each_once(config, tmp_path, monkeypatch):
+    expected = predict.run(config)
+    monkeypatch.setattr(distributed, "launched", lambda: True)
+    monkeypatch.setattr(distributed, "world_size", lambda: 3)
+    paths = PackedPaths(pack_paths(each.path for each in expected))
+    classifier = predict.load_classifier(config, predict.distributed.pick_device("cpu"))
+    begin(tmp_path / "parts", {}, resume=False)
+    seen = counted(monkeypatch)
+    shares = []
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        parts = Parts(tmp_path / "parts", rank)
+        classify_share(config, classifier, paths, parts)
+        shares.append(len(seen))
+    assert Counter(seen) == Counter(each.path for each in expected)
+    assert shares == [4, 7, 9]
+    parts.look()
+    assert [each for batch in parts.read(paths, 1024) for each in batch.predictions] == expected
+
+
+@dataclass
+class FakeClassifier:
+    def in_batches(self, paths, together, topk):
+        paths = iter(paths)
+        while batch := list(islice(paths, together)):
+            yield Answered([Prediction(path, [(f"class {i}", 0.2) for i in range(topk)]) for path in batch], None)
+
+
+def test_memory_does_not_grow_with_the_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "tqdm", lambda starts, **_: starts)
+
+    def peak(count):
+        paths = PackedPaths(pack_paths(f"{i:09d}.jpg" for i in range(count)))
+        begin(tmp_path / "parts", {}, resume=False)
+        parts = Parts(tmp_path / "parts", 0)
+        tracemalloc.start()
+        classify_share(PredictConfig(batch_size=50), FakeClassifier(), paths, parts)
+        parts.look()
+        rows = (each for batch in parts.read(paths, 0) for each in batch.predictions)
+        write_predictions(tmp_path / "out.csv", rows, 5)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    small, large = (peak(count) for count in (200, 3000))
+    assert large - small < 50 * 2800  # bytes: a list of the predictions takes 700 an image
+    with open(tmp_path / "out.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3000

@@ -1,0 +1,87 @@
+"""sort_into: pictures beside their class, whatever they are called; nothing is overwritten, the originals stay."""
+
+import os
+from dataclasses import replace
+
+from utils.config import PredictConfig
+from utils.errors import ConfigError
+from utils.prediction.predictions import Prediction
+from utils.prediction.sorting import Sorter
+
+import pytest
+
+import predict
+from tests.helpers.checkpoints import folder_with_best
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two of one name with one content, and one of that name with another."""
+    paths = [tmp_path / "in" / name / "1.png" for name in ("a", "b", "c")]
+    for path, content in zip(paths, (b"same", b"same", b"other")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    return [str(path) for path in paths]
+
+
+def sort(folder, pictures, way="copy", **rejected):
+    sorter = Sorter(folder, way, ["cat", "dog"])
+    for path in pictures:
+        sorter.add(Prediction(path, [("cat", 0.9)], **rejected))
+    return sorter
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+EXPECTED = {"cat/1.png": b"same", "cat/1_1.png": b"same", "cat/1_2.png": b"other"}
+
+
+def test_pictures_of_one_name_are_kept_apart_and_the_originals_stay(pictures, tmp_path):
+    assert sort(tmp_path / "out", pictures).in_words() == "3 picture(s) to 1 class(es), 0 to unknown"
+    assert content(tmp_path / "out") == EXPECTED
+    assert all(map(os.path.isfile, pictures))
+
+
+def test_a_job_that_is_begun_again_puts_nothing_there_twice(pictures, tmp_path):
+    sort(tmp_path / "out", pictures[:2])
+    sort(tmp_path / "out", pictures)
+    assert content(tmp_path / "out") == EXPECTED
+
+
+def test_a_file_that_is_there_is_left_as_it_is(pictures, tmp_path):
+    (tmp_path / "out/cat").mkdir(parents=True)
+    (tmp_path / "out/cat/1.png").write_bytes(b"somebody's")
+    sort(tmp_path / "out", pictures[2:])
+    assert content(tmp_path / "out") == {"cat/1.png": b"somebody's", "cat/1_1.png": b"other"}
+
+
+def test_links_lead_to_the_pictures_from_anywhere(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sort(tmp_path / "out", [os.path.relpath(path) for path in pictures], "link")
+    assert content(tmp_path / "out") == EXPECTED
+    assert os.path.samefile(tmp_path / "out/cat/1_2.png", pictures[2])
+    assert (tmp_path / "out/cat/1.png").is_symlink()
+
+
+def test_what_is_rejected_goes_to_unknown_which_is_no_class(pictures, tmp_path):
+    sort(tmp_path / "out", pictures[:1], rejected="too far")
+    assert content(tmp_path / "out") == {"unknown/1.png": b"same"}
+    assert Sorter(tmp_path, "copy", ["Unknown", "cat"]).unknown == "unknown_1"
+
+
+def test_predict_sorts_what_it_could_read(data, tmp_path, capsys):
+    (data / "val/bee/broken.png").write_bytes(b"no picture")
+    values = dict(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data / "val"), device="cpu")
+    config = PredictConfig(**values, sort_into=str(tmp_path / "out"))
+    found = predict.run(config)
+    classes = sorted(each.answer for each in found if not each.error)
+    assert sorted(path.parent.name for path in (tmp_path / "out").rglob("*.png")) == classes
+    assert f"sorted into {tmp_path / 'out'}: 9 picture(s)" in capsys.readouterr().out
+
+
+def test_a_folder_within_what_is_read_is_refused_before_the_work(data, tmp_path):
+    config = PredictConfig(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data))
+    with pytest.raises(ConfigError, match="sort_into: '.*sorted' lies in '.*', which is read; name a folder outside"):
+        predict.run(replace(config, sort_into=str(data / "sorted")))

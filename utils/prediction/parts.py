@@ -1,0 +1,163 @@
+"""What is answered so far, on the disk: a folder beside the table, in which each process adds a line for each batch.
+
+So the memory does not grow with the number of images, and a job that was killed goes on where it was.
+"""
+
+import contextlib
+import json
+import shutil
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, OneProcessError
+from ..files import write_json, writing
+from ..text import shown
+from .predictions import Answered, Prediction
+
+PLAN = "plan.json"
+
+
+def parts_folder(output: Path) -> Path:
+    """Of the table `output`, hidden beside it."""
+    return output.with_name(f".{output.name}.parts")
+
+
+def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
+    """Make the folder anew or, with `resume`, go on in it. Raises ConfigError where it is of another job.
+
+    plan: what the answers depend on, as json has it; those of another plan belong to another job.
+    """
+    if resume and (folder / PLAN).is_file():
+        _check_plan(folder, plan)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with writing(folder):
+        folder.mkdir(parents=True)
+        write_json(folder / PLAN, dict(plan))
+
+
+def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
+    try:
+        before = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        differs = [
+            f"{name} was {shown(before[name])}, is {shown(plan[name])}" for name in plan if before[name] != plan[name]
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        differs = [f"{PLAN} in it is damaged"]
+    if differs:
+        problem = f"{folder} is of another job: {', '.join(differs)}; remove it, or set resume = False"
+        raise ConfigError("resume", [problem])
+
+
+class Parts:
+    """The files of one process in such a folder, and the answers in those of all."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        self.folder = folder
+        self._lines = folder / f"{rank}.jsonl"
+        _cut_torn_line(self._lines)
+        self._files: list[Path] = []
+        self._starts = np.zeros(0, np.int64)
+        self._places = np.zeros((0, 2), np.int64)
+
+    def add(self, start: int, answered: Answered) -> None:
+        """The batch that begins with image `start`. Raises OneProcessError where the disk does not take it."""
+        rows = [[each.ranked, each.error, each.rejected] for each in answered.predictions]
+        try:
+            offset = 0
+            if answered.features is not None:
+                offset = _append(_beside(self._lines), np.ascontiguousarray(answered.features, dtype=np.float32).data)
+            _append(self._lines, f"{json.dumps([start, rows, offset])}\n".encode())
+        except OSError as error:
+            raise OneProcessError(f"{self.folder}: cannot be written: {error.strerror or error}") from None
+
+    def look(self) -> None:
+        """Find the batches that all processes have added so far. Raises DataError where a file is damaged."""
+        self._files = sorted(self.folder.glob("*.jsonl"))
+        found = array("q")
+        for number, path in enumerate(self._files):
+            for start, offset in _starts(path):
+                found.extend((start, number, offset))
+        rows = np.asarray(found, dtype=np.int64).reshape(-1, 3)
+        self._starts, first = np.unique(rows[:, 0], return_index=True)
+        self._places = rows[first, 1:]
+
+    def __contains__(self, start: int) -> bool:
+        """Whether the batch that begins with image `start` was there when `look` was called."""
+        place = int(np.searchsorted(self._starts, start))
+        return place < len(self._starts) and int(self._starts[place]) == start
+
+    def read(self, paths: Sequence[str], width: int) -> Iterator[Answered]:
+        """The batches that `look` has found, in order. Raises DataError where a file is damaged.
+
+        width: numbers in a row of features; 0 where none are kept.
+        """
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(open(path, "rb")) for path in self._files]
+            others = [stack.enter_context(open(_beside(path), "rb")) if width else None for path in self._files]
+            for number, offset in self._places.tolist():
+                files[number].seek(offset)
+                try:
+                    yield _answered(json.loads(files[number].readline()), paths, others[number], width)
+                except (ValueError, TypeError, IndexError, RecursionError):
+                    raise _damaged(self._files[number]) from None
+
+    def remove(self) -> None:
+        """The folder, once all is written that was to be made of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _answered(line: Any, paths: Sequence[str], features: IO[bytes] | None, width: int) -> Answered:
+    start, rows, offset = line
+    predictions = [
+        Prediction(paths[start + place], [(str(name), float(share)) for name, share in ranked], error, rejected)
+        for place, (ranked, error, rejected) in enumerate(rows)
+    ]
+    if features is None:
+        return Answered(predictions, None)
+    features.seek(offset)
+    count = sum(not each.unread for each in predictions)
+    values = np.frombuffer(features.read(4 * width * count), dtype=np.float32)
+    return Answered(predictions, values.reshape(count, width))
+
+
+def _append(path: Path, content: bytes | memoryview) -> int:
+    """Add `content` to a file and return where it begins. Raises OSError."""
+    with open(path, "ab") as file:
+        begins = file.tell()
+        file.write(content)
+    return begins
+
+
+def _beside(lines: Path) -> Path:
+    return lines.with_suffix(".f32")
+
+
+def _starts(path: Path) -> Iterator[tuple[int, int]]:
+    """(first image, offset) of each whole line."""
+    offset = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                try:
+                    yield int(line[1 : line.index(b",")]), offset
+                except ValueError:
+                    raise _damaged(path) from None
+            offset += len(line)
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Leave whole lines alone in a file whose process was killed while it wrote."""
+    if not path.is_file():
+        return
+    with open(path, "rb+") as file:
+        end = sum(len(line) for line in file if line.endswith(b"\n"))
+        file.truncate(end)
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path}: damaged; remove its folder, or set resume = False, to begin anew")

@@ -1,0 +1,108 @@
+"""Pictures into folders named like their classes, as copies or links; the originals stay, nothing is overwritten."""
+
+import contextlib
+import filecmp
+import itertools
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from ..errors import DataError
+from .predictions import Prediction
+
+UNKNOWN = "unknown"
+
+
+def _copy(source: Path, draft: Path) -> None:
+    shutil.copy2(source, draft)
+
+
+def _link(source: Path, draft: Path) -> None:
+    draft.symlink_to(source)
+
+
+WAYS: dict[str, Callable[[Path, Path], None]] = {"copy": _copy, "link": _link}
+
+
+class Sorter:
+    """Puts one picture after the other below `folder`: to its class, or to unknown/ where it was rejected.
+
+    A name that is taken gets a number. A picture that an earlier, killed job has put there is not put there again,
+    given that the pictures come in the same order.
+    """
+
+    def __init__(self, folder: Path, way: str, classes: Collection[str]) -> None:
+        """way: one of WAYS."""
+        self.folder, self._put = folder, WAYS[way]
+        self._taken: set[int] = set()  # hashes of the names that this job has used
+        self.counts: Counter[str] = Counter()  # folder -> pictures
+        lower = {name.lower() for name in classes}
+        names = itertools.chain([UNKNOWN], (f"{UNKNOWN}_{number}" for number in itertools.count(1)))
+        self.unknown = next(name for name in names if name not in lower)
+
+    def add(self, prediction: Prediction) -> None:
+        """Raises DataError where the disk does not take it. A picture that could not be read is left where it is."""
+        if prediction.error:
+            return
+        source = Path(os.path.abspath(prediction.path))
+        place = self.folder / (prediction.answer or self.unknown)
+        self.counts[place.name] += 1
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            self._place(source, place)
+        except OSError as error:
+            raise DataError(f"{place}: {source.name} cannot be put there: {error.strerror or error}") from None
+
+    def in_words(self) -> str:
+        """How many pictures are in how many folders, and how many of no known class."""
+        unknown = self.counts[self.unknown]
+        known = self.counts.total() - unknown
+        return f"{known} picture(s) to {len(+self.counts) - bool(unknown)} class(es), {unknown} to {self.unknown}"
+
+    def _place(self, source: Path, place: Path) -> None:
+        draft = place / f".{uuid.uuid4().hex[:8]}-draft"
+        try:
+            for target in _names(place, source):
+                key = hash(os.fspath(target))
+                if key in self._taken:
+                    continue
+                if not os.path.lexists(target):
+                    if not os.path.lexists(draft):
+                        self._put(source, draft)
+                    if not _renamed(draft, target):  # somebody was quicker
+                        continue
+                elif not _is_same(source, target):
+                    continue
+                self._taken.add(key)
+                return
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _names(place: Path, source: Path) -> Iterator[Path]:
+    yield place / source.name
+    for number in itertools.count(1):
+        yield place / f"{source.stem}_{number}{source.suffix}"
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    """Whether `target` is a link to the picture, or a copy of it."""
+    with contextlib.suppress(OSError):
+        return os.path.samefile(source, target) or filecmp.cmp(source, target, shallow=False)
+    return False
+
+
+def _renamed(draft: Path, target: Path) -> bool:
+    """Give the draft its name, unless there is a file of this name by now."""
+    try:
+        os.link(draft, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except (OSError, NotImplementedError):  # no second names on this file system
+        if os.path.lexists(target):
+            return False
+        os.rename(draft, target)
+    return True
