@@ -22,7 +22,7 @@ from utils.export.write import export
 from utils.files import check_new_file
 from utils.signals import terminations_raise
 from utils.weights.networks import load_network
-from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.options import add_network_options, network_options, pick_device, read_network_options
 from utils.weights.spec import NetworkOptions
 
 import torch
@@ -68,7 +68,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add_max_image_pixels(add)
     add("--overwrite", action="store_true", help="replace FILE if it exists")
     add_network_options(parser, device="cpu")
-    given = parser.parse_args(arguments)
+    given = read_network_options(parser, arguments)
     device = pick_device(given.device)
     checked = given.images, given.max_image_pixels
     return Request(network_options(given), device, given.output, *checked, given.overwrite)

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.costs.survey import add_speed_options, run, survey_of
+from utils.weights.options import read_network_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="fps.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_speed_options(parser, rounds=50)
-    given = parser.parse_args(arguments)
+    given = read_network_options(parser, arguments)
 
     def command() -> None:
         print(run(survey_of(parser, given, batch_sizes=[1])))

@@ -31,7 +31,7 @@ from utils.prediction.output import folder_of
 from utils.prediction.predictions import NO_NUMBER
 from utils.text import nearest, one_line
 from utils.weights.networks import LoadedNetwork, load_network
-from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.options import add_network_options, network_options, pick_device, read_network_options
 from utils.weights.spec import NetworkOptions
 
 import torch
@@ -139,7 +139,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--overwrite", action="store_true", help="replace what is there already under the names of --output")
     add_max_image_pixels(add)
     add_network_options(parser)
-    given = parser.parse_args(arguments)
+    given = read_network_options(parser, arguments)
     return Request(
         network=network_options(given),
         device=pick_device(given.device),

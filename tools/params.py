@@ -26,7 +26,7 @@ from utils.costs.picture import arithmetic_against_parameters
 from utils.costs.table import check_some_succeeded, output_path, picture_beside, write_rows
 from utils.files import writing
 from utils.report.canvas import save
-from utils.weights.options import add_network_options, pick_device, several_networks
+from utils.weights.options import add_network_options, pick_device, read_network_options, several_networks
 from utils.weights.spec import NetworkSpec
 
 from tqdm import tqdm
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--layers", action="store_true", help="a row a layer")
     parser.add_argument("--output", type=as_path, metavar="FILE", help="also write the rows, as .csv or .json")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE and the plot beside it")
-    given = parser.parse_args(arguments)
+    given = read_network_options(parser, arguments)
 
     def command() -> None:
         pick_device(given.device)

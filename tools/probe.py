@@ -41,7 +41,7 @@ from utils.run.probe_run import write_run
 from utils.run.splits import read_data
 from utils.text import aligned, shown
 from utils.weights.networks import LoadedNetwork, load_network
-from utils.weights.options import add_network_options, network_options, pick_device
+from utils.weights.options import add_network_options, network_options, pick_device, read_network_options
 from utils.weights.run_folder import weights_path
 from utils.weights.spec import NetworkOptions
 from utils.weights.weights_file import WeightsFile
@@ -237,7 +237,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    given = parser().parse_args(arguments)
+    given = read_network_options(parser(), arguments)
     return run_command(lambda: run(given) and None)
 
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 
 from utils.cli import run_command
 from utils.costs.survey import add_speed_options, run, survey_of
-from utils.weights.options import positive
+from utils.weights.options import positive, read_network_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--batch-sizes", type=positive, nargs="+", default=[1, 8, 32], metavar="N", help="(default: 1 8 32)"
     )
     add_speed_options(parser, rounds=10)
-    given = parser.parse_args(arguments)
+    given = read_network_options(parser, arguments)
 
     def command() -> None:
         print(run(survey_of(parser, given, given.batch_sizes)))

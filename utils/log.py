@@ -5,6 +5,7 @@ import logging
 import logging.handlers
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -54,6 +55,16 @@ class _File(logging.FileHandler):
     def close(self) -> None:
         with contextlib.suppress(OSError):
             super().close()
+
+
+@contextlib.contextmanager
+def unsaid() -> Iterator[None]:
+    """Nothing is logged within: what is done for a trial is done, and said, again."""
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False
 
 
 class RunLog:

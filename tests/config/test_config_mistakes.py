@@ -164,15 +164,15 @@ def test_a_file_that_does_not_run_is_named_with_the_line(config_file, text, repo
 def test_a_mistake_is_blamed_on_the_command_line_or_the_file_that_has_it(config_file):
     good = config_file("seed = 1\n", "good.py")
     bad = config_file("seed = -1\n", "bad.py")
-    with pytest.raises(ConfigError, match=r"^--set: unknown key 'epoch'"):
+    with pytest.raises(ConfigError, match=r"^command line: unknown key 'epoch'"):
         load_train_config(good, {"epoch": 3})
-    with pytest.raises(ConfigError, match=r"^--set: warmup_epochs: 3 leaves nothing"):
+    with pytest.raises(ConfigError, match=r"^command line: warmup_epochs: 3 leaves nothing"):
         load_train_config(good, {"warmup_epochs": 3, "epochs": 3})
     with pytest.raises(ConfigError, match=r"^\S*bad\.py: seed"):
         load_train_config(bad, {"epochs": 3})
-    with pytest.raises(ConfigError, match=r"^--set over \S*bad\.py:\n.*top_k.*\n.*batch_size"):
+    with pytest.raises(ConfigError, match=r"^command line over \S*bad\.py:\n.*top_k.*\n.*batch_size"):
         load_predict_config(config_file("top_k = 1\n", "bad.py"), {"batch_size": 0})
-    with pytest.raises(ConfigError, match=r"^--set: seed"):
+    with pytest.raises(ConfigError, match=r"^command line: seed"):
         load_train_config(bad, {"config_path": str(good), "seed": -2})
 
 

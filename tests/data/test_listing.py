@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
-from utils.data.listing import EXTENSIONS, find_images, scan
+from utils.data.listing import EXTENSIONS, find_images, notes_of_folders, scan
 from utils.data.source import PackedPaths, pack_paths
 from utils.data.traversal import list_classes
 from utils.errors import DataError
@@ -213,3 +214,19 @@ def test_find_images_takes_a_file_a_folder_or_a_glob(touch):
 def test_find_images_names_what_it_did_not_find(tmp_path, pattern):
     with pytest.raises(DataError, match="predict_img_path: no image at"):
         find_images(str(tmp_path / pattern))
+
+
+@pytest.mark.parametrize("pattern", ["*/*.png", "**/*.png", "a/*/*.png", "**", "*"])
+def test_a_glob_says_which_folders_it_leaves_out(touch, pattern):
+    root = touch("a/1.png", "a/deep/2.png", "a/@eaDir/1.png", "a/@eaDir/2.png", "3.png", "#recycle/4.png")
+    others = Counter()
+    assert not [path for path in find_images(str(root / pattern), others=others) if "@" in path or "#" in path]
+    expected = {"*/*.png": "'#recycle'", "**/*.png": "'#recycle', '@eaDir'", "a/*/*.png": "'@eaDir'"}
+    expected |= {"**": "'#recycle', '@eaDir'", "*": "'#recycle'"}
+    assert list(notes_of_folders(others)) == [f"left out hidden or system folders: {expected[pattern]}"]
+
+
+def test_a_glob_that_finds_folders_alone_says_so(touch):
+    root = touch("val/ant/1.png", "val/bee/1.png")
+    with pytest.raises(DataError, match=r"finds folders alone; '.*val.\*.\*' would find what lies in them"):
+        find_images(str(root / "val" / "*"))

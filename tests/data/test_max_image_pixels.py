@@ -2,10 +2,12 @@
 
 import pickle
 import re
+import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
 from utils.config import PredictConfig
+from utils.data import images
 from utils.data.batches import read
 from utils.data.images import image_size, open_image, read_image
 from utils.data.listing import scan
@@ -158,3 +160,30 @@ def test_the_check_of_an_export_takes_it(data):
     steps = Preprocess((16, 16), (16, 16), (0.5,) * 3, (0.5,) * 3)
     with pytest.raises(ImageError, match=re.escape(REFUSED)):
         check_images(steps, str(data / "val"), ASKED)
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    """The limits under which pictures are opened: all of them one, where nothing on the way leaves it out."""
+    found, opened = set(), images._opened
+
+    def noted(path, max_pixels):
+        found.add(max_pixels)
+        return opened(path, max_pixels)
+
+    monkeypatch.setattr(images, "_opened", noted)
+    return found
+
+
+def test_whatever_opens_a_picture_does_it_under_the_limit_that_is_set(limits, weights, data, tmp_path):
+    """A raised limit too, which a refusal at a low one says nothing of: behind it, pictures are opened once more."""
+    shutil.copy(data / "train/ant/00.png", data / "val/ant/00.png")  # which gives the report of a check its thumbnails
+    raised = ["--max-image-pixels", "2000"]
+    assert check_data.main([str(data), *raised]) == 2
+    assert "<img" in (tmp_path / "images_check/report.html").read_text(encoding="utf-8")
+    assert create_data.main([str(data / "train"), str(tmp_path / "new"), "--max-side", "16", *raised]) == 0
+    image = str(data / "val/ant/01.png")
+    predict.run(PredictConfig(load_from=str(weights), predict_img_path=image, device="cpu", max_image_pixels=2000))
+    steps = Preprocess((16, 16), (16, 16), (0.5,) * 3, (0.5,) * 3)
+    check_images(steps, str(data / "val"), 2000)
+    assert limits == {2000}

@@ -1,5 +1,6 @@
 """How many loading processes there are."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from utils.config import TrainConfig
@@ -11,6 +12,8 @@ from utils.data.source import Splits
 from utils.data.workers import worker_count, workers_for
 from utils.run.begin import assemble
 from utils.run.splits import read_data
+from utils.run.time_limit import TimeLimit
+from utils.run.trial import affordable_epochs
 from utils.weights.weights_file import WeightsFile
 
 import pytest
@@ -72,3 +75,13 @@ def test_too_little_room_is_said_once_where_a_head_is_fitted_first(shared_memory
     assemble(config, read_data(config), CPU, WeightsFile(tmp_path / "weights.pth"))
     said = [record.getMessage() for record in caplog.records]
     assert len([text for text in said if text.startswith("num_workers = 0 instead of 2")]) == 1
+
+
+def test_too_little_room_is_not_said_in_the_trial_of_max_minutes(shared_memory, make_config, caplog):
+    config = make_config(num_workers=2)
+    splits = read_data(config)
+    shared_memory(0)
+    assert affordable_epochs(config, splits, CPU, TimeLimit.begin(replace(config, max_minutes=0.01), None)) >= 1
+    assert not [record for record in caplog.records if "num_workers" in record.getMessage()]
+    assemble(config, splits, CPU)
+    assert len([record for record in caplog.records if "num_workers = 0" in record.getMessage()]) == 1

@@ -61,7 +61,6 @@ def test_images_count_by_the_first_folder_with_a_name_of_a_class(tmp_path):
     predictions = [prediction(str(tmp_path / path), answer) for path, answer in {**answers, "dog/6.png": ""}.items()]
     found = accuracy_in_words(predictions, tmp_path, ["cat", "dog"])
     assert found == "accuracy 0.6667: 2 right, by the class folders of 3 image(s) of 5"
-    assert accuracy_in_words(predictions[:1], tmp_path / "cat", ["cat"]) == ""  # its own name labels nothing in it
     assert accuracy_in_words(predictions[-1:], tmp_path, ["cat", "dog"]) == ""
 
 
@@ -98,3 +97,9 @@ def test_a_key_of_the_command_line_is_named_even_where_it_is_the_default(best, d
     capsys.readouterr()
     assert predict.main() == 0
     assert "warning: img_size: [224, 224] is without effect, as " in capsys.readouterr().err
+
+
+def test_a_class_folder_by_itself_labels_its_images(tmp_path):
+    predictions = [prediction(str(tmp_path / "cat" / path), "cat") for path in ("1.png", "dog/2.png")]
+    found = accuracy_in_words(predictions, tmp_path / "cat", ["cat", "dog"])
+    assert found == "accuracy 0.5000: 1 right, by the class folders of 2 image(s)"

@@ -242,3 +242,14 @@ def test_a_comparison_lands_above_the_runs_or_where_output_says(runs, tmp_path, 
 def test_runs_without_an_epoch_cannot_be_compared(runs):
     with pytest.raises(DataError, match="finished an epoch"):
         compare([runs[2], runs[2]])
+
+
+def test_what_sets_runs_apart_ends_within_the_picture(tmp_path):
+    folders = [tmp_path / f"a run of which much is to be said, number {i}" for i in range(2)]
+    for i, folder in enumerate(folders):
+        keys = dict(seed=i, init_lr=0.1 / (i + 1), momentum=0.8 + i / 10, exp_name=f"W$W{i}", img_size=[32 + i, 32])
+        make_run(folder, ["cat", "dog"], epochs=2, weight_decay=0.01 * (i + 1), crop_scale=[0.1 + i / 10, 1], **keys)
+    figure = compare(folders)
+    for label in [text for text in figure.axes[-1].texts if text.get_text().startswith("a run")]:
+        assert label.get_text().endswith(" ...")
+        assert 0.9 * figure.bbox.width < label.get_window_extent().x1 < figure.bbox.width

@@ -89,3 +89,27 @@ def test_the_sheet_of_augmented_images_takes_a_folder_too(make_config, data, tmp
     words = [str(other), "--config", str(tmp_path / "config.py"), "--output", str(tmp_path / "a.png")]
     assert tools.visualize_augment.main(words) == 0
     assert found[0].img_path == str(other)
+
+
+def test_what_a_word_or_an_option_says_is_blamed_on_the_command_line(refused, data, tmp_path):
+    assert refused("--weights", tmp_path / "no.pth").startswith("error: command line: load_from: ")
+    assert refused(data, "--set", "num_classes=9").startswith("error: command line: num_classes: 9, but ")
+
+
+def test_the_last_state_of_a_run_that_deleted_it_is_said_to_be_gone(refused, tmp_path):
+    (tmp_path / "best.pth").write_bytes(b"")
+    said = refused("--weights", tmp_path / "last.pth")
+    assert (
+        f"no such file; with keep = 'best' a run that has ended well deletes it, and {tmp_path / 'best.pth'} has"
+        in said
+    )
+    assert "keep" not in refused("--weights", tmp_path / "first.pth")
+
+
+def test_a_finished_run_is_not_said_to_go_on(make_config, data, caplog):
+    folder = train.run(make_config(epochs=1, warmup_epochs=0, mix_off_epochs=0))
+    train.run(make_config(epochs=1, warmup_epochs=0, mix_off_epochs=0, resume=True, load_from=str(folder / "best.pth")))
+    said = (folder / "train.log").read_text(encoding="utf-8")
+    assert "best.pth: holds weights alone, without the state of a run" in said
+    assert f"the state of the run is that of {folder / 'last.pth'}, step 3" in said
+    assert "going on" not in said

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from utils.config import TrainConfig
+from utils.config import TrainConfig, load_train_config
 from utils.errors import WeightsError
 from utils.run import evaluate_only
 from utils.signals import Stopped
@@ -107,3 +107,39 @@ def test_foreign_weights_take_the_network_and_the_data_of_the_config(run, data):
     torch.save(whole_checkpoint()["net"], run / "bare.pth")
     with pytest.raises(WeightsError, match="resnet 18"):
         train.run(TrainConfig(only_val=True, load_from=str(run / "bare.pth"), img_path=str(data), device="cpu"))
+
+
+def test_weights_without_a_head_for_these_classes_are_refused_before_there_is_a_folder(run, data):
+    """Their head would be at random, and so would the figures."""
+    torch.save(whole_checkpoint(("ant", "bee"))["net"], run / "bare.pth")
+    names = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(data), device="cpu", num_workers=0)
+    with pytest.raises(WeightsError, match=r"only_val: .*3 classes instead of 2; expected all tensors of a network"):
+        train.run(TrainConfig(only_val=True, load_from=str(run / "bare.pth"), **names))
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_the_config_of_an_evaluation_has_what_held_and_not_what_was_set(run, command):
+    status, said = command("--weights", run, "--set", "img_size=[64,64]", "--set", "keep=best")
+    assert status == 0, said
+    assert "img_size: [64, 64] is without effect" in said
+    assert "only_val trains nothing, so these keys are without effect: 'keep'" in said
+    held = load_train_config(run.with_name("exp1") / "train_config.py")
+    assert (held.img_size, held.val_resize) == ((32, 32), (36, 36))
+    assert "val_resize            [36, 36]  as the checkpoint was trained" in said
+
+
+def test_classes_that_the_checkpoint_does_not_know_are_not_said_to_be_those_of_train(run, image_folder, command):
+    other = image_folder({"val": {"ant": 1, "dog": 1, "eel": 1}}, name="other")
+    status, said = command(other, "--weights", run)
+    assert status == 2
+    assert "classes 'dog', 'eel' are not among the 3 classes of the checkpoint; rename or remove the folders" in said
+
+
+def test_figures_of_weights_that_diverged_are_said_to_mean_nothing(run, data, command):
+    checkpoint = whole_checkpoint(img_path=str(data))
+    for name in ("net", "net_ema"):
+        checkpoint[name]["fc.weight"].fill_(float("nan"))
+    save_checkpoint(run / "best.pth", checkpoint)
+    status, said = command("--weights", run)
+    assert status == 0, said
+    assert "val_loss is nan, so the figures say nothing: the weights may be of a training that diverged" in said

@@ -1,6 +1,7 @@
 """Whole runs that freeze parts and train stages at rates of their own."""
 
 from utils.config import ConfigError
+from utils.errors import WeightsError
 from utils.run import networks as module
 from utils.run.networks import Networks
 from utils.training.build import make_model
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 import train
+from models import create_model
 from tests.helpers.runs import assert_same_run
 from tests.helpers.steps import CPU
 from tests.helpers.stopping import resumed, stopped_after
@@ -99,3 +101,12 @@ def test_what_will_thaw_is_made_before_batches_are_loaded(make_config, monkeypat
     assert networks.of(2) is networks.thawed
     assert all(p.requires_grad for p in network.parameters())
     assert len(made) == 2
+
+
+def test_weights_that_diverged_are_no_start(make_config, tmp_path):
+    state = create_model("shufflenetv2", "0.5", 3).state_dict()
+    state["conv1.0.weight"][0, 0, 0, 0] = float("inf")
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=r"weights\.pth: not all values of conv1\.0\.weight are numbers"):
+        train.run(make_config(load_from=str(tmp_path / "weights.pth")))
+    assert not (tmp_path / "logs").exists()

@@ -58,3 +58,16 @@ def test_class_folders_that_are_not_divided_are_refused_with_the_line_that_divid
     (data / "val").rename(tmp_path / "val")  # a folder that holds nothing of use is no such case
     with pytest.raises(DataError, match="no such folder; expected one folder a class in it"):
         read_data(make_config(img_path=str(data)))
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("train", "seems to be a part of a divided data set, so name the folder above it: "),
+        ("train/ant", "itself, so "),
+    ],
+)
+def test_a_folder_below_the_one_that_is_meant_leads_to_it(make_config, data, folder, said):
+    with pytest.raises(DataError, match=said) as caught:
+        read_data(make_config(img_path=str(data / folder)))
+    assert str(caught.value).endswith(str((data / folder).parent))

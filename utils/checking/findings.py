@@ -13,7 +13,7 @@ import numpy as np
 
 from ..data.listing import named_as, scan
 from ..data.source import ImageList
-from ..data.split_folders import renaming, split_folders
+from ..data.split_folders import direct_images, renaming, split_folders
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import listed
@@ -126,7 +126,8 @@ def read_splits(root: Path) -> dict[str, ImageList]:
     lists = {split: scan(root / name) for split, name in folders.items()}
     lists = {split: named_as(images, lists[first].classes) for split, images in lists.items()}
     if not sum(map(len, lists.values())):
-        raise DataError(f"{root}: no images found; expected a folder with images in it for each class")
+        found = direct_images(root) or "no images found"
+        raise DataError(f"{root}: {found}; expected a folder with images in it for each class")
     return lists
 
 

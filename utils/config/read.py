@@ -47,7 +47,7 @@ def run_config_from(raw: Mapping[str, Any], source: str, overrides: Mapping[str,
 def train_config_from(raw: Mapping[str, Any], source: str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
     """A checked config from plain values, such as those of a checkpoint, over which `overrides` win.
 
-    Raises ConfigError, which names `source` or --set, whichever a problem comes from.
+    Raises ConfigError, which names `source` or the command line, whichever a problem comes from.
     """
     return TrainConfig(**_checked(TrainConfig, train_problems, raw, source, overrides or {}))
 
@@ -67,8 +67,8 @@ def _checked(
     values, problems = _values_and_problems(schema, rules, {**raw, **overrides})
     if problems:
         without = _values_and_problems(schema, rules, raw)[1] if overrides else problems
-        old = [problem in without for problem in problems]
-        raise ConfigError(source if all(old) else f"--set over {source}" if any(old) else "--set", problems)
+        old, said = [problem in without for problem in problems], "command line"
+        raise ConfigError(source if all(old) else f"{said} over {source}" if any(old) else said, problems)
     return values
 
 

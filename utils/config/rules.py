@@ -17,6 +17,7 @@ from models import create_model, family_of, list_models, native_img_size
 from models.layers import check_img_size
 from models.public_weights import public_weights
 
+from ..absent import absent
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import nearest, one_line, shown
@@ -248,7 +249,7 @@ def weights_are_there(c: SimpleNamespace) -> str | None:
     if needed and not c.load_from:
         return f"load_from: {needed} = True needs a checkpoint to read"
     if c.load_from and not os.path.exists(c.load_from):
-        return f"load_from: no such file {shown(c.load_from)}"
+        return f"load_from: {shown(c.load_from)}: {absent(c.load_from)}"
     return "only_val: cannot go together with resume" if c.only_val and c.resume else None
 
 

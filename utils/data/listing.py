@@ -41,6 +41,7 @@ def scan(
     *,
     listing: Callable[[str], Listing] = list_folder,
     max_pixels: int = MAX_PIXELS,
+    of: str = "train",
 ) -> ImageList:
     """All images of root/<class>/**, in sorted order.
 
@@ -48,6 +49,7 @@ def scan(
     folders of `root`, sorted.
     listing: gives what lies below a folder, such as list_index.remembered.
     max_pixels: of an image, as `images.open_image` has it.
+    of: what has the classes of the fixed list, in words.
     Hidden folders, those of systems and empty ones are left out; files with other endings are counted; `notes` says so.
     Raises DataError if `root` is missing, names of folders look the same or a non-empty one is not among `classes`.
     """
@@ -61,16 +63,20 @@ def scan(
     place = {name: i for i, name in enumerate(fixed)}
     place |= {name: place[known] for name, known in spelled.items()}
     if strangers := [name for name in present if name not in place]:
-        near = nearest(strangers[0], fixed)
-        letters = f" (spelled {strangers[0]!a})" if near and not strangers[0].isascii() else ""
-        raise DataError(
-            f"{root}: class {listed(strangers)}{letters} is not among the {len(fixed)} classes of train{near}; "
-            "rename or remove the folder"
-        )
+        raise _strange(root, strangers, fixed, of)
     targets = np.repeat([place[name] for name in present], [found[name].count(0) for name in present]).astype(np.int64)
     paths = PackedPaths(b"".join(found.values()))
-    notes = (*matched(spelled), *_notes(listed_now, empty))
+    notes = (*matched(spelled, of), *_notes(listed_now, empty))
     return ImageList(str(root), fixed, paths, targets, notes, max_pixels)
+
+
+def _strange(root: str | Path, strangers: Sequence[str], fixed: Sequence[str], of: str) -> DataError:
+    near = nearest(strangers[0], fixed)
+    letters = f" (spelled {strangers[0]!a})" if near and not strangers[0].isascii() else ""
+    what, remedy = f"class {listed(strangers)}{letters} is", "rename or remove the folder"
+    if len(strangers) > 1:
+        what, remedy = f"classes {listed(strangers)}{letters} are", f"{remedy}s"
+    return DataError(f"{root}: {what} not among the {len(fixed)} classes of {of}{near}; {remedy}")
 
 
 def named_as(images: ImageList, known: Sequence[str]) -> ImageList:
@@ -92,8 +98,11 @@ def find_images(pattern: str, asked: str = "predict_img_path", others: Counter[s
     if os.path.isdir(pattern):
         found = [os.path.join(pattern, rest) for rest in images_below(pattern, others)]
     else:
-        files = (path for path in matches(pattern) if os.path.isfile(path))
-        found = sorted(path for path in files if os.path.splitext(path)[1].lower() in EXTENSIONS)
+        met = matches(pattern, others)
+        found = sorted(path for path in met if os.path.splitext(path)[1].lower() in EXTENSIONS and os.path.isfile(path))
+        if not found and any(map(os.path.isdir, met)):
+            inside = os.path.join(pattern, "*")
+            raise DataError(f"{asked}: {pattern!r} finds folders alone; {inside!r} would find what lies in them")
     if not found and os.path.exists(pattern) and not os.path.isdir(pattern):
         raise DataError(f"{asked}: {pattern!r} is no regular file, but a pipe or a device")
     if not found:

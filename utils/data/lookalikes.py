@@ -36,10 +36,10 @@ def same_look(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     return {name: alike[0] for name in sorted(strangers) if len(alike := by_look.get(look(name), [])) == 1}
 
 
-def matched(spelled: Mapping[str, str]) -> list[str]:
-    """What `same_look` found, a sentence each."""
+def matched(spelled: Mapping[str, str], of: str = "train") -> list[str]:
+    """What `same_look` found, a sentence each. of: what has the known names."""
     return [
-        f"class {name!r} is taken for {known!r} of train, which looks the same: where they differ, one has "
+        f"class {name!r} is taken for {known!r} of {of}, which looks the same: where they differ, one has "
         + difference(name, known)
         for name, known in spelled.items()
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..text import listed
-from .traversal import class_folders, list_classes
+from .traversal import class_folders, holds_image, list_classes
 
 SYNONYMS = {  # the name that training reads -> all, in lower case
     "train": ("train", "training", "trn"),
@@ -52,9 +52,21 @@ def renaming(root: Path, split: str) -> str:
     )
 
 
+def direct_images(root: Path) -> str:
+    """A sentence for a folder that holds images, and no folders of classes; empty for any other."""
+    if not os.path.isdir(root) or list_classes(root) or not holds_image(str(root)):
+        return ""
+    return f"{root} holds images itself, so its classes may be the folders in {Path(os.path.abspath(root)).parent}"
+
+
 def dividing(root: Path) -> str:
-    """How to divide a folder that holds those of classes directly; empty for any other."""
+    """What to name or do where a folder holds classes or images directly, or is one part; empty for any other."""
     classes = list_classes(root) if os.path.isdir(root) else []
+    above = Path(os.path.abspath(root)).parent
+    if not classes and (found := direct_images(root)):
+        return found
+    if classes and SPLIT_OF.get(Path(os.path.abspath(root)).name.lower()) in split_folders(above):
+        return f"{root} seems to be a part of a divided data set, so name the folder above it: {above}"
     if not classes or is_divided(root, tuple(classes)) or split_folders(root):
         return ""
     whole = os.path.normpath(root)

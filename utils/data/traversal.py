@@ -5,7 +5,7 @@ import glob
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,21 +101,33 @@ def _have_endings(names: list[str]) -> bool:
     return False
 
 
-def matches(pattern: str) -> set[str]:
-    """What a glob finds; ** matches any number of folders, none through a link that leads round in a circle."""
+def matches(pattern: str, others: Counter | None = None) -> set[str]:
+    """What a glob finds; ** matches any number of folders, none through a link that leads round in a circle.
+
+    others: counts what is left out on the way, as images_below does.
+    """
+    others = Counter() if others is None else others
     parts = Path(pattern).parts
     if "**" not in parts:
-        paths = glob.glob(pattern)  # which leaves out hidden ones
-        return {path for path in paths if not any(map(_is_of_a_system, set(Path(path).parts) - set(parts)))}
+        paths = {path: _system_folder(path, parts) for path in glob.glob(pattern)}  # which leaves out hidden ones
+        others.update(f"{os.path.basename(folder)}/" for folder in set(filter(None, paths.values())))
+        return {path for path, folder in paths.items() if not folder}
     first = parts.index("**")
     tail = os.path.join(*parts[first + 1 :] or "*")
     found: set[str] = set()
     for base in glob.glob(os.path.join(*parts[:first])) if first else [""]:
         if os.path.isdir(base or os.curdir):
-            below = (name for name, entry in _below(base or os.curdir, Counter(), {}) if holds(entry.is_dir))
+            below = (name for name, entry in _below(base or os.curdir, others, {}) if holds(entry.is_dir))
             for folder in ("", *below):
                 found |= matches(os.path.join(glob.escape(os.path.join(base, folder)), tail))
     return found
+
+
+def _system_folder(path: str, asked: Collection[str]) -> str:
+    """The uppermost part of a path that a system leaves, unless `asked` for by name; '' where there is none."""
+    parts = Path(path).parts
+    found = (i for i, name in enumerate(parts, 1) if name not in asked and _is_of_a_system(name))
+    return next((os.path.join(*parts[:i]) for i in found), "")
 
 
 def left_out(name: str) -> bool:
@@ -185,10 +197,10 @@ def _enter(folder: str, prefix: str, stamps: Stamps) -> _Level:
 def list_classes(root: str | Path) -> list[str]:
     """Names of the folders below `root` that hold at least one image, sorted. Raises DataError if root is no folder."""
     names, _ = class_folders(root, {})
-    return [name for name in names if _holds_image(os.path.join(root, name))]
+    return [name for name in names if holds_image(os.path.join(root, name))]
 
 
-def _holds_image(folder: str) -> bool:
+def holds_image(folder: str) -> bool:
     """Whether there is an image somewhere below; of a large folder that begins with one, the rest is not read."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         if any(os.path.splitext(entry.name)[1].lower() in EXTENSIONS and _is_image(entry) for entry in entries):

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from ..absent import absent
 from ..cli import with_shortcuts, words_of
 from ..config import ConfigError, parse_overrides
 from ..data.traversal import matches
@@ -32,7 +33,7 @@ def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     words = words_of(given)
     weights = words.pop(0) if words and means_weights(words[0]) else None
     if weights is not None and not os.path.exists(weights):
-        raise _wrong(weights, f"taken for WEIGHTS, by its ending: no such file; expected {WEIGHTS}")
+        raise _wrong(weights, f"taken for WEIGHTS, by its ending: {absent(weights)}; expected {WEIGHTS}")
     _check_images(words)
     images = list(words) if len(words) > 1 else words[0] if words else None
     shortcuts = {"--weights": given.weights, "WEIGHTS": weights}

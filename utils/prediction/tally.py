@@ -14,6 +14,7 @@ class Tally:
     def __init__(self, folder: Path, classes: Collection[str]) -> None:
         """folder: what the images have in common."""
         self.folder, self.classes = folder, set(classes)
+        self.own = folder.name if folder.name in self.classes else None  # a class folder by itself
         self.classified = self.unread = self.without = self.rejected = self.labelled = self.right = 0
         self.first: Prediction | None = None
 
@@ -27,7 +28,7 @@ class Tally:
             self.rejected += 1
             return
         self.classified += 1
-        true = true_class(prediction.path, self.folder, self.classes)
+        true = true_class(prediction.path, self.folder, self.classes) or self.own
         self.labelled += true is not None
         self.right += true == prediction.answer
 
@@ -40,7 +41,7 @@ class Tally:
         return ", ".join(parts)
 
     def accuracy_in_words(self) -> str:
-        """'' where no image that was classified lies in a folder named like a class."""
+        """'' where no image that was classified lies in a folder named like a class, be it `folder` itself."""
         if not self.labelled:
             return ""
         of = f"{self.labelled} image(s)" + (f" of {self.classified}" if self.labelled < self.classified else "")

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import SubFigure
+from matplotlib.text import Text
 
 from .fonts import families, plain
 
 LINE = 0.26  # inches of height
-MOST_LETTERS = 125  # of a label
+MARGIN = 0.2  # inches to the right of a label
 HEADERS = ("", "", "best accuracy", "in epoch", "weights", "F1 (macro)", "val loss", "run, and what sets it apart")
 PLACES = (0.3, 0.9, 1.3, 2.6, 3.8, 4.8, 5.9, 6.9)  # inches from the left edge
 SIZE = 10  # points
@@ -25,5 +26,16 @@ def draw_table(panel: SubFigure, rows: Sequence[Sequence[str]], colours: Sequenc
     for number, (row, colour, style) in enumerate(zip(rows, colours, styles), 1):
         y = LINE * (number + 1)
         axes.plot((PLACES[0], PLACES[1] - 0.15), (y, y), style, color=colour, linewidth=2.5)
-        for x, cell in zip(PLACES[1:], (str(number), *row[:-1], plain(row[-1], MOST_LETTERS))):
+        for x, cell in zip(PLACES[1:], (str(number), *row[:-1])):
             axes.text(x, y, cell, va="center", fontsize=SIZE, family=fonts)
+        label = axes.text(PLACES[-1], y, "", va="center", fontsize=SIZE, family=fonts)
+        _fit(label, row[-1], (width - PLACES[-1] - MARGIN) * panel.figure.dpi)
+
+
+def _fit(label: Text, text: str, room: float) -> None:
+    """Give `label` the text, of which the end is left out where it is wider than `room`, in pixels."""
+    label.set_text(plain(text))
+    letters = len(text)
+    while (taken := label.get_window_extent().width) > room and letters:
+        letters = min(letters - 1, int(letters * room / taken))
+        label.set_text(plain(f"{text[:letters].rstrip(' ,')} ..."))

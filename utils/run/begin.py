@@ -11,6 +11,7 @@ from ..data.batches import ImageLoader
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
+from ..errors import WeightsError
 from ..log import log
 from ..text import aligned
 from ..training.build import make_freezing, make_model, make_recipe, make_state, missing_drop_rates
@@ -67,6 +68,7 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     recipe = make_recipe(config, model, device, preprocess)
     if weights is not None:
         log.info(str(fill_from(model, weights)))
+        check_finite(model, weights)
         if config.head_init == "probe":
             settled = replace(config, num_workers=loaders[0].num_workers)  # what limits them is said once
             start_at_probe(model, settled, splits.training, preprocess, recipe)
@@ -76,6 +78,14 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     check_single_images(model, freezing, config, len(splits.training))
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
     return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
+
+
+def check_finite(model: nn.Module, weights: WeightsFile) -> None:
+    """Raises WeightsError where not all values of a network that was filled from `weights` are numbers."""
+    for name, value in model.state_dict().items():
+        if not value.isfinite().all():
+            cause = "they are of a training that diverged, or damaged; start from others"
+            raise WeightsError(f"{weights.path}: not all values of {name} are numbers: {cause}")
 
 
 def report_stages(parts: Parts) -> None:

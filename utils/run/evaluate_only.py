@@ -1,5 +1,6 @@
 """only_val: the figures of a checkpoint on val or another split, in a run folder of their own."""
 
+import math
 import os
 import signal
 from collections.abc import Collection, Sequence
@@ -42,7 +43,7 @@ from .trained_on import warn_of_trained_images
 OF_THE_CHECKPOINT = ("model_prefix", "model_suffix", "img_path")
 OF_TRAINING = (
     *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
-    *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps"),
+    *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps", "keep"),
     *("loggers", "project", "run_name"),
 )
 
@@ -62,7 +63,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
         config = as_trained(config, payload, explicit)
     check_network(config, payload)
     check_place(config)
-    report_without_effect(config, payload)
+    config = report_without_effect(config, payload)
     splits = read_data(config, payload["classes"] if payload else None)
     config = planned_validation(config, splits, device, file)
     splits = Splits(None, splits.val)
@@ -106,6 +107,9 @@ def record(
     name_unreadable(splits.val, chosen.evaluation.bad)
     figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
     log.info(f"{figures}  (tables: {kind})  in {folder.path}")
+    if not math.isfinite(chosen.evaluation.loss):
+        cause = "the weights may be of a training that diverged"
+        log.warning(f"val_loss is {chosen.evaluation.loss}, so the figures say nothing: {cause}; evaluate others")
     folder.record([row], chosen.metrics, splits.classes)
     if (answers := chosen.evaluation.answers) is not None:
         found = judged(config, answers, splits.val, payload, chosen.evaluation.bad)
@@ -147,15 +151,18 @@ def as_trained(config: TrainConfig, checkpoint: dict[str, Any], explicit: Collec
     return replace(config, **taken)
 
 
-def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None) -> None:
-    """Name the keys that are set though the checkpoint has its own, and those that only a training asks for."""
+def report_without_effect(config: TrainConfig, checkpoint: dict[str, Any] | None) -> TrainConfig:
+    """`config` with what holds; keys that are set otherwise than the checkpoint has them are named, and those that only
+    a training asks for."""
     if checkpoint is not None:
         steps = vars(read_preprocess(checkpoint["preprocess"]))  # of older versions too, which lack some
         decided = {name: value for name, value in steps.items() if hasattr(config, name)}
         for sentence in overruled(config, decided, config.load_from):
             log.warning(sentence)
+        config = replace(config, **{name: value for name, value in decided.items() if getattr(config, name) != "auto"})
     if names := [name for name in OF_TRAINING if is_asked(config, name)]:
         log.warning(f"only_val trains nothing, so these keys are without effect: {listed(names)}")
+    return config
 
 
 def load_models(config: TrainConfig, file: WeightsFile, device: torch.device, num_classes: int) -> dict[str, nn.Module]:
@@ -166,7 +173,11 @@ def load_models(config: TrainConfig, file: WeightsFile, device: torch.device, nu
         config = replace(config, img_size=size)
     models = {name: make_model(config, device, num_classes) for name in names}
     if file.checkpoint is None:
-        log.info(str(fill_from(models["net"], file)))
+        report = fill_from(models["net"], file)
+        if report.missing:  # figures of tensors at random would say nothing
+            expected = f"expected all tensors of a network for the {num_classes} classes of {config.img_path}"
+            raise WeightsError(f"only_val: {report}; {expected}, or a training that starts from these, by load_from")
+        log.info(str(report))
         return models
     for name, model in models.items():
         fill_whole(model, file.checkpoint[name], f"{file.path}: {name}")

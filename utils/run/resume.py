@@ -100,7 +100,9 @@ class ResumePoint:
     def restore(self, config: TrainConfig, state: TrainState) -> tuple[RunState, RunFolder]:
         """Put everything back into `state`, report what is not as it was, and make the folder what it was then."""
         if self.problem:
-            log.warning(f"{self.problem}; going on from {self.path}, step {self.checkpoint['step']}")
+            ended = self.checkpoint["epoch"] >= config.epochs
+            how = "the state of the run is that of" if ended else "going on from"
+            log.warning(f"{self.problem}; {how} {self.path}, step {self.checkpoint['step']}")
         run_state = restore(self.checkpoint, state, self.path)
         if self.changes.values:
             find_place(self.changes, self.checkpoint, config, state, run_state)

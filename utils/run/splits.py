@@ -39,7 +39,8 @@ def read_data(config: TrainConfig, classes: Sequence[str] | None = None) -> Spli
             log.info(f"making the embedded digits in {root}")
             make_digits(root)
         distributed.barrier()
-    read = partial(scan, listing=listing_of(config), max_pixels=config.max_image_pixels)
+    of = "train" if classes is None else "the checkpoint"
+    read = partial(scan, listing=listing_of(config), max_pixels=config.max_image_pixels, of=of)
     train = None if classes is not None else _read_split(root, "train", None, read)
     classes = train.classes if train is not None else classes
     val = _read_split(root, config.split if config.only_val else "val", classes, read)

@@ -9,6 +9,7 @@ import torch
 from .. import distributed
 from ..config.keys import TrainConfig
 from ..data.source import Splits
+from ..log import unsaid
 from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
 from ..training.state import Progress, exchange_every
@@ -28,7 +29,8 @@ def affordable_epochs(config: TrainConfig, splits: Splits, device: torch.device,
 
     config: without 'auto' keys. Nothing that it computes is kept.
     """
-    parts = assemble(config, splits, device)
+    with unsaid():  # of what a run is made of, which is put together again for the run itself
+        parts = assemble(config, splits, device)
     trial = min(limit.max_seconds * TRIAL_SHARE, LONGEST_TRIAL)
     evaluation = _seconds_of_evaluation(parts, trial)
     limit.reserve = seconds_of_conclusion(

@@ -16,7 +16,7 @@ from PIL import Image
 from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..data.lookalikes import check_distinct
-from ..data.split_folders import is_divided, split_folders
+from ..data.split_folders import direct_images, is_divided, split_folders
 from ..data.traversal import left_out
 from ..encoding import decoded
 from ..errors import DataError
@@ -68,7 +68,8 @@ def read_source(path: str | Path, encoding: str = "") -> LabelledFiles:
     """The images of a folder of class folders, or of a csv file. Raises DataError for what cannot be divided."""
     source = _from_csv(Path(path), encoding) if os.path.isfile(path) else _from_folders(Path(path))
     if not len(source):
-        raise DataError(f"{path}: no images found; expected a folder for each class with images in it, or a csv")
+        found = direct_images(Path(path)) or "no images found"
+        raise DataError(f"{path}: {found}; expected a folder for each class with images in it, or a csv")
     return source
 
 

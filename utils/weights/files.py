@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..absent import absent
 from ..errors import WeightsError
 
 ARCHIVE, PICKLE = b"PK\x03\x04", b"\x80"  # how files of torch.save begin, today and before version 1.6
@@ -23,7 +24,7 @@ def check_regular(path: str | Path) -> None:
     """Raises WeightsError unless `path` is a file with content: a pipe would never end."""
     if not os.path.isfile(path):
         kind = "it is a folder" if os.path.isdir(path) else "it is a pipe or a device" if os.path.exists(path) else ""
-        raise WeightsError(f"{path}: no such file" + (f", {kind}" if kind else ""))
+        raise WeightsError(f"{path}: no such file, {kind}" if kind else f"{path}: {absent(path)}")
     if not os.access(path, os.R_OK):
         raise WeightsError(f"{path}: no permission to read it")
 

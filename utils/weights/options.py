@@ -1,6 +1,8 @@
 """The options by which a tool is given its network, and what they mean together."""
 
 import argparse
+import os
+from collections.abc import Sequence
 
 import torch
 
@@ -10,7 +12,7 @@ from .. import distributed
 from ..cli import as_path
 from ..config.rules import device_problem
 from ..errors import ConfigError
-from .run_folder import weights_path
+from .run_folder import means_weights, weights_path
 from .spec import NetworkOptions, native_size
 
 
@@ -33,13 +35,30 @@ def add_network_options(parser: argparse.ArgumentParser, *, several: bool = Fals
     add("--device", default=device, help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
 
 
+def read_network_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """`parser.parse_args`, which says where weights go that come as a word without an option."""
+    given, rest = parser.parse_known_args(arguments)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{_as_option(given, rest)}")
+    return given
+
+
+def _as_option(given: argparse.Namespace, rest: Sequence[str] = ()) -> str:
+    """How to name weights that are among the words of the command line; '' where none are."""
+    words = [value for name, value in vars(given).items() if name != "output" and isinstance(value, str)]
+    found = [word for word in (*words, *rest) if os.path.exists(word) and means_weights(word)]
+    return f"; weights are named by an option here: --weights {found[0]}" if found and not given.weights else ""
+
+
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
     """Raises ConfigError if the words do not go together, or say nothing, WeightsError for a run without best.pth."""
     given = arguments
     if (given.model_prefix is None) != (given.model_suffix is None):
         raise ConfigError("command line", ["--model-prefix and --model-suffix go together"])
     if given.model_prefix is None and given.weights is None:
-        raise ConfigError("command line", ["expected --weights, or --model-prefix and --model-suffix"])
+        raise ConfigError(
+            "command line", [f"expected --weights, or --model-prefix and --model-suffix{_as_option(given)}"]
+        )
     size = None if given.img_size is None else tuple(given.img_size)
     weights = None if given.weights is None else weights_path(given.weights)
     return NetworkOptions(given.model_prefix, given.model_suffix, given.num_classes, weights, size)

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from ..absent import BEST, LAST, PREVIOUS
 from ..errors import WeightsError
 
-LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder: the newest state, the one before
 ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".tar", ".onnx", ".pt2")  # of weights and exported networks
 CHECKPOINTS = (BEST, LAST, PREVIOUS)
 BEFORE_THEM = ("train_config.py", "environment.json")  # which every run writes at its start
