@@ -10,11 +10,11 @@ log_root = './logs'  # runs go to log_root/<prefix>_<suffix>/<exp_name>N
 exp_name = 'exp'  # N counts up and is never reused; _N behind a digit
 only_val = False  # evaluate load_from on val, write tables and plots, do not train
 split = 'val'  # 'val', 'test', 'train': the folder of pictures that only_val evaluates on
-calibrate = True  # fit best.pth a temperature on val, by which predict divides its logits
-keep_features = True  # store in best.pth what predict's reject = 'knn' and 'confidence' go by
+calibrate = True  # fit best.pth a temperature on val, for predict's probabilities
+keep_features = True  # store in best.pth what predict's reject goes by
 tta = 'none'  # 'none', 'flip', 'crops5': views that only_val shows of an image, whose probabilities are averaged
 seed = 0  # with it a run repeats, whatever the number of workers
-loggers = []  # 'tensorboard', 'wandb', 'swanlab', 'mlflow', 'clearml': trackers that the figures of each epoch go to, see docs/trackers.md
+loggers = []  # 'tensorboard', 'wandb', 'swanlab', 'mlflow', 'clearml': trackers of each epoch's figures, see docs/trackers.md
 project = 'image-classification'  # of a tracker, which the run belongs to
 run_name = ''  # of the run in trackers; '' is <prefix>_<suffix>/<exp_name>N
 
@@ -78,9 +78,9 @@ dropout = 'auto'  # 'auto' or such as 0.2: chance that a value before the head i
 # Optimisation
 epochs = 'auto'  # 'auto' or such as 100: passes over train
 monitor = 'accuracy'  # 'accuracy', 'macro_f1', 'balanced_accuracy', 'val_loss', 'macro_auc': the figure of val by which the best epoch is chosen
-patience = 0  # epochs without progress of that figure after which the run ends; 0 goes on
+patience = 0  # epochs without progress of it that end the run; 0: none do
 min_delta = 0.0  # progress is more than this
-start_from_epoch = 0  # so many epochs at the beginning do not count for patience
+start_from_epoch = 0  # so many first epochs do not count for patience
 max_minutes = 0  # minutes until the run ends, if epochs is auto; 0 is no limit
 optimizer_type = 'auto'  # 'auto', 'sgd', 'adam', 'adamw', 'rmsprop': how gradients move weights
 init_lr = 'auto'  # 'auto' or such as 0.001: learning rate after the warm-up
