@@ -63,7 +63,7 @@ class TrainConfig:
     split: str = key("val", choice("val", "test", "train"), "the folder of pictures that only_val evaluates on")
     calibrate: bool = key(True, flag(), "fit best.pth a temperature on val, for predict's probabilities")
     keep_features: bool = key(True, flag(), "store in best.pth what predict's reject goes by")
-    tta: str = key("none", choice(*TTA), "views that only_val shows of an image, whose probabilities are averaged")
+    tta: str = key("none", choice(*TTA), "views of an image that only_val averages")
     seed: int = key(0, integer(0), "with it a run repeats, whatever the number of workers")
     loggers: tuple = key((), some_of(*TRACKERS), "trackers of each epoch's figures, see docs/trackers.md")
     project: str = key("image-classification", text(), "of a tracker, which the run belongs to")
