@@ -8,7 +8,7 @@ from .folder import RunFolder
 from .observers import Epoch
 
 SHARE = 0.02  # of the time, at most, goes into the pages of a run
-LEAST_SECONDS = 5.0  # that the last one may take in any case, for each of its two parts
+LEAST_SECONDS = 1.0  # that the last one may take in any case, for each of its two parts
 PICTURES, CAMS = 600, 12  # tools/report.py draws more
 
 
