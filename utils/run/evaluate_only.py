@@ -35,6 +35,7 @@ from .environment import environment
 from .final import Judgement, name_unreadable
 from .final import record as record_judgement
 from .folder import RunFolder, check_place, open_run_folder
+from .page import Page
 from .plan import planned_validation
 from .scoring import Scored, score
 from .splits import is_there, read_data
@@ -90,6 +91,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
                     name=config.split,
                 )
             record(folder, scored, splits, payload, config)
+            Page(folder, config.max_image_pixels).finish()
     if payload and distributed.is_main():
         warn_of_trained_images(config, payload, splits.val)
     return folder.path
