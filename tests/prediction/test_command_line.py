@@ -25,7 +25,7 @@ def given(monkeypatch):
     def keys(*words):
         found = []
         monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, words)])
-        monkeypatch.setattr(predict, "run", lambda config, explicit: found.append(config))
+        monkeypatch.setattr(predict, "classify", lambda config, explicit: found.append(config))
         assert predict.main() == 0
         return found[0].load_from, found[0].predict_img_path
 
@@ -38,7 +38,7 @@ def refused(monkeypatch, capsys):
 
     def message(*words):
         monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, words)])
-        monkeypatch.setattr(predict, "run", lambda *given: pytest.fail("it has begun"))
+        monkeypatch.setattr(predict, "classify", lambda *given: pytest.fail("it has begun"))
         assert predict.main() == 2
         return capsys.readouterr().err
 

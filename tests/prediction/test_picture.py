@@ -50,6 +50,6 @@ def test_the_folder_of_the_image_tells_its_class(folder, expected, tmp_path, mon
     found = []
     monkeypatch.setattr(predict, "save_picture", lambda prediction, folder, true, limit: found.append(true))
     config = predict.PredictConfig(predict_img_path=str(path))
-    classifier = type("", (), {"classes": ["cat", "dog"]})
-    predict.report(config, classifier, [Prediction(str(path), RANKED)], Path(tmp_path))
+    classifier = type("", (), {"classes": ["cat", "dog"], "tap": None})
+    predict.report(config, classifier, [Prediction(str(path), RANKED)], Path(tmp_path), lambda prediction: None)
     assert found == [expected]

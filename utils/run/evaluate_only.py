@@ -17,22 +17,20 @@ from ..config.schema import literal
 from ..config.without_effect import is_asked, overruled, sections
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
-from ..data.source import Source, Splits
+from ..data.source import Splits
 from ..data.views import Views
 from ..errors import ConfigError, WeightsError
-from ..figures.summary import chosen_threshold, summarise
 from ..log import RunLog, log
 from ..signals import Stopped, StopRequest, terminations_raise
 from ..text import listed, shown
 from ..training.build import make_model, make_recipe
-from ..training.metrics import Answers
 from ..training.views import MeanOfViews
 from ..weights.best import scored_weights
 from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
 from .environment import environment
-from .final import Judgement, name_unreadable
+from .final import judge, name_unreadable
 from .final import record as record_judgement
 from .folder import RunFolder, check_place, open_run_folder
 from .page import Page
@@ -114,25 +112,16 @@ def record(
         log.warning(f"val_loss is {chosen.evaluation.loss}, so the figures say nothing: {cause}; evaluate others")
     folder.record([row], chosen.metrics, splits.classes)
     if (answers := chosen.evaluation.answers) is not None:
-        found = judged(config, answers, splits.val, payload, chosen.evaluation.bad)
+        temperature, own = (payload["temperature"], is_own(config, payload)) if payload else (1.0, False)
+        found = judge(config.split, splits.val, answers, chosen.evaluation.bad, temperature, own=own)
         record_judgement(folder.path, found)
         log.info(found.sentence())
     folder.draw()
 
 
-def judged(
-    config: TrainConfig,
-    answers: Answers,
-    images: Source,
-    payload: dict[str, Any] | None,
-    bad: list[tuple[int, str]],
-) -> Judgement:
-    """What is known of the weights by config.split, with the temperature that the checkpoint has."""
-    temperature, on_val = payload["temperature"] if payload else 1.0, config.split == "val"
-    threshold = chosen_threshold(answers.logits, answers.targets, temperature) if on_val else None
-    summary = summarise(answers.logits, answers.targets, temperature, threshold)
-    own = payload is not None and os.path.abspath(payload["config"]["img_path"]) == os.path.abspath(config.img_path)
-    return Judgement(config.split, images, answers, summary, bad, chosen_on=on_val and own)
+def is_own(config: TrainConfig, checkpoint: dict[str, Any]) -> bool:
+    """Whether the images are those of the checkpoint's run."""
+    return os.path.abspath(checkpoint["config"]["img_path"]) == os.path.abspath(config.img_path)
 
 
 def as_trained(config: TrainConfig, checkpoint: dict[str, Any], explicit: Collection[str]) -> TrainConfig:

@@ -105,6 +105,19 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         log.info(found.sentence())
 
 
+def judge(
+    split: str, images: Source, answers: Answers, bad: list[tuple[int, str]], temperature: float, *, own: bool
+) -> Judgement:
+    """What is known of a network by one split alone.
+
+    own: whether the images are of the run that the network comes from, whose val has chosen it.
+    """
+    on_val = split == "val"
+    threshold = chosen_threshold(answers.logits, answers.targets, temperature) if on_val else None
+    summary = summarise(answers.logits, answers.targets, temperature, threshold)
+    return Judgement(split, images, answers, summary, bad, chosen_on=on_val and own)
+
+
 def name_unreadable(images: Source, bad: Sequence[tuple[int, str]]) -> None:
     for index, reason in bad:
         log.warning(f"left out, cannot be read: {images.name(index)}: {reason}")

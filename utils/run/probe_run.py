@@ -18,6 +18,7 @@ from ..weights.load import fill
 from ..weights.networks import LoadedNetwork
 from ..weights.run_folder import BEST
 from .environment import environment
+from .final import judge, record
 from .folder import open_run_folder
 from .scoring import score
 
@@ -43,13 +44,14 @@ def write_run(
         model = model.to(memory_format=torch.channels_last)
     recipe = make_recipe(config, model, device, network.preprocess)
     _, loader = make_loaders(config, Splits(None, splits.val), network.preprocess, device)
-    [found] = score({"net": model.to(device)}, loader, recipe, len(splits.classes))
+    [found] = score({"net": model.to(device)}, loader, recipe, len(splits.classes), answers=True)
     row = {"epoch": 1, **found.columns()}
     folder = open_run_folder(config)
     repeat = replace(config, only_val=True, load_from=str(folder.path / BEST))
     folder.begin(repeat, splits, environment(device, config.num_threads), 0)
     folder.record([row], found.metrics, splits.classes)
-    folder.record_best(found.evaluation, found.metrics, splits.classes)
+    if (answers := found.evaluation.answers) is not None:
+        record(folder.path, judge("val", splits.val, answers, found.evaluation.bad, 1.0, own=True))
     checkpoint = {
         "net": model.state_dict(),
         "weights_of": "raw",
