@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import distributed
-from utils.cli import add_config_options, config_file, read_options, run_command
+from utils.cli import add_config_options, config_file, leave, read_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, run_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.log import RunLog, log
@@ -212,4 +212,4 @@ def main(*, several: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

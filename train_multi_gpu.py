@@ -3,9 +3,9 @@
 The loop is train.run, the options are train.py's; this file only says that a launcher opens a process group.
 """
 
-import sys
+from utils.cli import leave
 
 from train import main
 
 if __name__ == "__main__":
-    sys.exit(main(several=True))
+    leave(main(several=True))

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import distributed
 from .config.keys import LARGEST
@@ -29,17 +29,19 @@ _PAIR = re.compile("[a-z_]+=")  # how a pair of --set begins
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143.
-
-    Where a tracker hangs, end the process with it: what its package does at the end of a process would wait as well.
-    """
+    """Run `command` and return the exit status, as README has it: 0, 1, 2, 129, 130 or 143."""
     imported()
     prepare_streams()
     status = _status_of(command)
     finish_streams()
+    return status
+
+
+def leave(status: int) -> NoReturn:
+    """End the process. Where a tracker hangs it ends at once: what its package does at the end would wait as well."""
     if hung():
         os._exit(status)
-    return status
+    sys.exit(status)
 
 
 def _status_of(command: Callable[[], None]) -> int:

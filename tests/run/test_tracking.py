@@ -132,8 +132,9 @@ def test_a_tracker_that_hangs_does_not_hold_up_the_end_of_the_process(monkeypatc
     thread = threading.Thread(name=f"{THREAD}wandb", target=release.wait, args=(20,), daemon=True)
     if hangs:
         thread.start()
-    assert cli.run_command(lambda: None) == 0
+    with pytest.raises(SystemExit, match="3"):
+        cli.leave(3)
     release.set()
     if hangs:
         thread.join()
-    assert left == ([0] if hangs else [])
+    assert left == ([3] if hangs else [])

@@ -24,7 +24,7 @@ def whole():
 
 def test_a_whole_checkpoint_passes(whole, tmp_path):
     save_checkpoint(tmp_path / "last.pth", whole)
-    assert WeightsFile(tmp_path / "last.pth").checkpoint.keys() == {"format", *whole}
+    assert WeightsFile(tmp_path / "last.pth").checkpoint.keys() == {"format", *whole, "temperature", "known"}
 
 
 WRONG = [None, True, -1, 2**80, float("nan"), "text", "", b"bytes", [], [None], {}, {"a": 1}, {1: 2}, torch.zeros(2)]

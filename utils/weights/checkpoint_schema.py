@@ -42,8 +42,8 @@ def validated(payload: dict[str, Any], path: Any) -> dict[str, Any]:
     if problems := problems or _size_problems(payload, {**values, **payload["config"]}):
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(f"{path}: no sound checkpoint: {'; '.join(problems[:3])}{more}")
-    absent = {**BEFORE, **(dict.fromkeys(STATE_OF_A_RUN) if weights_alone else {})}
-    return {**absent, **payload, "config": {**values, **payload["config"], "dist_url": "env://"}}
+    ignored = dict.fromkeys(STATE_OF_A_RUN) if weights_alone else {}
+    return {**BEFORE, **payload, **ignored, "config": {**values, **payload["config"], "dist_url": "env://"}}
 
 
 def check_state(checkpoint: dict[str, Any], state: Any, path: Any) -> None:
