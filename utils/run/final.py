@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from .. import distributed
-from ..config.keys import TrainConfig
+from ..data.batches import ImageLoader
 from ..data.loaders import evaluation_loader
-from ..data.preprocess import Preprocess
 from ..data.source import Source, Splits
 from ..figures.summary import Summary, chosen_threshold, summarise
 from ..figures.temperature import fit_temperature
@@ -87,7 +86,9 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         if images is None:
             continue
         meters = [knowing.meter_of(images)] if knowing and split == "val" else []
-        answers, bad = answers_of(model, config, images, recipe, parts.preprocess, stop, split, meters)
+        made = split != "val"  # the loading processes of val are there already
+        loader = evaluation_loader(config, images, parts.preprocess, device) if made else parts.val_loader
+        answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
         if split == "val":  # its unreadable images are named already
@@ -146,16 +147,14 @@ def record(folder: Path, found: Judgement, *, prefix: str = "") -> None:
 
 def answers_of(
     model: nn.Module,
-    config: TrainConfig,
-    images: Source,
+    loader: ImageLoader,
+    num_classes: int,
     recipe: Recipe,
-    preprocess: Preprocess,
     stop: Callable[[], None],
     name: str,
     more: Sequence[Meter] = (),
 ) -> tuple[Answers | None, list[tuple[int, str]]]:
-    """The logits of all `images`, on rank 0 alone; on every rank what could not be read. more: meters of the same."""
-    loader = evaluation_loader(config, images, preprocess, recipe.device)
-    meter = AllLogits(len(images.classes), recipe.device)
+    """The logits of all images, on rank 0 alone; on every rank what could not be read. more: meters of the same."""
+    meter = AllLogits(num_classes, recipe.device)
     bad = evaluate([model], loader, recipe, [[meter, *more]], stop=stop, name=name)
     return meter.result(), bad

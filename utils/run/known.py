@@ -16,7 +16,7 @@ from ..training.known import Known, most_rows
 from ..training.state import Recipe
 
 MOST_OF_VAL = 10_000  # images whose distances decide
-MOST_TIME = 0.02  # share of the training's that showing train once more may take
+MOST_TIME = 0.01  # share of the training's that showing train once more may take
 PASSES = 3  # that a step of training is worth: forward, and twice as much backward
 LEAST_OF_TRAIN = 500  # images, whatever that takes
 
