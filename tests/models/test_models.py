@@ -200,7 +200,16 @@ def test_a_toy_names_the_least_image_size(toy):
             create_model(*toy[:2], img_size=(least, least - 1))
 
 
+EXPORTED_SOON = ("resnet", "mobilenetv2", "squeezenet", "mnasnet", "vit", "resmlp-mixer", "addernet")
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "toy",
+    [pytest.param(names, marks=() if names[0] in EXPORTED_SOON else pytest.mark.huge) for names in SMALLEST.values()],
+    ids="-".join,
+    indirect=True,
+)
 @torch.no_grad()
 def test_a_toy_runs_in_bfloat16_in_channels_last_and_exported(toy):
     images = torch.randn(2, 3, 64, 64)
