@@ -21,6 +21,7 @@ from tools.create_data import main, parse_arguments
     ("text", "message"),
     [
         ("file,label\na.png,cat\n", "no column 'path'; expected path,label, found 'file', 'label'"),
+        ("path;label\na.png;cat\n", "found 'path;label'; ';' parts its columns: save it with commas"),
         ("path,label\nnowhere.png,cat\n", "no such file: 'nowhere.png'"),
         ("path,label\na.png,../cat\n", "label '../cat' cannot be the name of a class folder"),
         ("path,label\na.png,.cat\n", "label '.cat' cannot be"),

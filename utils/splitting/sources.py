@@ -20,7 +20,7 @@ from ..data.split_folders import direct_images, is_divided, split_folders
 from ..data.traversal import left_out
 from ..encoding import decoded
 from ..errors import DataError
-from ..text import listed
+from ..text import listed, shown
 
 NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as surrogateescape has them
 NO_FOLDER = re.compile(r"[/\0]")  # characters that no name of a folder holds
@@ -148,13 +148,19 @@ def _kind_left_out(name: str) -> str:
     return "hidden" if base.startswith(".") else "" if ending in EXTENSIONS else ending or "no ending"
 
 
+def _other_separator(names: Sequence[str]) -> str:
+    """What to do about a header in one piece, as spreadsheets of some languages write it; '' for others."""
+    used = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), "")
+    return f"; {shown(used)} parts its columns: save it with commas" if used else ""
+
+
 def _rows(path: Path, encoding: str) -> list[tuple[str, str]]:
     try:
         reader = csv.DictReader(io.StringIO(_text(path, encoding), newline=""))
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         if missing := {"path", "label"} - set(reader.fieldnames):
-            columns = listed(reader.fieldnames)
-            raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, found {columns}")
+            found = f"found {listed(reader.fieldnames)}{_other_separator(reader.fieldnames)}"
+            raise DataError(f"{path}: no column {listed(sorted(missing))}; expected path,label, {found}")
         rows = [(row["path"], row["label"], reader.line_num) for row in reader]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a csv: {error}") from None
