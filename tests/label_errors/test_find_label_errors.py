@@ -234,7 +234,7 @@ def test_the_table_of_test_goes_by_the_results_of_test(predictions, find):
         (lambda rows: rows[0].pop("true") and rows, "no column 'true'"),
         (lambda rows: [{k: v for k, v in row.items() if k[:2] != "p("} for row in rows], "of up to 100 classes"),
         (lambda rows: rows[:0], "no rows"),
-        (lambda rows: [{**rows[0], "true": "bea"}], "row 2: true: no column p(bea); nearest: 'bee'"),
+        (lambda rows: [{**rows[0], "true": "bea"}], "row 2: true: 'bea' is none of the classes; nearest: 'bee'"),
         (lambda rows: [rows[0], {**rows[1], "p(bee)": "1.5"}], "row 3: p(<class>) sum to"),
         (lambda rows: [{**rows[0], "p(bee)": "much"}], "expected numbers in the columns"),
         (lambda rows: [{**rows[0], "p(bee)": "nan"}], "row 2: p(<class>) sum to nan"),

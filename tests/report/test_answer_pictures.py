@@ -4,8 +4,9 @@ from utils.config import TrainConfig
 from utils.config.schema import render
 from utils.figures.summary import summarise
 from utils.report.answer_pictures import curves, reliability
-from utils.report.answer_tables import PREDICTIONS, write_answers, write_curves, write_reliability
+from utils.report.answer_tables import write_answers, write_curves, write_reliability
 from utils.report.same_images import compare_answers
+from utils.report.saved_answers import PREDICTIONS
 from utils.training.metrics import Answers
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 from utils.run import page as run_page
 from utils.run.page import Page
@@ -45,6 +46,19 @@ def test_the_page_is_rewritten_each_epoch_and_has_pictures_at_the_end(pictures, 
     for place, maps in data["maps"].items():
         _, true, predicted, *_ = data["images"][int(place)]
         assert len(maps) == (1 if true == predicted else 2)
+
+
+@pytest.mark.parametrize(("split", "images"), [("train", 21), ("val", 9)])
+def test_the_page_of_an_evaluation_is_of_its_split(pictures, make_config, monkeypatch, split, images):
+    monkeypatch.setattr(run_page, "CAMS", 0)
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    again = train.run(replace(config, only_val=True, split=split, load_from=str(folder / "best.pth")))
+    page = (again / "report.html").read_text(encoding="utf-8")
+    chosen_on = ", by which the epoch was chosen." if split == "val" else "."
+    assert f" of {images} {split} pictures are right{chosen_on}" in page
+    [found] = re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert sum(count for count, _ in json.loads(found)["cells"].values()) == images
 
 
 def test_pages_take_a_small_share_of_the_time(make_config, monkeypatch):

@@ -132,6 +132,7 @@ def test_a_tracker_that_hangs_does_not_hold_up_the_end_of_the_process(monkeypatc
     thread = threading.Thread(name=f"{THREAD}wandb", target=release.wait, args=(20,), daemon=True)
     if hangs:
         thread.start()
+    monkeypatch.setattr(threading, "enumerate", lambda: [thread] if hangs else [])  # not those of other tests
     with pytest.raises(SystemExit, match="3"):
         cli.leave(3)
     release.set()

@@ -4,7 +4,7 @@ from utils.figures.summary import summarise
 from utils.files import write_json
 from utils.report import run_tables
 from utils.report.answer_tables import write_answers, write_curves
-from utils.training.answers import Answers
+from utils.training.metrics import Answers
 
 import numpy as np
 import pytest

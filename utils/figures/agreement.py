@@ -3,6 +3,12 @@
 import numpy as np
 
 
+def confusion_of(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """(K, K) counts, rows true. targets, predicted: (N,) in 0..K-1."""
+    cells = targets * num_classes + predicted
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
 def cohens_kappa(confusion: np.ndarray) -> float:
     """Agreement beyond chance, at most 1; NaN where chance agrees always. https://doi.org/10.1177/001316446002000104"""
     total = confusion.sum()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..training.metrics import Metrics, metrics_from
-from .agreement import cohens_kappa, matthews_coefficient, specificity
+from .agreement import cohens_kappa, confusion_of, matthews_coefficient, specificity
 from .confidence import Reliability, brier_score, log_probabilities, ranks, reliability
 from .intervals import Interval, MacroIntervals, bootstrap_macro, wilson
 from .ranking import Ranking, ranking
@@ -82,7 +82,7 @@ def summarise(
     temperature: that probabilities are calibrated by.  threshold: of the second of two classes, where there is one.
     """
     classes, predicted = logits.shape[1], logits.argmax(axis=1)
-    confusion = np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    confusion = confusion_of(targets, predicted, classes)
     right = predicted == targets
     raw, raw_bins = _confidence(logits, targets, right, 1.0)
     calibrated, bins = _confidence(logits, targets, right, temperature)

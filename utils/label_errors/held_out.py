@@ -23,6 +23,8 @@ def read_held_out(path: Path, *, vouched: bool = False) -> SavedAnswers:
     vouched: the user says that it was not, for a table that no results of a run lie beside.
     """
     found = read_answers(path)
+    if not found.paths:
+        raise DataError(f"{path}: no rows; expected one for each image")
     if found.probabilities is None or len(found.classes) < 2:
         why = f"no columns p(<class>), which are written of up to {MOST_COLUMNS} classes; expected two or more"
         raise DataError(f"{path}: {why}")

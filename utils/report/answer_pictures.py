@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..figures.confidence import risk_by_coverage
-from .answer_tables import RELIABILITY, ROC, Points, read_answers, read_curves, read_reliability
+from .answer_tables import RELIABILITY, ROC, Points, read_curves, read_reliability
 from .canvas import COLOURS, canvas
 from .fonts import class_labels
+from .saved_answers import PREDICTIONS, read_answers
 from .saved_run import read_config
 
 NAMED = 10  # classes whose curves bear a name: those with the smallest area
@@ -52,8 +53,8 @@ def reliability(folder: Path) -> Figure | None:
     prefix, split = _shown(folder, RELIABILITY)
     if not split:
         return None
-    confidence, hits = read_answers(folder, prefix)
-    risk = risk_by_coverage(confidence, hits)
+    answers = read_answers(folder / f"{prefix}{PREDICTIONS}")
+    risk = risk_by_coverage(answers.p_predicted, answers.labels == answers.predicted)
     figure = canvas(11, 5.2)
     left, right = figure.subplots(1, 2)
     for (kind, bins), colour in zip(read_reliability(folder, prefix).items(), (GREY, COLOURS["train"])):

@@ -10,13 +10,13 @@ from ..figures.ranking import curve
 from ..tables import read_csv, write_csv
 from ..training.metrics import Answers
 from .run_tables import expecting
+from .saved_answers import COLUMNS
 
 Points = tuple[np.ndarray, np.ndarray]  # x and y of a curve
 
-PREDICTIONS, ROC, PR, RELIABILITY = "predictions.csv", "roc.csv", "pr.csv", "reliability.csv"
+ROC, PR, RELIABILITY = "roc.csv", "pr.csv", "reliability.csv"
 MOST_POINTS = 10_000  # rows of roc.csv and pr.csv, over all classes
 MOST_COLUMNS = 100  # classes up to which predictions.csv has the probability of each
-COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss", "rank")
 
 
 def write_answers(
@@ -83,29 +83,13 @@ def write_reliability(folder: Path, bins: Mapping[str, Reliability], prefix: str
     write_csv(folder / f"{prefix}{RELIABILITY}", ("probabilities", "confidence", "accuracy", "images"), rows)
 
 
-def read_answers(folder: Path, prefix: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """(N,) probabilities of the predicted classes, and (N,) bool, whether they are the true ones."""
-    path = folder / f"{prefix}{PREDICTIONS}"
-    with expecting(path, f"columns {', '.join(COLUMNS)}"):
-        rows = read_csv(path)
-        confidence = np.array([float(row["p_predicted"]) for row in rows])
-        return confidence, np.array([row["true"] == row["predicted"] for row in rows], dtype=bool)
-
-
-def read_hits(folder: Path, prefix: str = "") -> dict[str, bool]:
-    """Path of each image -> whether its predicted class is the true one."""
-    path = folder / f"{prefix}{PREDICTIONS}"
-    with expecting(path, f"columns {', '.join(COLUMNS)}"):
-        return {row["path"]: row["true"] == row["predicted"] for row in read_csv(path)}
-
-
 def read_curves(folder: Path, prefix: str = "") -> tuple[dict[str, Points], dict[str, Points]]:
     """ROC and precision-recall curves by class."""
-    roc = _read_points(folder / f"{prefix}{ROC}", "false_positive_rate", "true_positive_rate")
-    return roc, _read_points(folder / f"{prefix}{PR}", "recall", "precision")
+    roc = read_points(folder / f"{prefix}{ROC}", "false_positive_rate", "true_positive_rate")
+    return roc, read_points(folder / f"{prefix}{PR}", "recall", "precision")
 
 
-def _read_points(path: Path, x: str, y: str) -> dict[str, Points]:
+def read_points(path: Path, x: str, y: str) -> dict[str, Points]:
     with expecting(path, f"columns class, {x} and {y}"):
         points: dict[str, list[tuple[float, float]]] = {}
         for row in read_csv(path):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..figures.agreement import confusion_of
 from ..figures.intervals import wilson
 from ..files import write_json, write_text
 from ..text import aligned
-from ..training.answers import Answers
-from ..training.metrics import metrics_from
+from ..training.metrics import Answers, metrics_from
 from .answer_tables import write_answers
 from .saved_answers import PREDICTIONS
 
@@ -34,8 +34,7 @@ class Judged:
 
     def confusion(self, num_classes: int) -> np.ndarray:
         """(K, K) counts, rows true."""
-        cells = self.targets * num_classes + self.predicted
-        return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+        return confusion_of(self.targets, self.predicted, num_classes)
 
     def row(self, num_classes: int) -> dict[str, Any]:
         found = metrics_from(self.confusion(num_classes))

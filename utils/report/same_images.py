@@ -8,7 +8,7 @@ import numpy as np
 
 from ..figures.pairs import difference
 from ..text import shown
-from .answer_tables import PREDICTIONS, read_hits
+from .saved_answers import PREDICTIONS, read_answers
 from .saved_run import names_of_runs
 
 MOST_RUNS = 6  # of which each pair is compared; of more, the others with the first
@@ -21,10 +21,17 @@ def compare_answers(folders: Sequence[Path]) -> list[str]:
     older versions or not at their end, are left out; empty where fewer than two are left.
     """
     prefix = "test_" if all((folder / f"test_{PREDICTIONS}").is_file() for folder in folders) else ""
-    found = {folder: read_hits(folder, prefix) for folder in folders if (folder / f"{prefix}{PREDICTIONS}").is_file()}
+    paths = {folder: folder / f"{prefix}{PREDICTIONS}" for folder in folders}
+    found = {folder: hits_of(path) for folder, path in paths.items() if path.is_file()}
     names = dict(zip(folders, names_of_runs(folders)))
     pairs = list(combinations(found, 2)) if len(found) <= MOST_RUNS else [(next(iter(found)), run) for run in found][1:]
     return [_sentence(names[one], names[other], found[one], found[other]) for one, other in pairs]
+
+
+def hits_of(path: Path) -> dict[str, bool]:
+    """Path of each image -> whether its predicted class is the true one."""
+    answers = read_answers(path)
+    return dict(zip(answers.paths, (answers.labels == answers.predicted).tolist()))
 
 
 def _sentence(name: str, other_name: str, hits: dict[str, bool], other_hits: dict[str, bool]) -> str:

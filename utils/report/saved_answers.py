@@ -9,9 +9,10 @@ import numpy as np
 from ..errors import DataError
 from ..tables import read_rows
 from ..text import listed, nearest
-from .answer_tables import COLUMNS
 
 PREDICTIONS = "predictions.csv"  # behind test_ where a run has that of val too
+COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss", "rank")
+NUMBERS = ("p_true", "p_predicted", "rank", "loss")
 NEEDED = ("path", "true", "predicted", "loss")
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
 
@@ -21,34 +22,40 @@ class SavedAnswers:
     """N images, in the order of the rows, and K classes."""
 
     paths: list[str]
-    classes: list[str]  # of the columns p(<class>); where there are none, those that occur
+    classes: list[str]  # those that were given; else of the columns p(<class>); where there are none, those that occur
     labels: np.ndarray  # (N,) places in `classes`
     predicted: np.ndarray  # (N,)
-    losses: np.ndarray  # (N,) the negative logarithm of the probability of the true class
+    p_true: np.ndarray  # (N,) 0..1; this and the next two are NaN where a table of others lacks the column
+    p_predicted: np.ndarray  # (N,)
+    ranks: np.ndarray  # (N,) of the true class, 1 for the first
+    losses: np.ndarray  # (N,) the negative logarithm of p_true
     probabilities: np.ndarray | None  # (N, K) where there are columns p(<class>)
     cells: list[list[str]]  # the rows as they are, the header first
 
 
-def read_answers(path: Path) -> SavedAnswers:
-    """Raises DataError for another table."""
-    cells = table_of(path)
-    header, *rows = cells or [[]]
+def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswers:
+    """Raises DataError for another table, and for names that are none of `classes`.
+
+    classes: of the run; the columns p(<class>) are not read then.
+    """
+    header, *rows = table_of(path) or [[]]
     if missing := [name for name in NEEDED if name not in header]:
         found = f"no column {listed(missing)}; expected the {PREDICTIONS} of a run, with {', '.join(COLUMNS)}"
         raise DataError(f"{path}: {found}")
-    if not rows:
-        raise DataError(f"{path}: no rows; expected one for each image")
     if uneven := [number for number, row in enumerate(rows, 2) if len(row) != len(header)]:
         raise DataError(f"{path}: row {uneven[0]}: expected {len(header)} cells, as in the header")
-    paths, true, predicted, losses = ([row[header.index(name)] for row in rows] for name in NEEDED)
-    places = [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
-    classes = [header[i][2:-1] for i in places] or sorted({*true, *predicted})
-    labels = _places(path, "true", true, classes)
-    taken = _places(path, "predicted", predicted, classes)
-    probabilities = _numbers(path, [[row[i] for i in places] for row in rows]) if places else None
-    if probabilities is not None:
+    columns = {name: [row[header.index(name)] for row in rows] for name in COLUMNS if name in header}
+    unknown = ["nan"] * len(rows)
+    p_true, p_predicted, ranks, losses = (_numbers(path, columns.get(name, unknown)) for name in NUMBERS)
+    places = [] if classes else [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
+    names = list(classes or (header[i][2:-1] for i in places)) or sorted({*columns["true"], *columns["predicted"]})
+    labels, predicted = (_places(path, name, columns[name], names) for name in ("true", "predicted"))
+    probabilities = None
+    if places:
+        probabilities = _numbers(path, [[row[i] for i in places] for row in rows]).reshape(len(rows), len(places))
         _check_sums(path, probabilities)
-    return SavedAnswers(paths, classes, labels, taken, _numbers(path, losses), probabilities, cells)
+    figures = p_true, p_predicted, ranks, losses
+    return SavedAnswers(columns["path"], names, labels, predicted, *figures, probabilities, [header, *rows])
 
 
 def table_of(path: Path) -> list[list[str]]:
@@ -65,7 +72,7 @@ def _places(path: Path, column: str, names: Sequence[str], classes: Sequence[str
     place = {name: i for i, name in enumerate(classes)}
     for number, name in enumerate(names, 2):
         if name not in place:
-            raise DataError(f"{path}: row {number}: {column}: no column p({name}){nearest(name, classes)}")
+            raise DataError(f"{path}: row {number}: {column}: {name!r} is none of the classes{nearest(name, classes)}")
     return np.array([place[name] for name in names], dtype=np.int64)
 
 
@@ -73,7 +80,8 @@ def _numbers(path: Path, cells: Sequence) -> np.ndarray:
     try:
         return np.array(cells, dtype=np.float64)
     except ValueError as error:
-        raise DataError(f"{path}: expected numbers in the columns loss and p(<class>): {error}") from None
+        columns = f"{', '.join(NUMBERS)} and p(<class>)"
+        raise DataError(f"{path}: expected numbers in the columns {columns}: {error}") from None
 
 
 def _check_sums(path: Path, probabilities: np.ndarray) -> None:

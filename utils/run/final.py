@@ -19,7 +19,8 @@ from ..figures.temperature import fit_temperature
 from ..files import write_json
 from ..log import log
 from ..report import run_tables
-from ..report.answer_tables import PREDICTIONS, write_answers, write_curves, write_reliability
+from ..report.answer_tables import write_answers, write_curves, write_reliability
+from ..report.saved_answers import PREDICTIONS
 from ..training.answers import AllLogits
 from ..training.build import make_model, make_recipe
 from ..training.evaluate import evaluate

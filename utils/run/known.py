@@ -9,10 +9,10 @@ from ..config.keys import TrainConfig
 from ..data.loaders import evaluation_loader
 from ..data.preprocess import Preprocess
 from ..data.source import Sample, Source, Splits
-from ..training.answers import Answers
 from ..training.evaluate import evaluate
 from ..training.features import AllFeatures, FeatureTap
 from ..training.known import Known, most_rows
+from ..training.metrics import Answers
 from ..training.state import Recipe
 
 MOST_OF_VAL = 10_000  # images whose distances decide

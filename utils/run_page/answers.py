@@ -1,14 +1,12 @@
 """predictions.csv read back: what the network said of each image."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..report.answer_tables import COLUMNS
-from ..report.run_tables import expecting
-from ..tables import as_it_was
+from ..figures.agreement import confusion_of
+from ..report import saved_answers
 
 SURE = 0.9  # the least probability of a prediction by which a label is doubted
 
@@ -33,8 +31,7 @@ class Answers:
 
     def confusion(self) -> np.ndarray:
         """(K, K) counts, rows true."""
-        size = len(self.classes)
-        return np.bincount(self.true * size + self.predicted, minlength=size**2).reshape(size, size)
+        return confusion_of(self.true, self.predicted, len(self.classes))
 
     def doubted(self) -> np.ndarray:
         """(N,) bool: whether the label may be wrong.
@@ -51,14 +48,6 @@ def read_answers(path: Path, classes: list[str]) -> Answers | None:
     """None where there is no such file. Raises DataError for one that is damaged."""
     if not path.is_file():
         return None
-    places = {name: place for place, name in enumerate(classes)}
-    with expecting(path, f"columns {', '.join(COLUMNS)}, and the classes of the run"):
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            header, *rows = (row[: len(COLUMNS)] for row in csv.reader(file) if row)
-        if tuple(header) != COLUMNS:
-            raise ValueError(f"its columns begin with {header}")
-        names, true, predicted, *numbers = zip(*rows) if rows else ([],) * len(COLUMNS)
-        p_true, p_predicted, _, loss, rank = (np.array(column, dtype=np.float64) for column in numbers)
-        columns = [np.array([places[as_it_was(name)] for name in column], dtype=int) for column in (true, predicted)]
-        columns += [p_true, p_predicted, loss, rank.astype(int)]
-        return Answers(classes, list(map(as_it_was, names)), *columns)
+    found = saved_answers.read_answers(path, classes)
+    figures = found.p_true, found.p_predicted, found.losses, found.ranks.astype(int)
+    return Answers(classes, found.paths, found.labels, found.predicted, *figures)

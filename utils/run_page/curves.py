@@ -7,8 +7,7 @@ from ..page.document import section, small
 from ..page.markup import Html, both, tag
 from ..page.parts import Column, table
 from ..page.plot import Axis, Curve, plot
-from ..report.run_tables import expecting
-from ..tables import read_csv
+from ..report.answer_tables import PR, ROC, Points, read_points
 from .run_files import SPLITS, RunFiles
 
 MOST_CURVES = 10  # of classes, in one plot
@@ -79,11 +78,11 @@ def by_class(run: RunFiles) -> Html:
         )
     recall = both("recall", "召回率")
     roc = (
-        ("roc.csv", "false_positive_rate", "true_positive_rate"),
+        (ROC, "false_positive_rate", "true_positive_rate"),
         both("ROC", "ROC 曲线"),
         both("false positives", "假阳性率"),
     )
-    pr = ("pr.csv", "recall", "precision"), both("Precision against recall", "精确率与召回率"), recall
+    pr = (PR, "recall", "precision"), both("Precision against recall", "精确率与召回率"), recall
     plots = []
     for (file, across, down), title, label in (roc, pr):
         points = _points(run, file, across, down)
@@ -93,16 +92,10 @@ def by_class(run: RunFiles) -> Html:
     return section("thresholds", heading, tag("div", *plots, class_="plots"), small(note) if note else "")
 
 
-def _points(run: RunFiles, file: str, across: str, down: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """(n,) and (n,) of each class; empty where the file is missing."""
+def _points(run: RunFiles, file: str, across: str, down: str) -> dict[str, Points]:
+    """Of each class; empty where the file is missing."""
     path = run.folder / f"{run.prefix}{file}"
-    if not path.is_file():
-        return {}
-    found: dict[str, list[tuple[float, float]]] = {}
-    with expecting(path, f"columns class, {across} and {down}"):
-        for row in read_csv(path):
-            found.setdefault(row["class"], []).append((float(row[across]), float(row[down])))
-    return {name: (np.array(points)[:, 0], np.array(points)[:, 1]) for name, points in found.items()}
+    return read_points(path, across, down) if path.is_file() else {}
 
 
 def calibration(run: RunFiles) -> Html:

@@ -17,7 +17,6 @@ from .answers import Answers
 ENOUGH = (4 * SIDE, 4 * SIDE)  # sides of a picture that it is decoded at, at least
 AT_ONCE = 32  # pictures that are read between two looks at the clock
 NEAR = 8  # bits in which the hashes of near duplicates may differ, as tools/check_data.py has it
-MOST_SETS = 40
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..report import run_tables
 from ..report.run_tables import COUNTS, ENVIRONMENT, PER_CLASS, RECIPE, RESULTS, expecting
+from ..report.saved_answers import PREDICTIONS
 from ..report.saved_run import check_run, read_config
 from ..tables import read_csv
 from .answers import Answers, read_answers
-from .run_files import PREFIXES, SPLITS, RunFiles
+from .run_files import SPLITS, RunFiles
 
 
 def read_run(folder: Path, *, with_answers: bool = True) -> RunFiles:
@@ -22,19 +23,21 @@ def read_run(folder: Path, *, with_answers: bool = True) -> RunFiles:
     check_run(folder)
     summaries = {split: read_object(folder / f"{split}_results.json") for split in SPLITS} if with_answers else {}
     summaries = {split: found for split, found in summaries.items() if found}
-    split = next((split for split in reversed(SPLITS) if split in summaries), "val")
-    prefix = PREFIXES[split]
+    config = read_config(folder)
+    split = config.split if config.only_val else "test" if "test" in summaries else "val"
+    prefix = "test_" if split == "test" and not config.only_val else ""
     per_class = _rows(folder / f"{prefix}{PER_CLASS}", "class")
     classes = [row["class"] for row in per_class]
-    answers = read_answers(folder / f"{prefix}predictions.csv", classes) if with_answers else None
+    answers = read_answers(folder / f"{prefix}{PREDICTIONS}", classes) if with_answers else None
     return RunFiles(
         folder,
-        read_config(folder),
+        config,
         read_object(folder / ENVIRONMENT),
         _rows(folder / RECIPE, "key", "value", "why"),
         run_tables.read_results(folder) if (folder / RESULTS).is_file() else {},
         summaries,
         split,
+        prefix,
         _confusion(folder, prefix, answers),
         per_class,
         {row["class"]: (row["train"], row["val"]) for row in _rows(folder / COUNTS, "class", "train", "val")},

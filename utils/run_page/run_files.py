@@ -9,13 +9,12 @@ import numpy as np
 from ..config.keys import TrainConfig
 from .answers import Answers
 
-SPLITS = ("val", "test")  # that a run is judged by; the second has the say where it is there
-PREFIXES = {"val": "", "test": "test_"}
+SPLITS = ("val", "test", "train")  # that a network is judged by; the page is of test where that is among them
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """`split`: that the matrix, the classes and the pictures are of."""
+    """`split`: that the matrix, the classes and the pictures are of, in files whose names begin with `prefix`."""
 
     folder: Path
     config: TrainConfig
@@ -24,6 +23,7 @@ class RunFiles:
     results: dict[str, np.ndarray]  # columns of results.csv
     summaries: dict[str, dict[str, Any]]  # <split>_results.json by split
     split: str
+    prefix: str
     confusion: np.ndarray | None  # (K, K) counts, rows true
     per_class: list[dict[str, str]]
     counts: dict[str, tuple[str, str]]  # images of each class in train and val
@@ -34,9 +34,9 @@ class RunFiles:
         return [row["class"] for row in self.per_class]
 
     @property
-    def prefix(self) -> str:
-        """Of the names of the files of `split`."""
-        return PREFIXES[self.split]
+    def chosen_on(self) -> bool:
+        """Whether the epoch was chosen by the images of `split`; so it is in runs that do not say."""
+        return bool(self.summaries.get(self.split, {}).get("chosen_on", self.split == "val"))
 
     @property
     def epochs(self) -> int:

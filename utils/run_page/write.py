@@ -6,6 +6,7 @@ from ..files import write_text
 from ..page.document import document
 from ..page.markup import Html, both, join, tag
 from ..page.parts import language_button
+from ..report.saved_answers import PREDICTIONS
 from .attention import attention
 from .choose import choose
 from .classes import matrix, per_class
@@ -31,7 +32,7 @@ def write_report(folder: Path, limits: Limits, *, language: str = "auto", target
     parts, data = Html(""), None
     if run.answers is not None and len(run.answers.paths):
         chosen = choose(run.answers)
-        order, file = chosen.in_order(), f"{run.prefix}predictions.csv"
+        order, file = chosen.in_order(), f"{run.prefix}{PREDICTIONS}"
         pictures = look_at(run.answers, order, limits)
         maps, why = attention(folder, run.answers, [i for i in order if i in pictures.seen], limits)
         notes += [f"no maps of what the network looked at: {why}"] if why else []

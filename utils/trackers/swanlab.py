@@ -1,12 +1,10 @@
 """SwanLab, https://docs.swanlab.cn; its environment variables hold, such as SWANLAB_MODE=offline."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
+from .by_step import ByStep
 from .tracked import TrackedRun, new_id
 
 
-class SwanLab:
+class SwanLab(ByStep):
     """Its step is the epoch; it does not say which ones it has, so what was sent before counts."""
 
     def __init__(self, run: TrackedRun) -> None:
@@ -22,13 +20,6 @@ class SwanLab:
             config=dict(run.hyperparameters),
             settings=swanlab.Settings(interactive=False),  # no question about a login
         )
-
-    def add(self, epoch: int, figures: Mapping[str, float], when: float) -> None:
-        self.run.log(dict(figures), step=epoch)
-
-    def conclude(self, epoch: int, figures: Mapping[str, float], pictures: Sequence[Path]) -> None:
-        images = {path.stem: self.image(str(path)) for path in pictures}
-        self.run.log({**figures, **images}, step=epoch)
 
     def close(self, *, finished: bool) -> None:
         self.run.finish(state="success" if finished else "aborted")

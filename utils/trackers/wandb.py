@@ -1,13 +1,11 @@
 """Weights & Biases, https://docs.wandb.ai; its environment variables hold, such as WANDB_MODE=offline."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 from ..log import log
+from .by_step import ByStep
 from .tracked import TrackedRun, new_id
 
 
-class WeightsAndBiases:
+class WeightsAndBiases(ByStep):
     """Its step is the epoch; it takes no step before the last that it has."""
 
     def __init__(self, run: TrackedRun) -> None:
@@ -27,13 +25,6 @@ class WeightsAndBiases:
         )
         self.epoch = max(0, self.run.step - 1)  # step: of the next call
         log.info(f"wandb: {self.run.url or self.run.dir}")
-
-    def add(self, epoch: int, figures: Mapping[str, float], when: float) -> None:
-        self.run.log(dict(figures), step=epoch)
-
-    def conclude(self, epoch: int, figures: Mapping[str, float], pictures: Sequence[Path]) -> None:
-        images = {path.stem: self.image(str(path)) for path in pictures}
-        self.run.log({**figures, **images}, step=epoch)
 
     def close(self, *, finished: bool) -> None:
         self.run.finish(exit_code=0 if finished else 1)
