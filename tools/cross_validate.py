@@ -8,13 +8,14 @@ cross_validate.py --resume logs/resnet_18/cv0                  go on after an in
 Images are not copied: the folds are links. Each fold is a run of train.py, under the config and the --set that are
 given, in logs/<model>/cvN/<model>/foldK. In logs/<model>/cvN are predictions.csv (a row for each image),
 cross_validation.txt and cross_validation.json (each fold, mean, standard deviation, and all images with the interval
-of the accuracy). tools/find_label_errors.py reads predictions.csv.
+of the accuracy), and report.html, the page of all images. tools/find_label_errors.py reads predictions.csv.
 """
 
 import argparse
 import os
 import re
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +28,13 @@ from utils.crossval.division import divided
 from utils.crossval.plan import FoldRequest
 from utils.crossval.run import begin, go_on
 from utils.report.run_tables import CONFIG
+from utils.report.saved_run import read_config
 from utils.run.folder import check_place, next_run_folder
+from utils.run.page import at_the_end
+from utils.run_page.folds import write_fold_report
+from utils.run_page.shell import REPORT
 from utils.signals import Stopped
-from utils.text import shown
+from utils.text import one_line, shown
 
 import train
 
@@ -86,11 +91,23 @@ def cross_validate(given: argparse.Namespace) -> None:
         request = FoldRequest(given.first, given.folds, given.repeats, given.group, config.seed)
         folder = next_run_folder(config.log_root, f"{config.model_prefix}_{config.model_suffix}", name)
         say(begin(folder, config, request, divided))
+    begun = time.monotonic()
     try:
         go_on(folder, partial(train.run, source=str(folder / CONFIG)), say, divided)
     except (KeyboardInterrupt, Stopped):
         say([f"stopped; tools/cross_validate.py --resume {folder} goes on"])
         raise
+    say([write_page(folder, time.monotonic() - begun)])
+
+
+def write_page(folder: Path, seconds: float) -> str:
+    """The page of a cross-validation that took so many seconds; what came of it, in words: the tables count more."""
+    limits = at_the_end(seconds, read_config(folder).max_image_pixels)
+    try:
+        notes = write_fold_report(folder, limits)
+    except Exception as error:  # of a disk, of a file that somebody has changed
+        return one_line(f"cannot write {folder / REPORT}: {type(error).__name__}: {error}")
+    return one_line("; ".join([f"report: {folder / REPORT}", *notes]))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from utils.files import check_writable, picture_path, writing
 from utils.report.canvas import save
 from utils.report.comparison import compare
 from utils.report.pictures import PICTURES, draw_run
-from utils.report.same_images import compare_answers
+from utils.report.same_images import compare_answers, read_common
 from utils.report.saved_run import check_run
 
 
@@ -45,7 +45,7 @@ def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str
     figure = compare(folders)
     with writing(path):
         save(figure, path)
-    return "\n".join([f"{len(folders)} runs: {path}", *compare_answers(folders)])
+    return "\n".join([f"{len(folders)} runs: {path}", *map(str, compare_answers(read_common(folders)))])
 
 
 def main(arguments: list[str] | None = None) -> int:

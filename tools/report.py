@@ -2,8 +2,8 @@
 
 The page is one file that needs no network: how good the network is, which pictures it gets wrong, what it looked at,
 and where it comes from, in English and in Chinese. It is of the test images where there are some, else of those of val.
-train.py writes it too, with fewer pictures. Several runs get a page each, in their folders. No file of a run is
-executed.
+train.py writes it too, with fewer pictures. Several runs get a page each, in their folders, and one that compares them:
+comparison.html in the folder above the first run. No file of a run is executed.
 """
 
 import argparse
@@ -14,12 +14,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import add_max_image_pixels, as_path, integer_in, run_command, say
-from utils.errors import DataError
 from utils.files import check_new_file, check_writable, writing
 from utils.page.document import LANGUAGES
+from utils.report.fold_files import is_of_folds
 from utils.report.saved_run import check_run
+from utils.run_page.comparison import COMPARISON, is_comparable, write_comparison
+from utils.run_page.folds import write_fold_report
 from utils.run_page.look import Limits
-from utils.run_page.write import REPORT, write_report
+from utils.run_page.shell import REPORT
+from utils.run_page.write import write_report
 from utils.signals import terminations_raise
 from utils.text import one_line
 
@@ -27,8 +30,16 @@ from utils.text import one_line
 def report(folder: Path, target: Path, limits: Limits, language: str) -> None:
     """Write the page of one run and say where it is. Raises DataError, ConfigError or WeightsError."""
     with writing(target):
-        notes = write_report(folder, limits, language=language, target=target)
-    say(map(one_line, [*notes, f"report: {target} ({target.stat().st_size / 1e6:.1f} MB)"]))
+        write = write_fold_report if is_of_folds(folder) else write_report
+        notes = write(folder, limits, language=language, target=target)
+    say(map(one_line, [*notes, f"report: {target} ({target.stat().st_size / 1e6:.2f} MB)"]))
+
+
+def compare(folders: list[Path], target: Path, limits: Limits, language: str) -> None:
+    """Write the page of several runs and say where it is. Raises as `report`."""
+    with writing(target):
+        notes = write_comparison(folders, target, limits, language=language)
+    say(map(one_line, [*notes, f"comparison: {target} ({target.stat().st_size / 1e6:.2f} MB)"]))
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +52,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--cam", type=integer_in(0, 10_000), default=limits.cams, metavar="N", help=cam)
     pictures = f"small pictures in the page, about 6 kB each (default: {limits.pictures:,})"
     add("--pictures", type=integer_in(0, 100_000), default=limits.pictures, metavar="N", help=pictures)
-    add("--output", type=as_path, metavar="FILE", help="an .html file for one RUN (default: report.html in its folder)")
+    output = "an .html file: of one RUN in place of report.html in its folder, of several in place of comparison.html"
+    add("--output", type=as_path, metavar="FILE", help=output)
     add("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
     add_max_image_pixels(add)
     return parser.parse_args(arguments)
@@ -52,17 +64,24 @@ def main(arguments: list[str] | None = None) -> int:
     limits = replace(Limits(), pictures=given.pictures, cams=given.cam, max_pixels=given.max_image_pixels)
 
     def command() -> None:
-        if given.output is not None and len(given.runs) > 1:
-            raise DataError(f"--output: {len(given.runs)} runs have a page each, in their folders; leave it out")
+        given.runs = list({folder.resolve(): folder for folder in given.runs}.values())  # each once
+        several = len(given.runs) > 1
         for folder in given.runs:
-            check_run(folder)
+            if not is_of_folds(folder):
+                check_run(folder)
         if given.output is not None:
             check_new_file(given.output, (".html",), overwrite=given.overwrite)
         with terminations_raise():
             for folder in given.runs:
-                if given.output is None:
-                    check_writable(folder, "report.html")
-                report(folder, given.output or folder / REPORT, limits, given.language)
+                target = folder / REPORT if several or given.output is None else given.output
+                if target.parent == folder:
+                    check_writable(folder, REPORT)
+                report(folder, target, limits, given.language)
+            if several and not any(map(is_comparable, given.runs)):
+                say([f"no {COMPARISON}: none of these runs has a predictions.csv"])
+            elif several:
+                target = given.output or given.runs[0].resolve().parent / COMPARISON
+                compare(given.runs, target, limits, given.language)
 
     return run_command(command)
 

@@ -2,7 +2,10 @@
 
 import zlib
 
+from utils.config.schema import render
 from utils.data.listing import scan
+from utils.files import write_json, write_text
+from utils.report.saved_answers import COLUMNS
 from utils.run.folder import next_run_folder
 from utils.tables import write_csv
 
@@ -51,11 +54,16 @@ class Pretended:
         for i in range(len(images)):
             with open(images.name(i), "rb") as file:
                 chances = chances_of(file.read(), images.classes, config.seed)
-            true, predicted = images.classes[images.targets[i]], images.classes[int(chances.argmax())]
-            loss = -float(np.log(chances[images.targets[i]]))
-            rows.append((images.name(i), true, predicted, loss, *(chances if self.columns else ())))
+            true, predicted = images.targets[i], int(chances.argmax())
+            names = images.classes[true], images.classes[predicted]
+            second, first = np.sort(chances)[-2:]
+            rank = 1 + int((chances > chances[true]).sum())
+            figures = chances[true], chances[predicted], first - second, -float(np.log(chances[true])), rank
+            rows.append((images.name(i), *names, *figures, *(chances if self.columns else ())))
         names = [f"p({name})" for name in images.classes] if self.columns else []
-        write_csv(run / "predictions.csv", ("path", "true", "predicted", "loss", *names), rows)
+        write_csv(run / "predictions.csv", (*COLUMNS, *names), rows)
+        write_text(run / "train_config.py", render(config, "A run."))
+        write_json(run / "environment.json", {"command": ["tools/cross_validate.py"], "steps_per_epoch": 1})
         return run
 
 

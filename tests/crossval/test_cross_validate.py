@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from utils.figures.intervals import wilson
-from utils.report.saved_answers import read_answers
+from utils.report.saved_answers import COLUMNS, read_answers
 from utils.splitting.create import Request, create
 from utils.tables import read_csv, write_csv
 
@@ -162,7 +162,7 @@ def test_more_classes_than_have_columns_give_the_rows_of_the_first_repeat(photos
     assert status == 0
     rows = read_csv(folder / "predictions.csv")
     assert [row["path"] for row in rows] == below(photos)
-    assert list(rows[0]) == ["path", "true", "predicted", "loss"]
+    assert list(rows[0]) == list(COLUMNS)
 
 
 def test_find_label_errors_reads_its_predictions(photos, pretended, validate, capsys):

@@ -4,9 +4,9 @@ from utils.config import TrainConfig
 from utils.config.schema import render
 from utils.figures.summary import summarise
 from utils.report.answer_pictures import curves, reliability
-from utils.report.answer_tables import write_answers, write_curves, write_reliability
-from utils.report.same_images import compare_answers
-from utils.report.saved_answers import PREDICTIONS
+from utils.report.answer_tables import write_reliability
+from utils.report.evaluation import write_tables
+from utils.report.same_images import compare_answers, read_common
 from utils.training.metrics import Answers
 
 import numpy as np
@@ -32,8 +32,7 @@ def judged(tmp_path):
         answers = Answers(np.arange(N), targets, logits)
         summary = summarise(logits, targets, 2.0)
         names = [f"class {i}" for i in range(classes)]
-        write_answers(folder / f"{prefix}{PREDICTIONS}", [f"{i}.png" for i in range(N)], answers, names, 2.0)
-        write_curves(folder, answers, 2.0, names, prefix)
+        write_tables(folder, [f"{i}.png" for i in range(N)], answers, names, summary, prefix=prefix)
         bins = {"uncalibrated": summary.raw_reliability, "calibrated": summary.reliability}
         write_reliability(folder, bins, prefix)
         return folder, summary, answers
@@ -87,11 +86,11 @@ def test_an_older_run_has_neither(tmp_path):
 
 def test_runs_are_compared_image_by_image(judged, tmp_path):
     folders = [judged(f"exp{i}", sure)[0] for i, sure in enumerate((3.0, 3.0, 0.5))]
-    same, worse, _ = compare_answers(folders)
+    same, worse, _ = map(str, compare_answers(read_common(folders)))
     assert same.startswith("'exp0' less 'exp1', 400 images of both: +0.0 points")
     assert same.endswith("cannot be told apart")
     assert worse.endswith("differs")
     old = tmp_path / "old"
     old.mkdir()
-    assert compare_answers([folders[0], old]) == []
-    assert len(compare_answers([folders[0]] * 1 + folders[1:] + [old])) == 3
+    assert compare_answers(read_common([folders[0], old])) == []
+    assert len(compare_answers(read_common([*folders, old]))) == 3

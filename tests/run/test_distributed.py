@@ -49,16 +49,17 @@ def test_validation_in_two_processes_equals_one(checkpoint, make_runs, image_fol
 
 
 def test_two_processes_train_write_once_and_agree_with_their_checkpoint(make_config, tmp_path):
-    config = make_config(epochs=2)
+    config = make_config(epochs=9, monitor="macro_auc", patience=1, min_delta=0.9)  # both end after the second
     line = [sys.executable, "-m", "torch.distributed.launch", "--nproc_per_node=2", "--use_env"]
     line += [f"--master_port={free_port()}", str(ROOT / "train_multi_gpu.py"), "--config", str(tmp_path / "config.py")]
     outcome = outcome_of(line)
     assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.count("epoch 1/2") == 1  # rank 0 alone speaks
+    assert outcome.stdout.count("epoch 1/9") == 1  # rank 0 alone speaks
+    assert outcome.stdout.count("so that the run ends after epoch 2 of 9, at a learning rate of") == 1
     folders = list((tmp_path / "logs" / "shufflenetv2_0.5").iterdir())
     assert [folder.name for folder in folders] == ["exp0"]
     saved = load_checkpoint(folders[0] / "last.pth")
-    assert saved["world_size"] == 2
+    assert (saved["world_size"], saved["epoch"]) == (2, 2)
     assert not any(name.startswith("module.") for name in saved["net"])
     validated = train.run(replace(config, only_val=True, load_from=str(folders[0] / "last.pth")))
     for name in ("accuracy", "f1", "ema_accuracy"):

@@ -2,8 +2,7 @@
 
 from utils.figures.summary import summarise
 from utils.files import write_json
-from utils.report import run_tables
-from utils.report.answer_tables import write_answers, write_curves
+from utils.report.evaluation import write_tables
 from utils.training.metrics import Answers
 
 import numpy as np
@@ -34,11 +33,7 @@ def judged(folder, names, targets, logits, paths, *, split="test", **changes):
     prefix = "" if split == "val" else f"{split}_"
     found = summarise(logits, targets)
     make_run(folder, names, confusion=found.confusion, **changes)
-    more = {"auc": found.ranking.auc, "average_precision": found.ranking.average_precision}
-    run_tables.write_evaluation(folder, found.confusion, found.metrics, names, prefix=prefix, more=more)
-    answers = Answers(np.arange(len(targets)), targets, logits)
-    write_answers(folder / f"{prefix}predictions.csv", paths, answers, names, 1.0)
-    write_curves(folder, answers, 1.0, names, prefix)
+    write_tables(folder, paths, Answers(np.arange(len(targets)), targets, logits), names, found, prefix=prefix)
     content = {"split": split, "chosen_on": split == "val", **found.overall(), "unreadable": []}
     write_json(folder / f"{split}_results.json", content)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..report.fold_tables import Judged, summary_of, write_folds, write_out_of_fold
+from ..report.fold_tables import Judged, summary_of, write_counts_out_of_fold, write_folds, write_out_of_fold
 from ..report.saved_answers import PREDICTIONS, SavedAnswers, read_answers
 from ..tables import write_csv
 from .plan import Division
@@ -37,6 +37,8 @@ def collect(folder: Path, runs: Sequence[FoldRun], division: Division, facts: di
         rows = [row for answers in first for row in answers.cells[1:]]
         rows = [[*row[:column], division.original(row[column]), *row[column + 1 :]] for row in rows]
         write_csv(folder / PREDICTIONS, header, sorted(rows, key=lambda row: row[column]))
+        confusion = np.sum([fold.confusion(len(classes)) for fold in folds if fold.repeat == 0], axis=0)
+        write_counts_out_of_fold(folder, confusion, classes)
     write_folds(folder, summary)
     return summary
 

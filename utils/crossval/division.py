@@ -1,9 +1,9 @@
-"""The folders that the folds are trained in: those of create_data.py, or links to the images of an undivided set."""
+"""The folders that the folds are trained in: those of create_data.py, or links to the images of another set."""
 
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,18 @@ import numpy as np
 from ..data.split_folders import split_folders
 from ..errors import DataError
 from ..files import DraftFolder
+from ..report.fold_files import DIVISION
 from ..signals import terminations_raise
 from ..splitting.create import Request, divide, grouped, splits_of
-from ..splitting.sources import LabelledFiles, read_whole
+from ..splitting.sources import LabelledFiles, read_together, read_whole
 from ..splitting.summary import summary
 from ..splitting.write import distinct_names, write_files
 from ..tables import read_csv, write_csv
 from ..text import listed
 from .plan import Division, FoldRequest
 
-DATA, DIVISION = "data", "division.csv"
+DATA = "data"
+MANIFEST = "val.csv"
 MADE = re.compile(r"fold(\d+)")  # how create_data.py calls a fold
 
 
@@ -32,25 +34,38 @@ def divided(request: FoldRequest, folder: Path) -> Division:
     if made := made_folds(Path(request.img_path)):
         _check_made(request, len(made))
         return Division([made], {}, [f"{request.img_path}: {len(made)} folds, as they were made"])
-    if request.folds is None:
+    manifests = made_manifests(Path(request.img_path))
+    if manifests:
+        _check_made(request, len(manifests))
+    elif request.folds is None:
         raise DataError(f"{request.img_path}: no folders fold0/train, fold0/val ... in it; expected --folds K")
     targets = [folder / DATA / f"repeat{repeat}" for repeat in range(request.repeats)]
-    folders = [[target / f"fold{k}" for k in range(request.folds)] for target in targets]
+    folders = [[target / f"fold{k}" for k in range(request.folds or len(manifests))] for target in targets]
     notes: list[str] = []
     if not (folder / DIVISION).is_file():  # which is written last
         shutil.rmtree(folder / DATA, ignore_errors=True)
         with terminations_raise():
-            notes = _divide(request, targets, folder / DIVISION)
+            notes = _divide(request, manifests, targets, folder / DIVISION)
     return Division(folders, _originals(folder / DIVISION, folders), notes)
 
 
 def made_folds(root: Path) -> list[Path]:
     """fold0, fold1 ... of create_data.py in `root`; none where it holds others. Raises DataError if one is missing."""
+    return _complete(root, lambda fold: {"train", "val"} <= split_folders(fold).keys(), "train and val")
+
+
+def made_manifests(root: Path) -> list[Path]:
+    """fold0/val.csv, fold1/val.csv ... of create_data.py --manifest in `root`, as `made_folds`."""
+    found = _complete(root, lambda fold: (fold / MANIFEST).is_file(), MANIFEST)
+    return [fold / MANIFEST for fold in found]
+
+
+def _complete(root: Path, has: Callable[[Path], bool], what: str) -> list[Path]:
+    """fold0, fold1 ... that have it. Raises DataError if one between them has not."""
     names = [entry.name for entry in root.iterdir()] if root.is_dir() else []
-    found = {int(match[1]): root / name for name in names if (match := MADE.fullmatch(name))}
-    found = {k: path for k, path in found.items() if {"train", "val"} <= split_folders(path).keys()}
+    found = {int(match[1]): root / name for name in names if (match := MADE.fullmatch(name)) and has(root / name)}
     if missing := [f"fold{k}" for k in range(max(found, default=-1)) if k not in found]:
-        raise DataError(f"{root}: no {listed(missing)} beside fold{max(found)}; expected train and val in each fold")
+        raise DataError(f"{root}: no {listed(missing)} beside fold{max(found)}; expected {what} in each fold")
     return [found[k] for k in sorted(found)]
 
 
@@ -63,23 +78,22 @@ def _check_made(request: FoldRequest, folds: int) -> None:
         raise DataError(f"{request.img_path}: is divided into folds already, so that {option} has nothing to divide")
 
 
-def _divide(request: FoldRequest, targets: Sequence[Path], table: Path) -> list[str]:
+def _divide(request: FoldRequest, manifests: Sequence[Path], targets: Sequence[Path], table: Path) -> list[str]:
     """Link the images into the folds of every repeat, and write which image is in which fold."""
-    source = read_whole(request.img_path)
-    pattern = re.compile(request.group) if request.group else None
+    if manifests:
+        source, places = read_together(request.img_path, manifests)
+        by_repeat = [{f"fold{k}": images for k, images in enumerate(places)}]
+        notes = [f"{request.img_path}: {len(manifests)} folds of {len(source):,} images, as their lists have them"]
+    else:
+        source = read_whole(request.img_path)
+        by_repeat, notes = _anew(request, source)
     fold_of = np.zeros((len(targets), len(source)), dtype=np.int64)
-    notes: list[str] = []
-    for repeat, target in enumerate(targets):
-        folds = request.folds or 0
-        asked = Request(Path(request.img_path), target, folds=folds, seed=request.seed + repeat, pattern=pattern)
-        grouping = grouped(source, asked)
-        parts = divide(source, grouping, asked)
+    for repeat, (target, parts) in enumerate(zip(targets, by_repeat)):
         for k, images in enumerate(parts.values()):
             fold_of[repeat, images] = k
         _check_classes(source, fold_of[repeat])
         with DraftFolder(target) as draft:
-            write_files(draft, source, splits_of(parts, folds), {}, "link")
-        notes = notes or summary(source, grouping, parts, with_groups=pattern is not None)
+            write_files(draft, source, splits_of(parts, len(parts)), {}, "link")
     files = distinct_names(source, {})
     rows = [
         (os.path.abspath(source.paths[i]), source.label(i), files[i], *fold_of[:, i].tolist())
@@ -87,6 +101,20 @@ def _divide(request: FoldRequest, targets: Sequence[Path], table: Path) -> list[
     ]
     write_csv(table, ("path", "true", "link", *(f"fold_{repeat}" for repeat in range(len(targets)))), rows)
     return notes
+
+
+def _anew(request: FoldRequest, source: LabelledFiles) -> tuple[list[dict[str, list[int]]], list[str]]:
+    """(fold -> its images, for every repeat; what was done, in words)"""
+    pattern = re.compile(request.group) if request.group else None
+    by_repeat: list[dict[str, list[int]]] = []
+    notes: list[str] = []
+    for seed in range(request.seed, request.seed + request.repeats):
+        root = Path(request.img_path)
+        asked = Request(root, root, folds=request.folds or 0, seed=seed, pattern=pattern)
+        grouping = grouped(source, asked)
+        by_repeat.append(divide(source, grouping, asked))
+        notes = notes or summary(source, grouping, by_repeat[0], with_groups=pattern is not None)
+    return by_repeat, notes
 
 
 def _check_classes(source: LabelledFiles, fold_of: np.ndarray) -> None:

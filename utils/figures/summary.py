@@ -84,9 +84,12 @@ def summarise(
     classes, predicted = logits.shape[1], logits.argmax(axis=1)
     confusion = confusion_of(targets, predicted, classes)
     right = predicted == targets
-    raw, raw_bins = _confidence(logits, targets, right, 1.0)
-    calibrated, bins = _confidence(logits, targets, right, temperature)
-    probabilities, of_second = np.exp(log_probabilities(logits, temperature)), targets == 1
+    logarithms = log_probabilities(logits, temperature)
+    probabilities, of_second = np.exp(logarithms), targets == 1
+    raw, raw_bins = calibrated, bins = _confidence(logarithms, probabilities, targets, right)
+    if temperature != 1:
+        uncalibrated = log_probabilities(logits)
+        raw, raw_bins = _confidence(uncalibrated, np.exp(uncalibrated), targets, right)
     return Summary(
         confusion,
         metrics_from(confusion),
@@ -113,13 +116,11 @@ def chosen_threshold(logits: np.ndarray, targets: np.ndarray, temperature: float
 
 
 def _confidence(
-    logits: np.ndarray, targets: np.ndarray, right: np.ndarray, temperature: float
+    logarithms: np.ndarray, probabilities: np.ndarray, targets: np.ndarray, right: np.ndarray
 ) -> tuple[Confidence, Reliability]:
     if not len(targets):
         nothing = float("nan")
         return Confidence(nothing, nothing, nothing), reliability(np.empty(0), np.empty(0, dtype=bool))
-    logarithms = log_probabilities(logits, temperature)
-    probabilities = np.exp(logarithms)
     bins = reliability(probabilities.max(axis=1), right)
     loss = -float(logarithms[np.arange(len(targets)), targets].mean())
     return Confidence(loss, brier_score(probabilities, targets), bins.error), bins

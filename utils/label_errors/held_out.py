@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError, UserError
 from ..report.answer_tables import MOST_COLUMNS
-from ..report.fold_tables import FOLDS
+from ..report.fold_files import FOLDS
 from ..report.run_tables import CONFIG
 from ..report.saved_answers import PREDICTIONS, SavedAnswers, read_answers
 from ..report.saved_run import read_config

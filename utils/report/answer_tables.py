@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..figures.confidence import Reliability, log_probabilities, ranks
+from ..figures.confidence import Reliability, ranks
 from ..figures.ranking import curve
 from ..tables import read_csv, write_csv
 from ..training.metrics import Answers
@@ -24,15 +24,14 @@ def write_answers(
     names: Sequence[str],
     answers: Answers,
     classes: Sequence[str],
-    temperature: float,
+    logarithms: np.ndarray,
 ) -> None:
-    """predictions.csv: a row for each image, with calibrated probabilities.
+    """predictions.csv: a row for each image.  logarithms: (N, K) of its probabilities, calibrated.
 
     margin: of the likeliest class over the second.  loss: the negative logarithm of p_true.  rank: of the true class, 1
     where it is predicted.
     """
     logits, targets = answers.logits, answers.targets
-    logarithms = log_probabilities(logits, temperature)
     probabilities = np.exp(logarithms)
     places = np.arange(len(targets))
     predicted = logits.argmax(axis=1)
@@ -50,16 +49,17 @@ def write_answers(
     write_csv(path, header, list(zip(*columns)))
 
 
-def write_curves(folder: Path, answers: Answers, temperature: float, classes: Sequence[str], prefix: str) -> None:
+def write_curves(
+    folder: Path, targets: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], prefix: str
+) -> None:
     """roc.csv and pr.csv, behind `prefix`: of each class against the others, falling thresholds.
 
-    Of many points every so manieth is kept, and the last.
+    targets: (N,).  probabilities: (N, K), calibrated.  Of many points every so manieth is kept, and the last.
     """
-    scores = np.exp(log_probabilities(answers.logits, temperature))
     roc, pr = [], []
     most = max(2, MOST_POINTS // len(classes))
     for k, name in enumerate(classes):
-        found = curve(scores[:, k], answers.targets == k)
+        found = curve(probabilities[:, k], targets == k)
         if not found.images or not found.others:
             continue
         for i in kept_points(len(found.thresholds), most):

@@ -9,14 +9,15 @@ import numpy as np
 
 from ..figures.agreement import confusion_of
 from ..figures.intervals import wilson
+from ..figures.summary import summarise
 from ..files import write_json, write_text
 from ..text import aligned
 from ..training.metrics import Answers, metrics_from
-from .answer_tables import write_answers
-from .saved_answers import PREDICTIONS
+from .answer_tables import write_reliability
+from .evaluation import write_tables
+from .fold_files import FIGURES, FOLDS, FOLDS_TEXT, OUT_OF_FOLD
+from .run_tables import write_evaluation
 
-FOLDS, FOLDS_TEXT = "cross_validation.json", "cross_validation.txt"
-FIGURES = ("accuracy", "precision", "recall", "f1", "log_loss")
 HEADINGS = ("fold", "images", "accuracy", "precision", "recall", "F1", "log loss")
 TINY = 1e-300  # a probability of 0 has a logarithm then
 
@@ -57,7 +58,7 @@ def summary_of(folds: Sequence[Judged], num_classes: int) -> dict[str, Any]:
     pooled = [metrics_from(np.sum([fold.confusion(num_classes) for fold in part], axis=0)) for part in by_repeat]
     images = sum(len(fold.targets) for fold in by_repeat[0])
     accuracy, f1 = (float(np.mean([getattr(each, name) for each in pooled])) for name in ("accuracy", "f1"))
-    interval = list(asdict(wilson(round(accuracy * images), images)).values())
+    interval = _interval(round(accuracy * images), images)
     return {
         "rows": rows,
         "mean": dict(zip(FIGURES, table.mean(axis=0).tolist())),
@@ -95,6 +96,30 @@ def write_folds(folder: Path, summary: dict[str, Any]) -> None:
 def write_out_of_fold(
     folder: Path, names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
 ) -> None:
-    """predictions.csv, a row for each of N images. labels: (N,).  probabilities: (N, K), calibrated."""
-    logits = np.log(np.maximum(probabilities, TINY))
-    write_answers(folder / PREDICTIONS, names, Answers(np.arange(len(labels)), labels, logits), classes, 1.0)
+    """The tables of an evaluation, over N images. labels: (N,).  probabilities: (N, K), calibrated."""
+    answers = Answers(np.arange(len(labels)), labels, np.log(np.maximum(probabilities, TINY)))
+    found = summarise(answers.logits, labels)
+    write_tables(folder, names, answers, classes, found)
+    write_reliability(folder, {"calibrated": found.reliability}, "")
+    before = ("uncalibrated_", "temperature")  # each fold has its own, which is in the probabilities
+    _write_figures(folder, {name: value for name, value in found.overall().items() if not name.startswith(before)})
+
+
+def write_counts_out_of_fold(folder: Path, confusion: np.ndarray, classes: Sequence[str]) -> None:
+    """The tables of classes and the figures that need no probabilities. confusion: (K, K) counts, rows true."""
+    found = metrics_from(confusion)
+    write_evaluation(folder, confusion, found, classes)
+    images = int(confusion.sum())
+    interval = _interval(int(np.trace(confusion)), images)
+    figures: dict[str, Any] = {"images": images, "accuracy": found.accuracy, "accuracy_interval": interval}
+    figures |= {name: getattr(found, name) for name in ("precision", "recall", "f1", "balanced_accuracy")}
+    _write_figures(folder, figures)
+
+
+def _write_figures(folder: Path, figures: dict[str, Any]) -> None:
+    content = {"split": OUT_OF_FOLD, "chosen_on": False, **figures, "unreadable": []}
+    write_json(folder / f"{OUT_OF_FOLD}_results.json", content, indent=2)
+
+
+def _interval(right: int, images: int) -> list[float]:
+    return list(asdict(wilson(right, images)).values())

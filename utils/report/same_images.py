@@ -1,43 +1,72 @@
 """Whether runs differ on the images that all of them were judged by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from ..figures.pairs import difference
+from ..figures.agreement import confusion_of
+from ..figures.pairs import Difference, difference
 from ..text import shown
-from .saved_answers import PREDICTIONS, read_answers
+from ..training.metrics import Metrics, metrics_from
+from .saved_answers import PREDICTIONS, SavedAnswers, read_answers
 from .saved_run import names_of_runs
 
 MOST_RUNS = 6  # of which each pair is compared; of more, the others with the first
 
 
-def compare_answers(folders: Sequence[Path]) -> list[str]:
-    """A sentence for each pair of runs: the difference of their accuracies, with its interval and test.
+@dataclass(frozen=True)
+class Pair:
+    """Two runs, by the images that both were judged by; found: None where there is no such image."""
 
-    On test where every run has looked at it, else on the images of the unprefixed tables. Runs without such tables, of
-    older versions or not at their end, are left out; empty where fewer than two are left.
+    first: str
+    second: str
+    images: int
+    found: Difference | None
+
+    def __str__(self) -> str:
+        title = f"{shown(self.first)} less {shown(self.second)}"
+        if self.found is None:
+            return f"{title}: no image in common"
+        return f"{title}, {self.images:,} images of both: {self.found}"
+
+
+def common_split(folders: Sequence[Path]) -> str:
+    """The prefix of tables that the runs are compared by: of test where every run has looked at it, else ''."""
+    return "test_" if all((folder / f"test_{PREDICTIONS}").is_file() for folder in folders) else ""
+
+
+def read_common(folders: Sequence[Path]) -> dict[str, SavedAnswers]:
+    """The answers of each run, by its name, on the common split. Runs without such a table are left out.
+
+    They are of older versions, or not at their end. Raises DataError for a damaged table.
     """
-    prefix = "test_" if all((folder / f"test_{PREDICTIONS}").is_file() for folder in folders) else ""
-    paths = {folder: folder / f"{prefix}{PREDICTIONS}" for folder in folders}
-    found = {folder: hits_of(path) for folder, path in paths.items() if path.is_file()}
-    names = dict(zip(folders, names_of_runs(folders)))
-    pairs = list(combinations(found, 2)) if len(found) <= MOST_RUNS else [(next(iter(found)), run) for run in found][1:]
-    return [_sentence(names[one], names[other], found[one], found[other]) for one, other in pairs]
+    prefix = common_split(folders)
+    paths = zip(names_of_runs(folders), (folder / f"{prefix}{PREDICTIONS}" for folder in folders))
+    return {name: read_answers(path) for name, path in paths if path.is_file()}
 
 
-def hits_of(path: Path) -> dict[str, bool]:
+def metrics_of(answers: SavedAnswers) -> Metrics:
+    return metrics_from(confusion_of(answers.labels, answers.predicted, len(answers.classes)))
+
+
+def compare_answers(runs: Mapping[str, SavedAnswers]) -> list[Pair]:
+    """The difference of the accuracies of each pair of runs; none where there are fewer than two."""
+    hits = {name: _hits(answers) for name, answers in runs.items()}
+    pairs = list(combinations(hits, 2)) if len(hits) <= MOST_RUNS else [(next(iter(hits)), run) for run in hits][1:]
+    return [_compared(one, other, hits[one], hits[other]) for one, other in pairs]
+
+
+def _hits(answers: SavedAnswers) -> dict[str, bool]:
     """Path of each image -> whether its predicted class is the true one."""
-    answers = read_answers(path)
     return dict(zip(answers.paths, (answers.labels == answers.predicted).tolist()))
 
 
-def _sentence(name: str, other_name: str, hits: dict[str, bool], other_hits: dict[str, bool]) -> str:
+def _compared(name: str, other_name: str, hits: dict[str, bool], other_hits: dict[str, bool]) -> Pair:
     both = [image for image in hits if image in other_hits]
-    title = f"{shown(name)} less {shown(other_name)}"
     if not both:
-        return f"{title}: no image in common"
-    found = difference(np.array([hits[image] for image in both]), np.array([other_hits[image] for image in both]))
-    return f"{title}, {len(both):,} images of both: {found}"
+        return Pair(name, other_name, 0, None)
+    right, other_right = (np.array([each[image] for image in both]) for each in (hits, other_hits))
+    return Pair(name, other_name, len(both), difference(right, other_right))

@@ -19,8 +19,8 @@ from ..figures.temperature import fit_temperature
 from ..files import write_json
 from ..log import log
 from ..report import run_tables
-from ..report.answer_tables import write_answers, write_curves, write_reliability
-from ..report.saved_answers import PREDICTIONS
+from ..report.answer_tables import write_reliability
+from ..report.evaluation import write_tables
 from ..training.answers import AllLogits
 from ..training.build import make_model, make_recipe
 from ..training.evaluate import evaluate
@@ -133,16 +133,12 @@ def seconds_of_conclusion(splits: Splits, evaluation: float, models: int, of_tra
 
 def record(folder: Path, found: Judgement, *, prefix: str = "") -> None:
     """<split>_results.json, and behind `prefix` the tables of classes, images and curves; a line in results.txt."""
-    answers, summary, classes = found.answers, found.summary, found.images.classes
+    answers, summary = found.answers, found.summary
     write_json(folder / f"{found.split}_results.json", found.to_plain(), indent=2)
-    more = {"auc": summary.ranking.auc, "average_precision": summary.ranking.average_precision}
-    more["specificity"] = summary.specificity
-    run_tables.write_evaluation(folder, summary.confusion, summary.metrics, classes, prefix=prefix, more=more)
     names = [found.images.name(int(index)) for index in answers.indices]
-    write_answers(folder / f"{prefix}{PREDICTIONS}", names, answers, classes, summary.temperature)
+    write_tables(folder, names, answers, found.images.classes, summary, prefix=prefix)
     bins = {"uncalibrated": summary.raw_reliability, "calibrated": summary.reliability}
     write_reliability(folder, bins, prefix)
-    write_curves(folder, answers, summary.temperature, classes, prefix)
     run_tables.add_to_results_text(folder, found.split, found.sentence())
 
 

@@ -1,15 +1,28 @@
 """report.html while a run goes on and when it ends. A page that cannot be written is a warning, whatever the reason."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..log import log
 from .folder import RunFolder
 from .observers import Epoch
 
+if TYPE_CHECKING:
+    from ..run_page.look import Limits
+
 SHARE = 0.02  # of the time, at most, goes into the pages of a run
 LEAST_SECONDS = 1.0  # that the last one may take in any case, for each of its two parts
 PICTURES, CAMS = 600, 12  # tools/report.py draws more
+
+
+def at_the_end(seconds: float, max_pixels: int) -> Limits:
+    """The work for the page of what took so many seconds."""
+    from ..run_page.look import Limits
+
+    return Limits(PICTURES, CAMS, max(LEAST_SECONDS, SHARE / 2 * seconds), max_pixels)
 
 
 class Page:
@@ -41,11 +54,10 @@ class Page:
         """Of the run that has ended, by best.pth."""
         if not self.folder.writes:
             return
-        from ..run_page.look import Limits
-        from ..run_page.write import REPORT, write_report
+        from ..run_page.shell import REPORT
+        from ..run_page.write import write_report
 
-        seconds = max(LEAST_SECONDS, SHARE / 2 * (time.monotonic() - self.begin))
-        limits = Limits(PICTURES, CAMS, seconds, self.max_pixels)
+        limits = at_the_end(time.monotonic() - self.begin, self.max_pixels)
         self._try(lambda: write_report(self.folder.path, limits))
         if not self.failed:
             log.info(f"report: {self.folder.path / REPORT}")

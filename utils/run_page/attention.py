@@ -1,7 +1,7 @@
 """What the network of a run looked at: heat maps of Grad-CAM, small, over the pictures as it saw them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -24,25 +24,39 @@ METHOD = "grad_cam"
 
 
 def attention(
-    folder: Path, answers: Answers, order: Sequence[int], limits: Limits
+    run_of: Callable[[int], Path], answers: Answers, order: Sequence[int], limits: Limits
 ) -> tuple[dict[int, list[Thumbnail]], str]:
     """({place of an image: why the predicted class, why the true one}, why there is nothing; '' where there is).
 
+    run_of: the folder of the run whose best.pth has judged an image.
     order: of the images, until one of the limits is reached.
     """
-    if not limits.cams or not order:
-        return {}, ""
     end = time.monotonic() + limits.seconds
-    found = dict[int, list[Thumbnail]]()
-    try:
-        network = load_network(NetworkOptions(weights=folder / BEST), torch.device("cpu"))
-        layer = default_layer(network.model, network.preprocess.img_size)
-    except UserError as error:
-        return {}, str(error)
-    steps, places = network.preprocess, {name: k for k, name in enumerate(network.classes)}
+    by_run: dict[Path, list[int]] = {}
     for i in order[: limits.cams]:
+        by_run.setdefault(run_of(i), []).append(i)
+    found = dict[int, list[Thumbnail]]()
+    for run, images in by_run.items():  # one network at a time
         try:
-            seen = steps(open_image(answers.paths[i], limits.max_pixels))
+            found |= _by_network(run / BEST, answers, images, limits.max_pixels, end)
+        except UserError as error:
+            return found, str(error)
+    return found, ""
+
+
+def _by_network(
+    weights: Path, answers: Answers, images: Sequence[int], max_pixels: int, end: float
+) -> dict[int, list[Thumbnail]]:
+    """The maps of some images until the clock is at `end`. Raises UserError for a network that has none."""
+    found = dict[int, list[Thumbnail]]()
+    if time.monotonic() > end:
+        return found
+    network = load_network(NetworkOptions(weights=weights), torch.device("cpu"))
+    layer = default_layer(network.model, network.preprocess.img_size)
+    steps, places = network.preprocess, {name: k for k, name in enumerate(network.classes)}
+    for i in images:
+        try:
+            seen = steps(open_image(answers.paths[i], max_pixels))
         except ImageError:
             continue
         image = normalise(seen[None], steps.mean, steps.std)[0]
@@ -51,4 +65,4 @@ def attention(
         found[i] = [thumbnail(Image.fromarray(overlay(seen.numpy(), heat.numpy()))) for heat in maps]
         if time.monotonic() > end:
             break
-    return found, ""
+    return found

@@ -110,13 +110,14 @@ def per_class(run: RunFiles) -> Html:
     if not run.per_class:
         return Html("")
     present = [name for name in FIGURES if name in run.per_class[0]]
-    columns = [Column(both("class", "类别"), numeric=False), Column(both(f"in {run.split}", f"{run.split} 图片数"))]
-    columns += [Column(both("in train", "train 图片数"))] if run.counts else []
+    split, in_chinese = run.split_names
+    columns = [Column(both("class", "类别"), numeric=False), Column(both(f"in {split}", f"{in_chinese}集图片数"))]
+    columns += [Column(both("in train", "训练集图片数"))] if run.counts else []
     columns += [Column(both(*FIGURES[name])) for name in present]
     rows = [[*_row(run, row), *(_share(row, name) for name in present)] for row in run.per_class]
     note = both(
-        f"Of {run.split}. Brackets: intervals of 95 % (Wilson). The heading of a column sorts.",
-        f"{run.split} 集上的结果。方括号内为 95 % 置信区间（Wilson）。点击列标题可排序。",
+        f"Of {split}. Brackets: intervals of 95 % (Wilson). The heading of a column sorts.",
+        f"{in_chinese}集上的结果。方括号内为 95 % 置信区间（Wilson）。点击列标题可排序。",
     )
     heading = both("Class by class", "各类别")
     return section("classes", heading, small(note), table(columns, rows, heading, sortable=True))

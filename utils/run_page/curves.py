@@ -1,5 +1,7 @@
 """Curves: of the run over its epochs, of each class over thresholds, and how far the probabilities can be trusted."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..figures.confidence import reliability, risk_by_coverage
@@ -10,7 +12,8 @@ from ..page.plot import Axis, Curve, plot
 from ..report.answer_tables import PR, ROC, Points, read_points
 from .run_files import SPLITS, RunFiles
 
-MOST_CURVES = 10  # of classes, in one plot
+MOST_CURVES = 10  # of classes or runs, in one plot
+FEW = 20  # epochs below which each has a mark
 EPOCH = both("epoch", "轮")
 CONFIDENCE = {  # of <split>_results.json: (English, Chinese)
     "calibration_error": ("expected calibration error", "期望校准误差（ECE）"),
@@ -42,7 +45,7 @@ def over_epochs(run: RunFiles) -> Html:
 
     def curves(*columns: str) -> list[Curve]:
         present = (column for column in columns if column in found)
-        few = len(found["epoch"]) < 20
+        few = len(found["epoch"]) < FEW
         return [
             Curve(names[column], found["epoch"], found[column], place, column.startswith("ema_"), few)
             for place, column in enumerate(present)
@@ -62,6 +65,30 @@ def over_epochs(run: RunFiles) -> Html:
         ),
     ]
     return section("curves", both("The run, epoch by epoch", "训练过程"), tag("div", *plots, class_="plots"))
+
+
+def compared_epochs(runs: Sequence[tuple[str, dict[str, np.ndarray]]]) -> Html:
+    """(name, columns of results.csv) of several runs, over each other."""
+    trained = [(name, found) for name, found in runs if "train_loss" in found][:MOST_CURVES]
+
+    def curves(column: str) -> list[Curve]:
+        """Of averaged weights where the run has them, which are those that best.pth is mostly of."""
+        found = []
+        for k, (name, columns) in enumerate(trained):
+            values = columns.get(f"ema_{column}", columns[column])
+            found.append(Curve(name, columns["epoch"], values, k, marks=len(values) < FEW))
+        return found
+
+    epoch = Axis(EPOCH)
+    plots = [
+        plot(both("Accuracy on val", "验证集准确率"), epoch, share(""), curves("accuracy")),
+        plot(both("F1 on val (macro)", "验证集 F1（宏平均）"), epoch, share(""), curves("f1")),
+        plot(both("Loss on val", "验证集损失"), epoch, Axis("", low=0.0), curves("val_loss")),
+    ]
+    heading = both("The runs, epoch by epoch", "训练过程")
+    left = len([name for name, found in runs if "train_loss" in found]) - len(trained)
+    note = small(both(f"Without {left} more runs.", f"另有 {left} 次训练未画出。")) if left else ""
+    return section("curves", heading, tag("div", *plots, class_="plots"), note) if trained else Html("")
 
 
 def by_class(run: RunFiles) -> Html:
@@ -128,9 +155,9 @@ def calibration(run: RunFiles) -> Html:
 
 def _before_and_after(run: RunFiles) -> Html:
     rows = [
-        [both(english, chinese), split, f"{found[f'uncalibrated_{key}']:.4f}", f"{found[key]:.4f}"]
+        [both(english, chinese), both(*names), f"{found[f'uncalibrated_{key}']:.4f}", f"{found[key]:.4f}"]
         for key, (english, chinese) in CONFIDENCE.items()
-        for split in SPLITS
+        for split, names in SPLITS.items()
         if (found := run.summaries.get(split, {})).get(key) is not None and f"uncalibrated_{key}" in found
     ]
     if not rows:

@@ -75,7 +75,7 @@ def gallery_data(
     sets = pictures.alike[:MOST_SETS]
     named = dict.fromkeys(i for part in (*lists.values(), *sets, *chosen.cells.values()) for i in part)
     place = {i: k for k, i in enumerate(named)}
-    root = os.path.commonpath([os.path.dirname(path) or "." for path in answers.paths]) if _joint(answers) else ""
+    root = common_root(answers.paths)
     confusion = answers.confusion()
     return {
         "classes": [printable(name) for name in answers.classes],
@@ -92,13 +92,25 @@ def gallery_data(
     }
 
 
-def _joint(answers: Answers) -> bool:
-    """Whether the paths have a folder in common."""
-    return len({os.path.isabs(path) for path in answers.paths}) == 1
+def common_root(paths: Sequence[str]) -> str:
+    """The folder that all lie in; '' where there is none."""
+    if len({os.path.isabs(path) for path in paths}) != 1:
+        return ""
+    return os.path.commonpath([os.path.dirname(path) or "." for path in paths])
+
+
+def below(path: str, root: str) -> str:
+    """The path as the page shows it. root: of `common_root`."""
+    return os.path.relpath(path, root) if root else path
 
 
 def _image(answers: Answers, i: int, root: str) -> list[Any]:
     """[path below what all have in common, true, predicted, p_true, p_predicted, loss, rank]"""
-    path = os.path.relpath(answers.paths[i], root) if root else answers.paths[i]
     figures = (float(f"{values[i]:.4g}") for values in (answers.p_true, answers.p_predicted, answers.loss))
-    return [printable(path), int(answers.true[i]), int(answers.predicted[i]), *figures, int(answers.rank[i])]
+    return [
+        printable(below(answers.paths[i], root)),
+        int(answers.true[i]),
+        int(answers.predicted[i]),
+        *figures,
+        int(answers.rank[i]),
+    ]

@@ -1,6 +1,7 @@
 """Where the network comes from: the keys that were found for it, the machine, and the command that repeats the run."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from ..page.document import section
@@ -38,8 +39,13 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def again(run: RunFiles) -> Html:
-    """The command that began the run, and the one that repeats it with every key as it was."""
+def train_again(run: RunFiles) -> list[str]:
+    """The words behind `python` that repeat a training."""
+    return ["train.py", "--config", str(run.folder / CONFIG)]
+
+
+def again(run: RunFiles, words: Sequence[str]) -> Html:
+    """The command that began the run, and the one that repeats it with every key as it was: python and these words."""
     parts: list[object] = []
     command = run.environment.get("command")
     if isinstance(command, list):
@@ -47,9 +53,8 @@ def again(run: RunFiles) -> Html:
             tag("p", both("It was started by", "启动命令")),
             tag("code", shlex.join(["python", *map(str, command)])),
         ]
-    repeats = shlex.join(["python", "train.py", "--config", str(run.folder / CONFIG)])
     parts += [
         tag("p", both("This repeats it, with every key as it was", "以完全相同的配置重复这次训练")),
-        tag("code", repeats),
+        tag("code", shlex.join(["python", *words])),
     ]
     return section("again", both("Again", "重复"), *parts)

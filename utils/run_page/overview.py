@@ -26,8 +26,6 @@ FIGURES = {  # key of <split>_results.json -> (English, Chinese, whether it is a
     "f1_at_threshold": ("F1 at this threshold", "该阈值下的 F1", True),
 }
 
-CHINESE = {"val": "验证", "test": "测试", "train": "训练"}
-
 
 def percent(share: float) -> str:
     return "" if share != share else f"{100 * share:.1f} %"
@@ -48,8 +46,9 @@ def _accuracy(run: RunFiles) -> Html:
     right = int(np.trace(run.confusion))
     images = int(run.confusion.sum())
     share = f"{percent(right / images)} {wilson(right, images)}"
-    english = f" of {images:,} {run.split} pictures are right"
-    chinese = f"：{images:,} 张{CHINESE[run.split]}图片的准确率"
+    name, in_chinese = run.split_names
+    english = f" of {images:,} {name} pictures are right"
+    chinese = f"：{images:,} 张{in_chinese}图片的准确率"
     english += ", by which the epoch was chosen." if run.chosen_on else "."
     chinese += "（这一轮正是按它们选出的）。" if run.chosen_on else "。"
     return join([tag("b", share), both(english, chinese)])
@@ -106,7 +105,7 @@ def _progress(run: RunFiles, *, under_way: bool) -> Html:
 def figures(run: RunFiles) -> Html:
     """A column for each split that the network was judged by."""
     splits = [split for split in SPLITS if split in run.summaries]
-    names = {split: both(split, f"{CHINESE[split]}集") for split in splits}
+    names = {split: both(SPLITS[split][0], f"{SPLITS[split][1]}集") for split in splits}
     if run.summaries.get("val", {}).get("chosen_on"):
         names["val"] = both("val (chosen on)", "验证集（据此选轮）")
     columns = [Column(both("figure", "指标"), numeric=False), *(Column(names[split]) for split in splits)]

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..config.keys import TrainConfig
+from ..errors import DataError
 from ..report import run_tables
+from ..report.fold_files import OUT_OF_FOLD
 from ..report.run_tables import COUNTS, ENVIRONMENT, PER_CLASS, RECIPE, RESULTS, expecting
 from ..report.saved_answers import PREDICTIONS
 from ..report.saved_run import check_run, read_config
@@ -26,14 +29,39 @@ def read_run(folder: Path, *, with_answers: bool = True) -> RunFiles:
     config = read_config(folder)
     split = config.split if config.only_val else "test" if "test" in summaries else "val"
     prefix = "test_" if split == "test" and not config.only_val else ""
+    return _files(folder, config, folder, summaries, split, prefix, with_answers=with_answers)
+
+
+def read_out_of_fold(folder: Path, run: Path) -> RunFiles:
+    """Of a cross-validation.  run: the folder of a fold, for what is the same in all. Raises as `read_run`."""
+    config = read_config(folder)
+    check_run(run)
+    name = f"{OUT_OF_FOLD}_results.json"
+    if not (found := read_object(folder / name)):
+        finish = f"python tools/cross_validate.py --resume {folder}"
+        raise DataError(f"{folder}: no {name} in it: {finish} writes it, and the page")
+    return _files(folder, config, run, {OUT_OF_FOLD: found}, OUT_OF_FOLD, "")
+
+
+def _files(
+    folder: Path,
+    config: TrainConfig,
+    run: Path,
+    summaries: dict[str, dict[str, Any]],
+    split: str,
+    prefix: str,
+    *,
+    with_answers: bool = True,
+) -> RunFiles:
+    """run: the folder that says how a network was trained."""
     per_class = _rows(folder / f"{prefix}{PER_CLASS}", "class")
     classes = [row["class"] for row in per_class]
     answers = read_answers(folder / f"{prefix}{PREDICTIONS}", classes) if with_answers else None
     return RunFiles(
         folder,
         config,
-        read_object(folder / ENVIRONMENT),
-        _rows(folder / RECIPE, "key", "value", "why"),
+        read_object(run / ENVIRONMENT),
+        _rows(run / RECIPE, "key", "value", "why"),
         run_tables.read_results(folder) if (folder / RESULTS).is_file() else {},
         summaries,
         split,

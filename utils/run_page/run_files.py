@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..config.keys import TrainConfig
+from ..report.fold_files import OUT_OF_FOLD
 from .answers import Answers
 
-SPLITS = ("val", "test", "train")  # that a network is judged by; the page is of test where that is among them
+SPLITS = {  # that a network is judged by, in English and Chinese; the page is of test where that is among them
+    "val": ("val", "验证"),
+    "test": ("test", "测试"),
+    "train": ("train", "训练"),
+    OUT_OF_FOLD: ("out-of-fold", "折外"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class RunFiles:
     @property
     def classes(self) -> list[str]:
         return [row["class"] for row in self.per_class]
+
+    @property
+    def split_names(self) -> tuple[str, str]:
+        """Of `split`, in English and Chinese."""
+        return SPLITS[self.split]
 
     @property
     def chosen_on(self) -> bool:

@@ -93,6 +93,24 @@ def read_whole(path: str | Path) -> LabelledFiles:
     return _source(str(path), labels, [*train.paths, *val.paths], names, names, notes)
 
 
+def read_together(root: str | Path, manifests: Sequence[Path]) -> tuple[LabelledFiles, list[list[int]]]:
+    """All images of several csv files, and which of them each csv has. Raises DataError for one that two of them name.
+
+    root: what they are called together.
+    """
+    parts = [read_source(path) for path in manifests]
+    paths, names, files = ([x for part in parts for x in getattr(part, key)] for key in ("paths", "names", "files"))
+    labels = [part.label(i) for part in parts for i in range(len(part))]
+    seen = Counter(map(os.path.realpath, paths))
+    if twice := [path for path in paths if seen[os.path.realpath(path)] > 1]:
+        raise DataError(f"{root}: {twice[0]}: is named by two of {listed(sorted(map(str, manifests)))}; expected one")
+    check_distinct(root, dict.fromkeys(labels))
+    ends = np.cumsum([len(part) for part in parts])
+    notes = [note for part in parts for note in part.notes]
+    places = [list(range(end - len(part), end)) for part, end in zip(parts, ends.tolist())]
+    return _source(str(root), labels, paths, names, files, notes), places
+
+
 def _named_apart(name: str) -> str:
     stem, ending = os.path.splitext(name)
     return f"{stem} (val){ending}"

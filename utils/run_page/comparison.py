@@ -1,0 +1,202 @@
+"""The page of several runs: which is better, whether chance explains it, and the pictures that they disagree on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..figures.intervals import wilson
+from ..files import write_text
+from ..page.document import document, section, small
+from ..page.markup import Html, both, join, tag
+from ..page.parts import Cell, Column, language_button, table
+from ..report.fold_files import OUT_OF_FOLD, is_of_folds
+from ..report.run_tables import read_results
+from ..report.same_images import Pair, common_split, compare_answers, metrics_of, read_common
+from ..report.saved_answers import PREDICTIONS, SavedAnswers
+from ..report.saved_run import describe_runs, names_of_runs, read_config
+from .curves import compared_epochs
+from .disagreements import disagreements
+from .look import Limits
+from .overview import percent
+from .run_files import SPLITS
+
+COMPARISON = "comparison.html"
+MOST_BY_CLASS = 6  # runs with a column in the table of classes
+
+
+@dataclass(frozen=True)
+class Compared:
+    name: str
+    label: str  # the name, and the keys in which the configs differ
+    answers: SavedAnswers | None  # None where the run has no table of the common split
+    results: dict[str, np.ndarray]  # columns of results.csv
+    accuracy: float  # this, and the next two: not of a run without a table, which comes behind all others
+    f1: float  # macro
+    class_f1: np.ndarray  # (K,)
+
+
+def is_comparable(folder: Path) -> bool:
+    """Whether the run has a table of images. Runs of older versions have none."""
+    return (folder / PREDICTIONS).is_file()
+
+
+def write_comparison(folders: Sequence[Path], target: Path, limits: Limits, *, language: str = "auto") -> list[str]:
+    """The page of several runs in `target`; what it lacks, in words. Raises DataError or ConfigError.
+
+    folders: some of which `is_comparable`.
+    """
+    answers = read_common(folders)
+    runs = _ranked(folders, answers)
+    judged = [run for run in runs if run.answers is not None]
+    pairs = compare_answers({run.name: run.answers for run in judged if run.answers is not None})
+    naming = _naming(folders)
+    pictures, notes = disagreements([(run.name, run.answers) for run in judged if run.answers], limits)
+    parts = [_verdict(judged, pairs, naming), _table(runs, naming), _pairs(pairs, naming), pictures, _by_class(judged)]
+    parts.append(compared_epochs([(run.name, run.results) for run in runs]))
+    title = both(f"{len(runs)} runs compared", f"{len(runs)} 次训练的比较")
+    body = join([language_button(), tag("header", tag("h1", title)), tag("main", *parts)])
+    write_text(target, document(f"{len(runs)} runs", body, language=language, script=""))
+    return notes
+
+
+def _naming(folders: Sequence[Path]) -> tuple[str, str]:
+    """What the images that the runs are compared by are called, in English and Chinese."""
+    if common_split(folders):
+        return SPLITS["test"]
+    configs = [(folder, read_config(folder)) for folder in folders]
+    splits = {
+        OUT_OF_FOLD if is_of_folds(folder) else config.split if config.only_val else "val" for folder, config in configs
+    }
+    return SPLITS[splits.pop()] if len(splits) == 1 else ("evaluated", "评估")
+
+
+def _ranked(folders: Sequence[Path], answers: Mapping[str, SavedAnswers]) -> list[Compared]:
+    """The best accuracy first, those without a table last."""
+    found = []
+    for folder, name, label in zip(folders, names_of_runs(folders), describe_runs(folders)):
+        of_run = answers.get(name)
+        metrics = metrics_of(of_run) if of_run else None
+        figures = (metrics.accuracy, metrics.f1, metrics.class_f1) if metrics else (-1.0, -1.0, np.empty(0))
+        found.append(Compared(name, label, of_run, read_results(folder), *figures))
+    return sorted(found, key=lambda run: -run.accuracy)
+
+
+def _verdict(runs: Sequence[Compared], pairs: Sequence[Pair], naming: tuple[str, str]) -> Html:
+    """The best run, and whether it differs from the one behind it."""
+    best = runs[0]
+    assert best.answers is not None
+    images = len(best.answers.paths)
+    share = tag("b", percent(best.accuracy))
+    said = both(
+        join([tag("b", best.name), " is right in ", share, f" of {images:,} {naming[0]} pictures."]),
+        join([tag("b", best.name), f" 在 {images:,} 张{naming[1]}图片上的准确率为 ", share, "。"]),
+    )
+    if len(runs) < 2:
+        return tag("div", said, class_="verdict plain", id="verdict")
+    second = runs[1].name
+    [pair] = [pair for pair in pairs if (pair.first, pair.second) == (best.name, second)]
+    return tag("div", said, _against(second, pair), class_="verdict plain", id="verdict")
+
+
+def _against(second: str, pair: Pair) -> Html:
+    name = tag("b", second)
+    if pair.found is None:
+        return both(join([" It has no picture in common with ", name, "."]), join(["与 ", name, " 没有共同的图片。"]))
+    if pair.found.differs:
+        return both(
+            join([" It is better than ", name, ", and chance does not explain it."]),
+            join(["它优于 ", name, "，差异无法用偶然解释。"]),
+        )
+    return both(
+        join([" It cannot be told apart from ", name, f": {pair.images:,} pictures do not decide it."]),
+        join(["与 ", name, f" 的差异无法由这 {pair.images:,} 张图片判定。"]),
+    )
+
+
+def _table(runs: Sequence[Compared], naming: tuple[str, str]) -> Html:
+    columns = [
+        Column(both("run", "训练"), numeric=False),
+        Column(both(f"{naming[0]} pictures", f"{naming[1]}集图片数")),
+        Column(both("accuracy", "准确率")),
+        Column(both("F1 (macro)", "F1（宏平均）")),
+        Column(both("log loss", "对数损失")),
+        Column(both("epochs", "轮数")),
+        Column(both("what sets it apart", "配置差异"), numeric=False),
+    ]
+    heading = both("Runs", "各次训练")
+    note = both("Brackets: intervals of 95 % (Wilson).", "方括号内为 95 % 置信区间（Wilson）。")
+    lacking = [run.name for run in runs if run.answers is None]
+    if lacking:
+        names = ", ".join(lacking)
+        english = f" No predictions.csv that could be compared: {names}."
+        note = join([note, both(english, f"没有可比较的 predictions.csv：{names}。")])
+    shown = table(columns, [_row(run) for run in runs], heading, sortable=True)
+    return section("runs", heading, shown, small(note))
+
+
+def _row(run: Compared) -> list[object]:
+    epochs = len(run.results.get("epoch", ())) if "train_loss" in run.results else ""
+    apart = run.label.partition(": ")[2]
+    if run.answers is None:
+        return [run.name, "", "", "", "", epochs, apart]
+    images = len(run.answers.paths)
+    right = int((run.answers.labels == run.answers.predicted).sum())
+    accuracy = Cell(f"{percent(run.accuracy)} {wilson(right, images)}", run.accuracy)
+    loss = float(run.answers.losses.mean()) if images else float("nan")
+    f1 = Cell(percent(run.f1), run.f1)
+    return [run.name, f"{images:,}", accuracy, f1, f"{loss:.4f}", epochs, apart]
+
+
+def _pairs(pairs: Sequence[Pair], naming: tuple[str, str]) -> Html:
+    rows = [_pair(pair) for pair in pairs]
+    if not rows:
+        return Html("")
+    columns = [
+        Column(both("first", "前者"), numeric=False),
+        Column(both("second", "后者"), numeric=False),
+        Column(both("pictures of both", "共同图片数")),
+        Column(both("difference, points", "准确率之差（百分点）")),
+        Column(both("first alone right", "仅前者正确")),
+        Column(both("second alone right", "仅后者正确")),
+        Column(both("p", "p 值")),
+        Column(both("verdict", "结论"), numeric=False),
+    ]
+    heading = both("Does chance explain it?", "差异是否出于偶然")
+    note = both(
+        f"On the same {naming[0]} pictures. Brackets: intervals of 95 %, by bootstrap over the pictures; p by "
+        "McNemar's test. They differ where both say so.",
+        f"基于相同的{naming[1]}集图片。方括号内为对图片自助抽样得到的 95 % 区间；p 值来自 McNemar 检验；"
+        "两者一致时才判定为有差异。",
+    )
+    return section("pairs", heading, table(columns, rows, heading), small(note))
+
+
+def _pair(pair: Pair) -> list[object]:
+    found = pair.found
+    if found is None:
+        return [pair.first, pair.second, "0", "", "", "", "", both("no picture in common", "没有共同的图片")]
+    verdict = both("differs", "有差异") if found.differs else both("cannot be told apart", "无法区分")
+    counts = f"{found.only_first:,}", f"{found.only_second:,}"
+    shown = f"{100 * found.value:+.1f} {found.interval}"
+    return [pair.first, pair.second, f"{pair.images:,}", shown, *counts, f"{found.p_value:.3g}", verdict]
+
+
+def _by_class(runs: Sequence[Compared]) -> Html:
+    """F1 of each class, of the best runs that know the same classes."""
+    answers = runs[0].answers
+    assert answers is not None
+    same = [run for run in runs if run.answers is not None and run.answers.classes == answers.classes][:MOST_BY_CLASS]
+    if len(same) < 2:
+        return Html("")
+    support = np.bincount(answers.labels, minlength=len(answers.classes))
+    columns = [Column(both("class", "类别"), numeric=False), Column(both("pictures", "图片数"))]
+    columns += [Column(Html(tag("span", run.name))) for run in same]
+    figures = np.stack([run.class_f1 for run in same], axis=1)
+    rows = [
+        [name, int(count), *(Cell(f"{100 * value:.1f}", float(value)) for value in values)]
+        for name, count, values in zip(answers.classes, support, figures)
+    ]
+    heading = both("F1 of each class", "各类别的 F1")
+    return section("classes", heading, table(columns, rows, heading, sortable=True))
