@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from tests.helpers import ROOT
 
-PAGES = {path.relative_to(ROOT).as_posix(): path for pattern in ("*.md", "docs/*.md") for path in ROOT.glob(pattern)}
-GUIDES = sorted(name for name in PAGES if name.startswith("docs/"))
+PATTERNS = ("*.md", "docs/*.md", "docs/zh/*.md")
+PAGES = {path.relative_to(ROOT).as_posix(): path for pattern in PATTERNS for path in ROOT.glob(pattern)}
+CHINESE = sorted(name for name in PAGES if name.startswith("docs/zh/"))
+GUIDES = sorted(name for name in PAGES if name.startswith("docs/") and name not in CHINESE)
 READMES = ("README.md", "README.zh.md")
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 TESTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py")}
