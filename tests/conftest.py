@@ -2,6 +2,7 @@
 
 import os
 from contextlib import nullcontext
+from datetime import date
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads would wait in circles
 
@@ -22,6 +23,7 @@ TOGETHER = (  # files whose tests share something that takes a while to make: on
     "tests/gpu/test_processes.py",
     "tests/test_docs.py",
 )
+TODAY = "DAY_OF_THE_TESTS"
 COUNTING = ("tests/models/test_catalogue.py", "tests/costs/test_params.py", "tests/test_docs_pages.py")  # all networks
 BY_NETWORK = ("tests/gpu/test_families.py", "tests/gpu/test_overflow.py")  # files of which it runs all of a network
 
@@ -48,6 +50,21 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cuda", help="of tests/gpu; cpu rehearses what a CPU can run of them")
+    parts = "one in N of the tests that are selected, by the date: each of them within N days (default: 1, all)"
+    parser.addoption("--daily-part", type=int, default=1, metavar="N", help=parts)
+
+
+def pytest_configure():
+    os.environ.setdefault(TODAY, str(date.today().toordinal()))  # here, so that all processes go by the same
+
+
+@pytest.hookimpl(trylast=True)  # behind -m and -k
+def pytest_collection_modifyitems(config, items):
+    parts = config.getoption("--daily-part")
+    others = [item for place, item in enumerate(items) if (place + int(os.environ[TODAY])) % parts]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
 
 
 @pytest.fixture

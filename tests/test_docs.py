@@ -41,7 +41,8 @@ ELSEWHERE = {  # command -> why it is not run here
     "python -m ruff check .": ".ci/run",
     "python -m ruff format --check .": ".ci/run",
     'python -m pytest -n 2 -m "not slow and not long" --device cpu': ".ci/run",
-    'python -m pytest -n 2 -m "slow and not huge" tests/models/test_models.py tests/test_docs.py': ".ci/run",
+    'python -m pytest -n 2 -m "slow and not huge" --daily-part 3 '
+    "tests/models/test_models.py tests/test_docs.py": ".ci/run",
     "python -m mypy": ".ci/run",
     "python -m pytest -n 2 -m slow": "runs tests; an hour and more",
     "python -m pytest -n 2 -m huge": "runs tests; a part of those before",

@@ -64,7 +64,7 @@ def test_logits_are_those_of_validation(make_config, precision, resize_mode):
     assert len(expected) == 9
     paths = sorted(expected)
     seen = classifier.logits(torch.stack([classifier.read(path) for path in paths]))
-    tolerance = 1e-5 if precision == "auto" else 2e-2  # the batches differ in size, and bfloat16 is coarse
+    tolerance = 1e-4 if precision == "auto" else 2e-2  # batches differ in size, norms are folded; bfloat16 is coarse
     torch.testing.assert_close(seen, torch.stack([expected[path] for path in paths]), atol=tolerance, rtol=tolerance)
 
 
