@@ -71,6 +71,17 @@ def test_letters_are_farther_than_the_pictures_of_val(place):
     assert roc_auc_score([0] * len(near) + [1] * len(far), torch.cat([near, far])) >= 0.95
 
 
+@pytest.mark.parametrize(("images", "neighbour"), [(3, 1), (999, 1), (2000, 2), (4999, 4)])
+def test_the_neighbour_that_counts_is_one_in_a_thousand(images, neighbour):
+    """That of few pictures is the nearest: the fifth of a class of twenty may lie as far as any other picture."""
+    features = torch.randn(images, 4, generator=torch.Generator().manual_seed(0))
+    found = Known.of(features, features[:3], torch.ones(3))
+    assert found.neighbour == neighbour
+    cosines = torch.nn.functional.normalize(features) @ torch.nn.functional.normalize(features[:3]).T
+    expected = (2 - 2 * cosines.sort(dim=0, descending=True).values[neighbour - 1]).clamp_min(0).sqrt()
+    torch.testing.assert_close(found.distances(features[:3]), expected, atol=0.05, rtol=0)  # float16
+
+
 def test_rejected_pictures_are_rows_with_no_class_and_the_reason(place, tmp_path, capsys):
     for ending in ("csv", "json"):
         output = tmp_path / f"out.{ending}"
