@@ -138,7 +138,10 @@ def report(
 
 def sort_pictures(config: PredictConfig, classifier: Classifier, answers: Answers) -> None:
     """Put them into config.sort_into. Raises DataError where the disk does not take them."""
-    sorter = Sorter(Path(config.sort_into), config.sort_as, classifier.classes)
+    folder = Path(config.sort_into)
+    if not config.resume and folder.is_dir() and any(folder.iterdir()):
+        print(one_line(f"{folder}: holds pictures already; they stay, where another answer has put them, too"))
+    sorter = Sorter(folder, config.sort_as, classifier.classes)
     for prediction in answers:
         sorter.add(prediction)
     print(one_line(f"sorted into {config.sort_into}: {sorter.in_words()}"))

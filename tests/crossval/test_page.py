@@ -162,3 +162,13 @@ def test_lists_that_are_no_folds_are_refused(photos, tmp_path, pretended, valida
     (lists / "fold1" / "val.csv").unlink()
     assert "no 'fold1' beside fold2; expected val.csv in each fold" in validate(lists)[2]
     assert pretended.configs == []
+
+
+def test_folds_that_train_on_their_own_val_are_refused(photos, tmp_path, pretended, validate):
+    create(Request(photos, tmp_path / "folds", folds=3))
+    image = next((tmp_path / "folds/fold1/val/cat").iterdir())
+    shutil.copy(image, tmp_path / "folds/fold1/train/cat/another_name.png")
+    status, _, err, _ = validate(tmp_path / "folds")
+    assert status == 2
+    assert "fold1: 1 images of val are in train, too" in err
+    assert pretended.configs == []

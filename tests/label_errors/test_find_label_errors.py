@@ -7,7 +7,9 @@ import sys
 
 from utils.config.keys import TrainConfig
 from utils.config.schema import render
+from utils.errors import DataError
 from utils.label_errors import moves
+from utils.label_errors.suspects import Suspect
 from utils.tables import read_csv, write_csv
 
 import pytest
@@ -166,6 +168,15 @@ def test_a_file_in_no_folder_of_its_label_is_an_error_before_anything_moves(pred
     assert status == 2
     assert "lies in no folder named 'cow'" in err
     assert contents(pictures) == before
+
+
+@pytest.mark.parametrize("name", ["../../../elsewhere", "..", "a\\b", ""])
+def test_a_suggestion_that_leads_out_of_the_set_is_refused(name, tmp_path):
+    path = tmp_path / "cow" / "1.png"
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(DataError, match="is the name of no class; nothing was moved"):
+        moves.plan_moves([Suspect(str(path), "cow", name, 0.1, 0.9)])
 
 
 def save_config(folder, **values):

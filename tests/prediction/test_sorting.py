@@ -78,7 +78,11 @@ def test_predict_sorts_what_it_could_read(data, tmp_path, capsys):
     found = predict.run(config)
     classes = sorted(each.answer for each in found if not each.error)
     assert sorted(path.parent.name for path in (tmp_path / "out").rglob("*.png")) == classes
-    assert f"sorted into {tmp_path / 'out'}: 9 picture(s)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"sorted into {tmp_path / 'out'}: 9 picture(s)" in said
+    assert "holds pictures already" not in said
+    predict.run(config)
+    assert f"{tmp_path / 'out'}: holds pictures already; they stay" in capsys.readouterr().out
 
 
 def test_a_folder_within_what_is_read_is_refused_before_the_work(data, tmp_path):

@@ -1,6 +1,7 @@
 """The end of a run: best.pth over val, calibrated, and over test, which is opened once and by nothing before."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -143,11 +144,14 @@ def test_a_run_that_is_stopped_in_between_concludes_when_it_is_resumed(config, m
         assert (part / name).read_text() == (whole / name).read_text(), name
 
 
-def test_unreadable_images_of_test_are_named_and_left_out(config):
+def test_unreadable_images_of_test_are_named_and_left_out_and_end_no_training(config):
+    assert config.on_bad_image == "error"
     bad = Path(config.img_path) / "test" / "ant" / "00.png"
     bad.write_bytes(b"no picture")
-    folder = train.run(replace(config, epochs=1, warmup_epochs=0, on_bad_image="skip"))
-    assert figures(folder, "test")["images"] == 8
+    shutil.rmtree(bad.parents[1] / "cow")
+    folder = train.run(replace(config, epochs=1, warmup_epochs=0))
+    assert f"{bad.parents[1]}: no images of cow: support 0 in the tables" in (folder / "train.log").read_text()
+    assert figures(folder, "test")["images"] == 6
     assert figures(folder, "test")["unreadable"] == [str(bad)]
     assert str(bad) in (folder / "train.log").read_text()
 

@@ -1,5 +1,6 @@
 """tools/report.py on several runs: one page that says whether they differ, and shows where."""
 
+import json
 import shutil
 
 from utils.run_page.comparison import write_comparison
@@ -35,7 +36,7 @@ def written(folders, target, **options):
 
 def test_the_better_run_comes_first_and_the_page_says_whether_chance_explains_it(runs, tmp_path):
     page = written(runs, tmp_path / "page.html")
-    assert page.index("<b>exp0</b> is right in") < page.index("It is better than <b>exp1</b>")
+    assert page.index("<b>exp0</b> is right in") < page.index("<b>exp0</b> is better than <b>exp1</b>")
     assert "of 48 test pictures" in page
     assert "init_lr 0.1" in page
     assert "init_lr 0.2" in page
@@ -45,8 +46,49 @@ def test_the_better_run_comes_first_and_the_page_says_whether_chance_explains_it
 def test_equal_runs_cannot_be_told_apart(runs, tmp_path):
     shutil.copytree(runs[0], tmp_path / "exp5")
     page = written([runs[0], tmp_path / "exp5"], tmp_path / "page.html")
-    assert "It cannot be told apart from" in page
+    assert "cannot be told apart from" in page
     assert "Right by" not in page
+
+
+def made_up(folder, right, paths, split="val"):
+    """A run that has the first `right` of these pictures right."""
+    targets = np.arange(len(paths)) % 4
+    predicted = np.where(np.arange(len(paths)) < right, targets, (targets + 1) % 4)
+    judged(folder, HARMFUL, targets, 4 * np.eye(4, dtype=np.float32)[predicted], paths, split=split)
+    return folder
+
+
+def test_the_verdict_goes_by_the_pictures_of_both(tmp_path):
+    """The one has 95 % of its 180 right, the other all of these, and 90 of 180 others."""
+    paths = [f"{i}.png" for i in range(360)]
+    folders = [made_up(tmp_path / "a", 171, paths[:180]), made_up(tmp_path / "b", 270, paths)]
+    page = written(folders, tmp_path / "page.html")
+    assert "Of the 180 pictures of both:" in page
+    assert "<b>b</b> is better than <b>a</b>, and chance does not explain it" in page
+
+
+def test_an_evaluation_on_test_is_compared_on_test(tmp_path):
+    paths = [f"{i}.png" for i in range(40)]
+    run = made_up(tmp_path / "run", 30, paths, split="test")
+    shutil.copy(run / "test_predictions.csv", run / "predictions.csv")
+    (run / "val_results.json").write_text('{"images": 40}')
+    alone = made_up(tmp_path / "alone", 20, paths, split="test")
+    (alone / "test_predictions.csv").rename(alone / "predictions.csv")
+    page = written([run, alone], tmp_path / "page.html")
+    assert "of 40 test pictures" in page
+    assert "<b>run</b> is better than <b>alone</b>" in page
+
+
+def test_paths_of_another_working_directory_are_the_same_pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = made_up(tmp_path / "one", 30, [f"{i}.png" for i in range(40)])
+    other = made_up(tmp_path / "other", 20, [str(tmp_path / f"{i}.png") for i in range(40)])
+    facts = json.dumps({"steps_per_epoch": 5, "working_directory": str(tmp_path)})
+    (one / "environment.json").write_text(facts)
+    (tmp_path / "elsewhere").mkdir()
+    for place in (tmp_path, tmp_path / "elsewhere"):
+        monkeypatch.chdir(place)
+        assert "<b>one</b> is better than <b>other</b>" in written([one, other], tmp_path / "page.html")
 
 
 def test_pictures_are_those_that_one_alone_has_right(runs, tmp_path):

@@ -234,3 +234,23 @@ def test_a_damaged_file_is_named(run, capsys):
     (run / "test_results.json").write_text("[1]")
     assert main([str(run)]) == 2
     assert "test_results.json: expected a json object" in capsys.readouterr().err
+
+
+def test_a_shortened_table_is_no_smaller_set(run, capsys):
+    path = run / "test_predictions.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(lines[:-5]) + "\n", encoding="utf-8")
+    assert main([str(run)]) == 2
+    assert "test_predictions.csv: has 43 rows, but" in capsys.readouterr().err
+
+
+def test_a_page_is_not_replaced_by_one_without_its_pictures(run, tmp_path, capsys):
+    write_report(run, NO_CAM)
+    page = page_of(run)
+    rows = (run / "test_predictions.csv").read_text(encoding="utf-8")
+    (run / "test_predictions.csv").write_text(rows.replace("/pictures/", "/moved/"), encoding="utf-8")
+    assert main([str(run), "--cam", "0"]) == 0
+    assert page_of(run) == page
+    assert "report.html: kept as it is, since none of its pictures can be read from here" in capsys.readouterr().out
+    assert main([str(run), "--cam", "0", "--output", str(tmp_path / "new.html")]) == 0
+    assert (tmp_path / "new.html").is_file()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.copies import copies_between
+from ..data.listing import scan
 from ..data.split_folders import split_folders
 from ..errors import DataError
 from ..files import DraftFolder
@@ -22,6 +24,7 @@ from ..text import listed
 from .plan import Division, FoldRequest
 
 DATA = "data"
+NAMED = 3  # copies
 MANIFEST = "val.csv"
 MADE = re.compile(r"fold(\d+)")  # how create_data.py calls a fold
 
@@ -33,6 +36,7 @@ def divided(request: FoldRequest, folder: Path) -> Division:
     """
     if made := made_folds(Path(request.img_path)):
         _check_made(request, len(made))
+        _check_apart(made)
         return Division([made], {}, [f"{request.img_path}: {len(made)} folds, as they were made"])
     manifests = made_manifests(Path(request.img_path))
     if manifests:
@@ -76,6 +80,18 @@ def _check_made(request: FoldRequest, folds: int) -> None:
     if request.repeats > 1 or request.group:
         option = "--group" if request.group else "--repeats"
         raise DataError(f"{request.img_path}: is divided into folds already, so that {option} has nothing to divide")
+
+
+def _check_apart(folds: Sequence[Path]) -> None:
+    """Raises DataError for an image that the network of a fold would be trained on and judged by."""
+    for fold in folds:
+        splits = split_folders(fold)
+        train, val = (scan(fold / splits[name]) for name in ("train", "val"))
+        names = [[part.name(i) for i in range(len(part))] for part in (val, train)]
+        if pairs := copies_between(*names):
+            named = "; ".join(f"{one} = {other}" for one, other in pairs[:NAMED])
+            more = f" and {len(pairs) - NAMED:,} more" if len(pairs) > NAMED else ""
+            raise DataError(f"{fold}: {len(pairs):,} images of val are in train, too: {named}{more}")
 
 
 def _divide(request: FoldRequest, manifests: Sequence[Path], targets: Sequence[Path], table: Path) -> list[str]:

@@ -25,4 +25,5 @@ class Division:
     notes: list[str]  # what was done, where it was done now
 
     def original(self, path: str) -> str:
-        return self.originals.get(os.path.abspath(path), path)
+        path = os.path.abspath(path)
+        return self.originals.get(path, path)

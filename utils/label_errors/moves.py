@@ -52,6 +52,8 @@ def _in_class(path: str, suspect: Suspect) -> str:
 
     Of several folders of that name the one counts that has the other class beside it, else the deepest.
     """
+    if suspect.suggested in ("", ".", "..") or set("/\\\0") & set(suspect.suggested):
+        raise DataError(f"{path}: suggested: {suspect.suggested!r} is the name of no class; nothing was moved")
     parts = path.split(os.sep)
     places = [i for i in range(len(parts) - 2, 0, -1) if look(parts[i]) == look(suspect.label)]
     if not places:

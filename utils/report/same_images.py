@@ -1,5 +1,6 @@
 """Whether runs differ on the images that all of them were judged by."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -33,9 +34,18 @@ class Pair:
         return f"{title}, {self.images:,} images of both: {self.found}"
 
 
-def common_split(folders: Sequence[Path]) -> str:
-    """The prefix of tables that the runs are compared by: of test where every run has looked at it, else ''."""
-    return "test_" if all((folder / f"test_{PREDICTIONS}").is_file() for folder in folders) else ""
+def on_test(folder: Path) -> Path | None:
+    """The table of test, which an `only_val` of it has without the prefix; None where there is none."""
+    if (path := folder / f"test_{PREDICTIONS}").is_file():
+        return path
+    path = folder / PREDICTIONS
+    alone = (folder / "test_results.json").is_file() and not (folder / "val_results.json").is_file()
+    return path if alone and path.is_file() else None
+
+
+def are_on_test(folders: Sequence[Path]) -> bool:
+    """Whether the runs are compared on test: where every one of them has looked at it."""
+    return all(map(on_test, folders))
 
 
 def read_common(folders: Sequence[Path]) -> dict[str, SavedAnswers]:
@@ -43,9 +53,9 @@ def read_common(folders: Sequence[Path]) -> dict[str, SavedAnswers]:
 
     They are of older versions, or not at their end. Raises DataError for a damaged table.
     """
-    prefix = common_split(folders)
-    paths = zip(names_of_runs(folders), (folder / f"{prefix}{PREDICTIONS}" for folder in folders))
-    return {name: read_answers(path) for name, path in paths if path.is_file()}
+    test = are_on_test(folders)
+    paths = [(on_test(folder) if test else None) or folder / PREDICTIONS for folder in folders]
+    return {name: read_answers(path) for name, path in zip(names_of_runs(folders), paths) if path.is_file()}
 
 
 def metrics_of(answers: SavedAnswers) -> Metrics:
@@ -61,7 +71,7 @@ def compare_answers(runs: Mapping[str, SavedAnswers]) -> list[Pair]:
 
 def _hits(answers: SavedAnswers) -> dict[str, bool]:
     """Path of each image -> whether its predicted class is the true one."""
-    return dict(zip(answers.paths, (answers.labels == answers.predicted).tolist()))
+    return dict(zip(map(os.path.abspath, answers.paths), (answers.labels == answers.predicted).tolist()))
 
 
 def _compared(name: str, other_name: str, hits: dict[str, bool], other_hits: dict[str, bool]) -> Pair:

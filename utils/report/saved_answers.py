@@ -1,5 +1,8 @@
 """A predictions.csv read back."""
 
+import contextlib
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,7 @@ from ..errors import DataError
 from ..tables import read_rows
 from ..text import listed, nearest
 
+ENVIRONMENT = "environment.json"
 PREDICTIONS = "predictions.csv"  # behind test_ where a run has that of val too
 COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss", "rank")
 NUMBERS = ("p_true", "p_predicted", "rank", "loss")
@@ -44,7 +48,9 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
         raise DataError(f"{path}: {found}")
     if uneven := [number for number, row in enumerate(rows, 2) if len(row) != len(header)]:
         raise DataError(f"{path}: row {uneven[0]}: expected {len(header)} cells, as in the header")
+    _check_count(path, len(rows))
     columns = {name: [row[header.index(name)] for row in rows] for name in COLUMNS if name in header}
+    columns["path"] = _from_here(columns["path"], path.parent) if "path" in columns else []
     unknown = ["nan"] * len(rows)
     p_true, p_predicted, ranks, losses = (_numbers(path, columns.get(name, unknown)) for name in NUMBERS)
     places = [] if classes else [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
@@ -56,6 +62,26 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
         _check_sums(path, probabilities)
     figures = p_true, p_predicted, ranks, losses
     return SavedAnswers(columns["path"], names, labels, predicted, *figures, probabilities, [header, *rows])
+
+
+def _check_count(path: Path, rows: int) -> None:
+    """Raises DataError where the figures beside the table are of more or fewer images."""
+    test = path.name.startswith("test_")
+    names = ("test",) if test else ("val", "out_of_fold", "test", "train")  # the first that is there is the table's
+    found = next((each for name in names if (each := path.parent / f"{name}_results.json").is_file()), None)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # of a file that others report
+        images = json.loads(found.read_bytes()).get("images") if found else None
+        if isinstance(images, int) and images != rows and path.name.endswith(PREDICTIONS):
+            raise DataError(f"{path}: has {rows:,} rows, but {found} is of {images:,} images: one of them is damaged")
+
+
+def _from_here(paths: list[str], folder: Path) -> list[str]:
+    """Paths that hold in the working directory, where the run had another one."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        start = json.loads((folder / ENVIRONMENT).read_bytes())["working_directory"]
+        if start != os.getcwd():
+            return [os.path.join(start, path) for path in paths]
+    return paths
 
 
 def table_of(path: Path) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """What a run ran on, for environment.json."""
 
+import os
 import platform
 import sys
 from typing import Any, Literal
@@ -17,6 +18,7 @@ def environment(device: torch.device, num_threads: int | Literal["auto"]) -> dic
     """What the run ran on, for environment.json."""
     return {
         "command": sys.argv,
+        "working_directory": os.getcwd(),  # that relative paths of the run start at
         "python": platform.python_version(),
         "platform": platform.platform(),
         "torch": torch.__version__,

@@ -11,7 +11,7 @@ from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
 from ..data.list_index import remembered
 from ..data.listing import Listing, list_folder, scan
-from ..data.source import ImageList, Splits
+from ..data.source import ImageList, Source, Splits
 from ..data.split_folders import dividing, renaming
 from ..errors import ConfigError, DataError
 from ..log import log
@@ -89,15 +89,18 @@ def _report_and_check(config: TrainConfig, splits: Splits) -> None:
             log.info(f"{name}: {len(images)} images of {len(images.classes)} classes in {images.root}")
             for note in images.notes:
                 log.warning(f"{images.root}: {note}")
-    counts = splits.val.counts()
-    if absent := [name for name, count in zip(splits.classes, counts) if not count]:
-        log.warning(f"{splits.val.root}: no images of {', '.join(absent[:10])}: support 0 in the tables")
+            if name != "train" and (absent := [each for each in splits.classes if each not in _present(images)]):
+                log.warning(f"{images.root}: no images of {', '.join(absent[:10])}: support 0 in the tables")
     if len(splits.classes) == 1:
         log.warning(f"one class only ({splits.classes[0]!r}): every network will be right all the time")
     if config.num_classes not in ("auto", len(splits.classes)):
         found = f"{config.num_classes}, but the data has {len(splits.classes)} classes; 'auto' would count them"
         raise ConfigError("config", [f"num_classes: {found}"])
     _report_counts(splits)
+
+
+def _present(images: Source) -> set[str]:
+    return {name for name, count in zip(images.classes, images.counts()) if count}
 
 
 def _report_counts(splits: Splits, most: int = 12) -> None:

@@ -13,7 +13,7 @@ from ..page.markup import Html, both, join, tag
 from ..page.parts import Cell, Column, language_button, table
 from ..report.fold_files import OUT_OF_FOLD, is_of_folds
 from ..report.run_tables import read_results
-from ..report.same_images import Pair, common_split, compare_answers, metrics_of, read_common
+from ..report.same_images import Pair, are_on_test, compare_answers, metrics_of, read_common
 from ..report.saved_answers import PREDICTIONS, SavedAnswers
 from ..report.saved_run import describe_runs, names_of_runs, read_config
 from .curves import compared_epochs
@@ -63,7 +63,7 @@ def write_comparison(folders: Sequence[Path], target: Path, limits: Limits, *, l
 
 def _naming(folders: Sequence[Path]) -> tuple[str, str]:
     """What the images that the runs are compared by are called, in English and Chinese."""
-    if common_split(folders):
+    if are_on_test(folders):
         return SPLITS["test"]
     configs = [(folder, read_config(folder)) for folder in folders]
     splits = {
@@ -95,23 +95,48 @@ def _verdict(runs: Sequence[Compared], pairs: Sequence[Pair], naming: tuple[str,
     )
     if len(runs) < 2:
         return tag("div", said, class_="verdict plain", id="verdict")
-    second = runs[1].name
-    [pair] = [pair for pair in pairs if (pair.first, pair.second) == (best.name, second)]
-    return tag("div", said, _against(second, pair), class_="verdict plain", id="verdict")
+    second = runs[1]
+    assert second.answers is not None
+    [pair] = [pair for pair in pairs if (pair.first, pair.second) == (best.name, second.name)]
+    same = pair.images == images == len(second.answers.paths)
+    return tag("div", said, _against(pair, same=same), class_="verdict plain", id="verdict")
 
 
-def _against(second: str, pair: Pair) -> Html:
-    name = tag("b", second)
+def _against(pair: Pair, *, same: bool) -> Html:
+    """By the pictures of both, which may be others than those of each: so may the better one.  same: they are not."""
+    better, worse = (tag("b", name) for name in (pair.first, pair.second))
     if pair.found is None:
-        return both(join([" It has no picture in common with ", name, "."]), join(["与 ", name, " 没有共同的图片。"]))
-    if pair.found.differs:
         return both(
-            join([" It is better than ", name, ", and chance does not explain it."]),
-            join(["它优于 ", name, "，差异无法用偶然解释。"]),
+            join([" ", worse, " was judged by other pictures, so that the two cannot be compared."]),
+            join([worse, " 是用别的图片评估的，两者无法比较。"]),
         )
-    return both(
-        join([" It cannot be told apart from ", name, f": {pair.images:,} pictures do not decide it."]),
-        join(["与 ", name, f" 的差异无法由这 {pair.images:,} 张图片判定。"]),
+    if pair.found.value < 0:
+        better, worse = worse, better
+    of_both = (
+        Html("")
+        if same
+        else both(f" Of the {pair.images:,} pictures of both:", f"就共同的 {pair.images:,} 张图片而言：")
+    )
+    if pair.found.differs:
+        return join(
+            [
+                of_both,
+                both(
+                    join([" ", better, " is better than ", worse, ", and chance does not explain it."]),
+                    join([better, " 优于 ", worse, "，差异无法用偶然解释。"]),
+                ),
+            ]
+        )
+    return join(
+        [
+            of_both,
+            both(
+                join(
+                    [" ", better, " cannot be told apart from ", worse, f": {pair.images:,} pictures do not decide it."]
+                ),
+                join([better, " 与 ", worse, f" 的差异无法由这 {pair.images:,} 张图片判定。"]),
+            ),
+        ]
     )
 
 

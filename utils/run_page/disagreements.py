@@ -1,5 +1,6 @@
 """The pictures that one of two runs has right and the other has not."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -45,8 +46,9 @@ def disagreements(runs: Sequence[tuple[str, SavedAnswers]], limits: Limits) -> t
     if len(runs) < 2:
         return Html(""), []
     (name, answers), (other_name, other_answers) = runs[:2]
-    place = {path: i for i, path in enumerate(other_answers.paths)}
-    shared = [(i, place[path]) for i, path in enumerate(answers.paths) if path in place]
+    place = {os.path.abspath(path): i for i, path in enumerate(other_answers.paths)}
+    mine = map(os.path.abspath, answers.paths)
+    shared = [(i, place[path]) for i, path in enumerate(mine) if path in place]
     places = np.array(shared, dtype=np.int64).reshape(-1, 2)
     sides = Side(name, answers, places[:, 0]), Side(other_name, other_answers, places[:, 1])
     notes: list[str] = []
@@ -65,7 +67,8 @@ def _list(better: Side, worse: Side, limits: Limits, notes: list[str], identifie
     root = common_root(better.answers.paths)
     with ThreadPoolExecutor(reading_threads()) as pool:
         seen = list(pool.map(lambda i: _read(better.answers.paths[better.places[i]], limits.max_pixels), chosen))
-    notes += [str(error) for error in seen if isinstance(error, ImageError)][:1]
+    bad = [(better.answers.paths[better.places[i]], each) for i, each in zip(chosen, seen)]
+    notes += [f"{path}: {error}" for path, error in bad if isinstance(error, ImageError)][:1]
     figures = [_figure(better, worse, i, each, root) for i, each in zip(chosen, seen)]
     return section(identifier, heading, small(left), tag("div", *figures, class_="pictures"))
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..files import write_text
 from ..page.document import section, small
 from ..page.markup import Html, both
 from ..page.parts import Column, table
@@ -19,7 +18,7 @@ from .origin import again, environment, recipe
 from .overview import figures, verdict
 from .read import read_object, read_out_of_fold
 from .run_files import RunFiles
-from .shell import REPORT, find_pictures, page_of
+from .shell import REPORT, find_pictures, page_of, replace_page
 
 HEADINGS = {
     "accuracy": ("accuracy", "准确率"),
@@ -41,8 +40,8 @@ def write_fold_report(folder: Path, limits: Limits, *, language: str = "auto", t
     found = find_pictures(run, limits, _run_of(run, folds))
     parts = [verdict(run, under_way=False), figures(run), by_fold, matrix(run), per_class(run), found.parts]
     parts += [by_class(run), calibration(run), recipe(run), environment(run), repeat]
-    write_text(target or folder / REPORT, page_of(run, parts, language=language, data=found.data))
-    return found.notes
+    page = page_of(run, parts, language=language, data=found.data)
+    return replace_page(target or folder / REPORT, page, found)
 
 
 def _folds(summary: dict[str, Any]) -> Html:

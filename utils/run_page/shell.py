@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files import write_text
 from ..page.document import document
 from ..page.markup import Html, both, join, tag
 from ..page.parts import language_button
@@ -24,6 +25,7 @@ class Found(NamedTuple):
     parts: Html
     data: dict[str, Any] | None
     notes: list[str]
+    gone: bool = False  # none of the pictures is where it was
 
 
 def find_pictures(run: RunFiles, limits: Limits, run_of: Callable[[int], Path]) -> Found:
@@ -37,7 +39,16 @@ def find_pictures(run: RunFiles, limits: Limits, run_of: Callable[[int], Path]) 
     notes = [f"no maps of what the network looked at: {why}"] if why else []
     notes += _unread(pictures.unreadable, run.answers.paths)
     parts = galleries(run.answers, chosen, pictures, file)
-    return Found(parts, gallery_data(run.answers, chosen, pictures, maps, file), notes)
+    gone = bool(pictures.unreadable) and not pictures.seen
+    return Found(parts, gallery_data(run.answers, chosen, pictures, maps, file), notes, gone)
+
+
+def replace_page(target: Path, page: str, found: Found) -> list[str]:
+    """Write the page; returns what it lacks, in words. One that may have pictures stays where the new one has none."""
+    if found.gone and target.is_file():
+        return [*found.notes, f"{target}: kept as it is, since none of its pictures can be read from here"]
+    write_text(target, page)
+    return found.notes
 
 
 def _unread(unreadable: dict[int, str], paths: list[str]) -> list[str]:

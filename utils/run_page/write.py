@@ -11,7 +11,7 @@ from .origin import again, environment, recipe, train_again
 from .overview import figures, verdict
 from .read import read_run
 from .run_files import RunFiles
-from .shell import REPORT, find_pictures, page_of
+from .shell import REPORT, find_pictures, page_of, replace_page
 
 REFRESH = 30  # seconds
 
@@ -24,8 +24,7 @@ def write_report(folder: Path, limits: Limits, *, language: str = "auto", target
     run = read_run(folder)
     found = find_pictures(run, limits, lambda _: folder)
     page = page_of(run, _parts(run, found.parts), language=language, data=found.data)
-    write_text(target or folder / REPORT, page)
-    return found.notes
+    return replace_page(target or folder / REPORT, page, found)
 
 
 def write_progress(folder: Path, *, language: str = "auto") -> None:
