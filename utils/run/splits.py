@@ -89,7 +89,8 @@ def _report_and_check(config: TrainConfig, splits: Splits) -> None:
             log.info(f"{name}: {len(images)} images of {len(images.classes)} classes in {images.root}")
             for note in images.notes:
                 log.warning(f"{images.root}: {note}")
-            if name != "train" and (absent := [each for each in splits.classes if each not in _present(images)]):
+            absent = _absent(splits.classes, images) if name != "train" else []
+            if absent:
                 log.warning(f"{images.root}: no images of {', '.join(absent[:10])}: support 0 in the tables")
     if len(splits.classes) == 1:
         log.warning(f"one class only ({splits.classes[0]!r}): every network will be right all the time")
@@ -99,8 +100,10 @@ def _report_and_check(config: TrainConfig, splits: Splits) -> None:
     _report_counts(splits)
 
 
-def _present(images: Source) -> set[str]:
-    return {name for name, count in zip(images.classes, images.counts()) if count}
+def _absent(classes: Sequence[str], images: Source) -> list[str]:
+    """The classes that have no image."""
+    present = {name for name, count in zip(images.classes, images.counts()) if count}
+    return [name for name in classes if name not in present]
 
 
 def _report_counts(splits: Splits, most: int = 12) -> None:

@@ -112,32 +112,16 @@ def _against(pair: Pair, *, same: bool) -> Html:
         )
     if pair.found.value < 0:
         better, worse = worse, better
-    of_both = (
-        Html("")
-        if same
-        else both(f" Of the {pair.images:,} pictures of both:", f"就共同的 {pair.images:,} 张图片而言：")
-    )
     if pair.found.differs:
-        return join(
-            [
-                of_both,
-                both(
-                    join([" ", better, " is better than ", worse, ", and chance does not explain it."]),
-                    join([better, " 优于 ", worse, "，差异无法用偶然解释。"]),
-                ),
-            ]
-        )
-    return join(
-        [
-            of_both,
-            both(
-                join(
-                    [" ", better, " cannot be told apart from ", worse, f": {pair.images:,} pictures do not decide it."]
-                ),
-                join([better, " 与 ", worse, f" 的差异无法由这 {pair.images:,} 张图片判定。"]),
-            ),
-        ]
-    )
+        english = [" ", better, " is better than ", worse, ", and chance does not explain it."]
+        chinese = [better, " 优于 ", worse, "，差异无法用偶然解释。"]
+    else:
+        english = [" ", better, " cannot be told apart from ", worse, f": {pair.images:,} pictures do not decide it."]
+        chinese = [better, " 与 ", worse, f" 的差异无法由这 {pair.images:,} 张图片判定。"]
+    if not same:
+        english = [f" Of the {pair.images:,} pictures of both:", *english]
+        chinese = [f"就共同的 {pair.images:,} 张图片而言：", *chinese]
+    return both(join(english), join(chinese))
 
 
 def _table(runs: Sequence[Compared], naming: tuple[str, str]) -> Html:
