@@ -140,7 +140,7 @@ def sort_pictures(config: PredictConfig, classifier: Classifier, answers: Answer
     """Put them into config.sort_into. Raises DataError where the disk does not take them."""
     folder = Path(config.sort_into)
     if not config.resume and folder.is_dir() and any(folder.iterdir()):
-        print(one_line(f"{folder}: holds pictures already; they stay, where another answer has put them, too"))
+        print(one_line(f"{folder}: holds files already, which stay: a picture with another answer now is there twice"))
     sorter = Sorter(folder, config.sort_as, classifier.classes)
     for prediction in answers:
         sorter.add(prediction)

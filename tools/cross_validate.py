@@ -27,7 +27,7 @@ from utils.config.schema import plain_values
 from utils.crossval.division import divided
 from utils.crossval.plan import FoldRequest
 from utils.crossval.run import begin, go_on
-from utils.report.run_tables import CONFIG
+from utils.report.file_names import CONFIG
 from utils.report.saved_run import read_config
 from utils.run.folder import check_place, next_run_folder
 from utils.run.page import at_the_end

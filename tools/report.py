@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, whe
 from utils.cli import add_max_image_pixels, as_path, integer_in, run_command, say
 from utils.files import check_new_file, check_writable, writing
 from utils.page.document import LANGUAGES
-from utils.report.fold_files import is_of_folds
+from utils.report.file_names import is_of_folds
 from utils.report.saved_run import check_run
 from utils.run_page.comparison import COMPARISON, is_comparable, write_comparison
 from utils.run_page.folds import write_fold_report
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         with terminations_raise():
             for folder in given.runs:
                 target = folder / REPORT if several or given.output is None else given.output
-                if target.parent == folder:
+                if target == folder / REPORT:
                     check_writable(folder, REPORT)
                 report(folder, target, limits, given.language)
             if several and not any(map(is_comparable, given.runs)):

@@ -80,9 +80,9 @@ def test_predict_sorts_what_it_could_read(data, tmp_path, capsys):
     assert sorted(path.parent.name for path in (tmp_path / "out").rglob("*.png")) == classes
     said = capsys.readouterr().out
     assert f"sorted into {tmp_path / 'out'}: 9 picture(s)" in said
-    assert "holds pictures already" not in said
+    assert "holds files already" not in said
     predict.run(config)
-    assert f"{tmp_path / 'out'}: holds pictures already; they stay" in capsys.readouterr().out
+    assert f"{tmp_path / 'out'}: holds files already, which stay" in capsys.readouterr().out
 
 
 def test_a_folder_within_what_is_read_is_refused_before_the_work(data, tmp_path):

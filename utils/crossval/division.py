@@ -13,7 +13,7 @@ from ..data.listing import scan
 from ..data.split_folders import split_folders
 from ..errors import DataError
 from ..files import DraftFolder
-from ..report.fold_files import DIVISION
+from ..report.file_names import DIVISION
 from ..signals import terminations_raise
 from ..splitting.create import Request, divide, grouped, splits_of
 from ..splitting.sources import LabelledFiles, read_together, read_whole
@@ -36,7 +36,8 @@ def divided(request: FoldRequest, folder: Path) -> Division:
     """
     if made := made_folds(Path(request.img_path)):
         _check_made(request, len(made))
-        _check_apart(made)
+        if not (folder / DIVISION).is_file():
+            _record_made(made, folder / DIVISION)
         return Division([made], {}, [f"{request.img_path}: {len(made)} folds, as they were made"])
     manifests = made_manifests(Path(request.img_path))
     if manifests:
@@ -82,16 +83,19 @@ def _check_made(request: FoldRequest, folds: int) -> None:
         raise DataError(f"{request.img_path}: is divided into folds already, so that {option} has nothing to divide")
 
 
-def _check_apart(folds: Sequence[Path]) -> None:
-    """Raises DataError for an image that the network of a fold would be trained on and judged by."""
-    for fold in folds:
+def _record_made(folds: Sequence[Path], table: Path) -> None:
+    """Write which image is in which fold. Raises DataError for one that its network would be trained on, too."""
+    rows = []
+    for k, fold in enumerate(folds):
         splits = split_folders(fold)
         train, val = (scan(fold / splits[name]) for name in ("train", "val"))
-        names = [[part.name(i) for i in range(len(part))] for part in (val, train)]
-        if pairs := copies_between(*names):
+        judged, trained = ([part.name(i) for i in range(len(part))] for part in (val, train))
+        rows += [(os.path.abspath(name), val.classes[c], "", k) for name, c in zip(judged, val.targets)]
+        if pairs := copies_between(judged, trained):
             named = "; ".join(f"{one} = {other}" for one, other in pairs[:NAMED])
             more = f" and {len(pairs) - NAMED:,} more" if len(pairs) > NAMED else ""
             raise DataError(f"{fold}: {len(pairs):,} images of val are in train, too: {named}{more}")
+    write_csv(table, ("path", "true", "link", "fold_0"), rows)
 
 
 def _divide(request: FoldRequest, manifests: Sequence[Path], targets: Sequence[Path], table: Path) -> list[str]:

@@ -12,9 +12,8 @@ from ..config.keys import TITLE_OF_A_RUN
 from ..config.schema import render
 from ..errors import DataError
 from ..files import write_json, write_text
-from ..report.fold_files import FOLDS
+from ..report.file_names import CONFIG, FOLDS
 from ..report.fold_tables import in_words
-from ..report.run_tables import CONFIG
 from ..report.saved_answers import PREDICTIONS
 from ..report.saved_run import read_config
 from ..run.lock import held

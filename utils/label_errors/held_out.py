@@ -6,13 +6,11 @@ from pathlib import Path
 
 from ..errors import DataError, UserError
 from ..report.answer_tables import MOST_COLUMNS
-from ..report.fold_files import FOLDS
-from ..report.run_tables import CONFIG
-from ..report.saved_answers import PREDICTIONS, SavedAnswers, read_answers
+from ..report.file_names import CONFIG, FOLDS
+from ..report.saved_answers import SavedAnswers, read_answers, split_of
 from ..report.saved_run import read_config
 from ..text import shown
 
-SPLITS = ("val", "test", "train")
 INSTEAD = "tools/cross_validate.py and tools/probe.py --folds give each image a network that never saw it"
 WHY = "a network knows by heart what it was trained on, so that it agrees with wrong labels too"
 
@@ -50,15 +48,8 @@ def check_held_out(path: Path, images: Sequence[str], *, vouched: bool = False) 
         raise DataError(f"{path}: predictions of train, by train_results.json beside it: {WHY}; {INSTEAD}")
     if split is None and not vouched:
         lacking = "nothing beside it says that the network was not trained on these images"
-        known = f"expected {' or '.join(f'{name}_results.json' for name in SPLITS[:2])} or {FOLDS} there"
+        known = f"expected {' or '.join(f'{name}_results.json' for name in ('val', 'test'))} or {FOLDS} there"
         raise DataError(f"{path}: {lacking}; {known}; --held-out says so yourself")
-
-
-def split_of(path: Path) -> str | None:
-    """Which split a table of predictions is of, by its name and the results beside it; None where they do not say."""
-    prefix = path.name.removesuffix(PREDICTIONS).rstrip("_")
-    wanted = [prefix] if prefix in SPLITS else SPLITS if path.name == PREDICTIONS else []
-    return next((split for split in wanted if (path.parent / f"{split}_results.json").is_file()), None)
 
 
 def training_folder(run: Path) -> Path | None:

@@ -18,6 +18,14 @@ class Column(NamedTuple):
     numeric: bool = True
 
 
+def columns_of(
+    words: Sequence[tuple[str, str]], figures: Sequence[tuple[str, str]], more: Sequence[tuple[str, str]] = ()
+) -> list[Column]:
+    """Columns of words, of numbers, and of words again, by their headings in English and Chinese."""
+    kinds = ((words, False), (figures, True), (more, False))
+    return [Column(both(*heading), numeric=numeric) for part, numeric in kinds for heading in part]
+
+
 class Cell(NamedTuple):
     """What is shown, and what it is sorted by."""
 

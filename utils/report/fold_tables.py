@@ -15,7 +15,7 @@ from ..text import aligned
 from ..training.metrics import Answers, metrics_from
 from .answer_tables import write_reliability
 from .evaluation import write_tables
-from .fold_files import FIGURES, FOLDS, FOLDS_TEXT, OUT_OF_FOLD
+from .file_names import FIGURES, FOLDS, FOLDS_TEXT, OUT_OF_FOLD
 from .run_tables import write_evaluation
 
 HEADINGS = ("fold", "images", "accuracy", "precision", "recall", "F1", "log loss")

@@ -177,6 +177,3 @@ def read_counts(folder: Path) -> tuple[list[str], np.ndarray]:
         rows = _at_least_one(read_csv(folder / COUNTS))
         counts = np.array([[int(row["train"]), int(row["val"])] for row in rows]).reshape(-1, 2)
         return [row["class"] for row in rows], counts
-
-
-CONFIG, ENVIRONMENT, RECIPE = "train_config.py", "environment.json", "recipe.csv"

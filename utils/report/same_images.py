@@ -12,7 +12,7 @@ from ..figures.agreement import confusion_of
 from ..figures.pairs import Difference, difference
 from ..text import shown
 from ..training.metrics import Metrics, metrics_from
-from .saved_answers import PREDICTIONS, SavedAnswers, read_answers
+from .saved_answers import PREDICTIONS, SavedAnswers, read_answers, split_of
 from .saved_run import names_of_runs
 
 MOST_RUNS = 6  # of which each pair is compared; of more, the others with the first
@@ -39,23 +39,22 @@ def on_test(folder: Path) -> Path | None:
     if (path := folder / f"test_{PREDICTIONS}").is_file():
         return path
     path = folder / PREDICTIONS
-    alone = (folder / "test_results.json").is_file() and not (folder / "val_results.json").is_file()
-    return path if alone and path.is_file() else None
+    return path if path.is_file() and split_of(path) == "test" else None
 
 
-def are_on_test(folders: Sequence[Path]) -> bool:
-    """Whether the runs are compared on test: where every one of them has looked at it."""
-    return all(map(on_test, folders))
+def common_tables(folders: Sequence[Path]) -> dict[str, Path]:
+    """The table that each run, by its name, is compared by: of test where every one has looked at it.
+
+    Runs without a table are left out: they are of older versions, or not at their end.
+    """
+    of_test = [on_test(folder) for folder in folders]
+    paths = of_test if all(of_test) else [folder / PREDICTIONS for folder in folders]
+    return {name: path for name, path in zip(names_of_runs(folders), paths) if path and path.is_file()}
 
 
 def read_common(folders: Sequence[Path]) -> dict[str, SavedAnswers]:
-    """The answers of each run, by its name, on the common split. Runs without such a table are left out.
-
-    They are of older versions, or not at their end. Raises DataError for a damaged table.
-    """
-    test = are_on_test(folders)
-    paths = [(on_test(folder) if test else None) or folder / PREDICTIONS for folder in folders]
-    return {name: read_answers(path) for name, path in zip(names_of_runs(folders), paths) if path.is_file()}
+    """The answers of each run in the table that it is compared by. Raises DataError for a damaged one."""
+    return {name: read_answers(path) for name, path in common_tables(folders).items()}
 
 
 def metrics_of(answers: SavedAnswers) -> Metrics:

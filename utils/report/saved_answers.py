@@ -12,12 +12,13 @@ import numpy as np
 from ..errors import DataError
 from ..tables import read_rows
 from ..text import listed, nearest
+from .file_names import ENVIRONMENT, OUT_OF_FOLD
 
-ENVIRONMENT = "environment.json"
 PREDICTIONS = "predictions.csv"  # behind test_ where a run has that of val too
 COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss", "rank")
 NUMBERS = ("p_true", "p_predicted", "rank", "loss")
 NEEDED = ("path", "true", "predicted", "loss")
+SPLITS = ("val", OUT_OF_FOLD, "test", "train")  # of which the first that has results is that of predictions.csv
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
 
 
@@ -50,7 +51,7 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
         raise DataError(f"{path}: row {uneven[0]}: expected {len(header)} cells, as in the header")
     _check_count(path, len(rows))
     columns = {name: [row[header.index(name)] for row in rows] for name in COLUMNS if name in header}
-    columns["path"] = _from_here(columns["path"], path.parent) if "path" in columns else []
+    columns["path"] = _from_here(columns["path"], path.parent)
     unknown = ["nan"] * len(rows)
     p_true, p_predicted, ranks, losses = (_numbers(path, columns.get(name, unknown)) for name in NUMBERS)
     places = [] if classes else [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
@@ -64,15 +65,24 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
     return SavedAnswers(columns["path"], names, labels, predicted, *figures, probabilities, [header, *rows])
 
 
+def split_of(path: Path) -> str | None:
+    """Which split a table of predictions is of, by its name and the results beside it; None where they do not say."""
+    prefix = path.name.removesuffix(PREDICTIONS).rstrip("_")
+    wanted = [prefix] if prefix in SPLITS else SPLITS if path.name == PREDICTIONS else []
+    return next((split for split in wanted if (path.parent / f"{split}_results.json").is_file()), None)
+
+
 def _check_count(path: Path, rows: int) -> None:
     """Raises DataError where the figures beside the table are of more or fewer images."""
-    test = path.name.startswith("test_")
-    names = ("test",) if test else ("val", "out_of_fold", "test", "train")  # the first that is there is the table's
-    found = next((each for name in names if (each := path.parent / f"{name}_results.json").is_file()), None)
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # of a file that others report
-        images = json.loads(found.read_bytes()).get("images") if found else None
-        if isinstance(images, int) and images != rows and path.name.endswith(PREDICTIONS):
-            raise DataError(f"{path}: has {rows:,} rows, but {found} is of {images:,} images: one of them is damaged")
+    if (split := split_of(path)) is None:
+        return
+    results = path.parent / f"{split}_results.json"
+    try:
+        images = json.loads(results.read_bytes())["images"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # who reads the figures says what is wrong with them
+    if images != rows:
+        raise DataError(f"{path}: has {rows:,} rows, but {results} is of {images:,} images: one of them is damaged")
 
 
 def _from_here(paths: list[str], folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from ..config import ConfigError, TrainConfig, read_literals
 from ..config.schema import check, plain_values
 from ..errors import DataError
 from ..text import shown
-from .run_tables import CONFIG, ENVIRONMENT
+from .file_names import CONFIG, ENVIRONMENT
 
 PLACES = {"config_path", "log_root", "exp_name"}  # keys that say where a run is, not what it is
 MOST_CHANGES = 8  # keys shown of one run

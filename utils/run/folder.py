@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..files import atomic_file, remove_drafts, unwritable, write_json, write_text
 from ..recipe.row import Row
 from ..report import run_tables
-from ..report.run_tables import CONFIG, ENVIRONMENT, RECIPE
+from ..report.file_names import CONFIG, ENVIRONMENT, RECIPE
 from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
 from ..weights.checkpoint import save_checkpoint

@@ -7,7 +7,7 @@ from .. import distributed
 from ..config.read import read_literals
 from ..errors import ConfigError, WeightsError
 from ..log import log
-from ..report.run_tables import CONFIG
+from ..report.file_names import CONFIG
 from ..weights.best import Best
 from ..weights.checkpoint import load_checkpoint
 from ..weights.checkpoint_schema import validated

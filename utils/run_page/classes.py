@@ -5,7 +5,7 @@ import numpy as np
 from ..figures.intervals import wilson
 from ..page.document import section, small
 from ..page.markup import Html, both, join, tag
-from ..page.parts import Cell, Column, table
+from ..page.parts import Cell, Column, columns_of, table
 from ..report.run_tables import MOST_PAIRS, confused_pairs
 from .run_files import RunFiles
 
@@ -88,12 +88,8 @@ def _pairs(run: RunFiles) -> Html:
     pairs = confused_pairs(run.confusion, MOST_PAIRS)
     if not pairs:
         return Html("")
-    columns = [
-        Column(both("true", "真实"), numeric=False),
-        Column(both("predicted", "预测"), numeric=False),
-        Column(both("pictures", "图片数")),
-        Column(both("of the class", "占该类")),
-    ]
+    counts = [("pictures", "图片数"), ("of the class", "占该类")]
+    columns = columns_of([("true", "真实"), ("predicted", "预测")], counts)
     rows = [
         [run.classes[i], run.classes[j], Cell(_opener(run, i, j, count), count), Cell(f"{share:.1%}", share)]
         for i, j, count, share in pairs

@@ -1,6 +1,6 @@
 """The page of several runs: which is better, whether chance explains it, and the pictures that they disagree on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,12 @@ import numpy as np
 from ..figures.intervals import wilson
 from ..files import write_text
 from ..page.document import document, section, small
-from ..page.markup import Html, both, join, tag
-from ..page.parts import Cell, Column, language_button, table
-from ..report.fold_files import OUT_OF_FOLD, is_of_folds
+from ..page.markup import Html, both, join, tag, text
+from ..page.parts import Cell, Column, columns_of, language_button, table
 from ..report.run_tables import read_results
-from ..report.same_images import Pair, are_on_test, compare_answers, metrics_of, read_common
-from ..report.saved_answers import PREDICTIONS, SavedAnswers
-from ..report.saved_run import describe_runs, names_of_runs, read_config
+from ..report.same_images import Pair, common_tables, compare_answers, metrics_of, read_common
+from ..report.saved_answers import PREDICTIONS, SavedAnswers, split_of
+from ..report.saved_run import describe_runs, names_of_runs
 from .curves import compared_epochs
 from .disagreements import disagreements
 from .look import Limits
@@ -51,7 +50,7 @@ def write_comparison(folders: Sequence[Path], target: Path, limits: Limits, *, l
     runs = _ranked(folders, answers)
     judged = [run for run in runs if run.answers is not None]
     pairs = compare_answers({run.name: run.answers for run in judged if run.answers is not None})
-    naming = _naming(folders)
+    naming = _naming(common_tables(folders).values())
     pictures, notes = disagreements([(run.name, run.answers) for run in judged if run.answers], limits)
     parts = [_verdict(judged, pairs, naming), _table(runs, naming), _pairs(pairs, naming), pictures, _by_class(judged)]
     parts.append(compared_epochs([(run.name, run.results) for run in runs]))
@@ -61,15 +60,11 @@ def write_comparison(folders: Sequence[Path], target: Path, limits: Limits, *, l
     return notes
 
 
-def _naming(folders: Sequence[Path]) -> tuple[str, str]:
+def _naming(tables: Iterable[Path]) -> tuple[str, str]:
     """What the images that the runs are compared by are called, in English and Chinese."""
-    if are_on_test(folders):
-        return SPLITS["test"]
-    configs = [(folder, read_config(folder)) for folder in folders]
-    splits = {
-        OUT_OF_FOLD if is_of_folds(folder) else config.split if config.only_val else "val" for folder, config in configs
-    }
-    return SPLITS[splits.pop()] if len(splits) == 1 else ("evaluated", "评估")
+    splits = {split_of(path) for path in tables}
+    split = splits.pop() if len(splits) == 1 else None
+    return SPLITS[split] if split else ("evaluated", "评估")
 
 
 def _ranked(folders: Sequence[Path], answers: Mapping[str, SavedAnswers]) -> list[Compared]:
@@ -125,15 +120,9 @@ def _against(pair: Pair, *, same: bool) -> Html:
 
 
 def _table(runs: Sequence[Compared], naming: tuple[str, str]) -> Html:
-    columns = [
-        Column(both("run", "训练"), numeric=False),
-        Column(both(f"{naming[0]} pictures", f"{naming[1]}集图片数")),
-        Column(both("accuracy", "准确率")),
-        Column(both("F1 (macro)", "F1（宏平均）")),
-        Column(both("log loss", "对数损失")),
-        Column(both("epochs", "轮数")),
-        Column(both("what sets it apart", "配置差异"), numeric=False),
-    ]
+    pictures = f"{naming[0]} pictures", f"{naming[1]}集图片数"
+    figures = ("accuracy", "准确率"), ("F1 (macro)", "F1（宏平均）"), ("log loss", "对数损失"), ("epochs", "轮数")
+    columns = columns_of([("run", "训练")], [pictures, *figures], [("what sets it apart", "配置差异")])
     heading = both("Runs", "各次训练")
     note = both("Brackets: intervals of 95 % (Wilson).", "方括号内为 95 % 置信区间（Wilson）。")
     lacking = [run.name for run in runs if run.answers is None]
@@ -162,16 +151,9 @@ def _pairs(pairs: Sequence[Pair], naming: tuple[str, str]) -> Html:
     rows = [_pair(pair) for pair in pairs]
     if not rows:
         return Html("")
-    columns = [
-        Column(both("first", "前者"), numeric=False),
-        Column(both("second", "后者"), numeric=False),
-        Column(both("pictures of both", "共同图片数")),
-        Column(both("difference, points", "准确率之差（百分点）")),
-        Column(both("first alone right", "仅前者正确")),
-        Column(both("second alone right", "仅后者正确")),
-        Column(both("p", "p 值")),
-        Column(both("verdict", "结论"), numeric=False),
-    ]
+    figures = [("pictures of both", "共同图片数"), ("difference, points", "准确率之差（百分点）")]
+    figures += [("first alone right", "仅前者正确"), ("second alone right", "仅后者正确"), ("p", "p 值")]
+    columns = columns_of([("first", "前者"), ("second", "后者")], figures, [("verdict", "结论")])
     heading = both("Does chance explain it?", "差异是否出于偶然")
     note = both(
         f"On the same {naming[0]} pictures. Brackets: intervals of 95 %, by bootstrap over the pictures; p by "
@@ -201,7 +183,7 @@ def _by_class(runs: Sequence[Compared]) -> Html:
         return Html("")
     support = np.bincount(answers.labels, minlength=len(answers.classes))
     columns = [Column(both("class", "类别"), numeric=False), Column(both("pictures", "图片数"))]
-    columns += [Column(Html(tag("span", run.name))) for run in same]
+    columns += [Column(text(run.name)) for run in same]
     figures = np.stack([run.class_f1 for run in same], axis=1)
     rows = [
         [name, int(count), *(Cell(f"{100 * value:.1f}", float(value)) for value in values)]

@@ -7,7 +7,7 @@ import numpy as np
 from ..figures.confidence import reliability, risk_by_coverage
 from ..page.document import section, small
 from ..page.markup import Html, both, tag
-from ..page.parts import Column, table
+from ..page.parts import columns_of, table
 from ..page.plot import Axis, Curve, plot
 from ..report.answer_tables import PR, ROC, Points, read_points
 from .run_files import SPLITS, RunFiles
@@ -69,12 +69,12 @@ def over_epochs(run: RunFiles) -> Html:
 
 def compared_epochs(runs: Sequence[tuple[str, dict[str, np.ndarray]]]) -> Html:
     """(name, columns of results.csv) of several runs, over each other."""
-    trained = [(name, found) for name, found in runs if "train_loss" in found][:MOST_CURVES]
+    trained = [(name, found) for name, found in runs if "train_loss" in found]
 
     def curves(column: str) -> list[Curve]:
         """Of averaged weights where the run has them, which are those that best.pth is mostly of."""
         found = []
-        for k, (name, columns) in enumerate(trained):
+        for k, (name, columns) in enumerate(trained[:MOST_CURVES]):
             values = columns.get(f"ema_{column}", columns[column])
             found.append(Curve(name, columns["epoch"], values, k, marks=len(values) < FEW))
         return found
@@ -86,7 +86,7 @@ def compared_epochs(runs: Sequence[tuple[str, dict[str, np.ndarray]]]) -> Html:
         plot(both("Loss on val", "验证集损失"), epoch, Axis("", low=0.0), curves("val_loss")),
     ]
     heading = both("The runs, epoch by epoch", "训练过程")
-    left = len([name for name, found in runs if "train_loss" in found]) - len(trained)
+    left = max(0, len(trained) - MOST_CURVES)
     note = small(both(f"Without {left} more runs.", f"另有 {left} 次训练未画出。")) if left else ""
     return section("curves", heading, tag("div", *plots, class_="plots"), note) if trained else Html("")
 
@@ -162,12 +162,8 @@ def _before_and_after(run: RunFiles) -> Html:
     ]
     if not rows:
         return Html("")
-    columns = [
-        Column(both("the less, the better", "越小越好"), numeric=False),
-        Column(both("split", "数据集"), numeric=False),
-        Column(both("as the network says", "校准前")),
-        Column(both("calibrated", "校准后")),
-    ]
+    words = [("the less, the better", "越小越好"), ("split", "数据集")]
+    columns = columns_of(words, [("as the network says", "校准前"), ("calibrated", "校准后")])
     temperature = run.summaries[run.split].get("temperature", 1.0)
     note = both(f"Temperature, fitted on val: {temperature:.3f}", f"温度（在验证集上拟合）：{temperature:.3f}")
     return Html(table(columns, rows, both("Confidence", "置信度")) + small(note))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data.images import decode, open_image, reduction_to, upright_size
 from ..errors import ImageError
 from ..page.document import section, small
 from ..page.markup import Html, both, join, tag
@@ -15,7 +14,7 @@ from ..page.parts import Thumbnail, image, thumbnail
 from ..report.saved_answers import SavedAnswers
 from ..threads import reading_threads
 from .gallery import below, common_root
-from .look import ENOUGH, Limits
+from .look import Limits, picture_of
 
 LISTED = 24  # pictures of each of the two lists
 
@@ -75,8 +74,7 @@ def _list(better: Side, worse: Side, limits: Limits, notes: list[str], identifie
 
 def _read(path: str, max_pixels: int) -> Thumbnail | ImageError:
     try:
-        opened = open_image(path, max_pixels)
-        return thumbnail(decode(opened, reduction_to(upright_size(opened), ENOUGH)))
+        return thumbnail(picture_of(path, max_pixels))
     except ImageError as error:
         return error
 

@@ -7,9 +7,8 @@ from typing import Any
 from ..page.document import section, small
 from ..page.markup import Html, both
 from ..page.parts import Column, table
-from ..report.fold_files import DIVISION, FIGURES, FOLDS
-from ..report.run_tables import CONFIG, expecting
-from ..report.saved_answers import PREDICTIONS, read_answers
+from ..report.file_names import CONFIG, DIVISION, FIGURES, FOLDS
+from ..report.run_tables import expecting
 from ..tables import read_csv
 from .classes import matrix, per_class
 from .curves import by_class, calibration
@@ -83,13 +82,11 @@ def _repeats(summary: dict[str, Any], *, several: bool) -> Html:
 
 def _run_of(run: RunFiles, folds: dict[int, Path]) -> Callable[[int], Path]:
     """The folder of the run that has judged an image in the first repeat, by its place in the answers."""
-    if (table_of_folds := run.folder / DIVISION).is_file():
-        with expecting(table_of_folds, "columns path and fold_0"):
-            place = {row["path"]: folds[int(row["fold_0"])] for row in read_csv(table_of_folds)}
-    else:
-        place = {path: made for made in folds.values() for path in read_answers(made / PREDICTIONS).paths}
-    first = next(iter(folds.values()))
-    return lambda i: place.get(run.answers.paths[i], first) if run.answers else first
+    table_of_folds = run.folder / DIVISION
+    with expecting(table_of_folds, "columns path and fold_0"):
+        place = {row["path"]: folds[int(row["fold_0"])] for row in read_csv(table_of_folds)}
+    paths = run.answers.paths if run.answers else []
+    return lambda i: place.get(paths[i], folds[0])
 
 
 def _words(request: dict[str, Any], folder: Path) -> list[str]:

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from PIL import Image
+
 from ..checking.fingerprint import Fingerprint, fingerprint
 from ..checking.similar import find_alike
 from ..data.images import MAX_PIXELS, decode, open_image, reduction_to, upright_size
@@ -66,10 +68,15 @@ def look_at(answers: Answers, order: Sequence[int], limits: Limits) -> Pictures:
     return Pictures(seen, unreadable, _alike(seen))
 
 
+def picture_of(path: str, max_pixels: int) -> Image.Image:
+    """Large enough for a thumbnail. Raises ImageError."""
+    opened = open_image(path, max_pixels)
+    return decode(opened, reduction_to(upright_size(opened), ENOUGH))
+
+
 def _read(path: str, max_pixels: int, *, with_print: bool) -> Seen | ImageError:
     try:
-        opened = open_image(path, max_pixels)
-        picture = decode(opened, reduction_to(upright_size(opened), ENOUGH))
+        picture = picture_of(path, max_pixels)
     except ImageError as error:
         return error
     found = fingerprint(picture) if with_print else None

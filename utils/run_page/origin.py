@@ -6,19 +6,15 @@ from typing import Any
 
 from ..page.document import section
 from ..page.markup import Html, both, tag
-from ..page.parts import Column, table
-from ..report.run_tables import CONFIG
+from ..page.parts import columns_of, table
+from ..report.file_names import CONFIG
 from .run_files import RunFiles
 
 
 def recipe(run: RunFiles) -> Html:
     if not run.recipe:
         return Html("")
-    columns = [
-        Column(both("key", "配置项"), numeric=False),
-        Column(both("value", "值"), numeric=False),
-        Column(both("why", "理由"), numeric=False),
-    ]
+    columns = columns_of([("key", "配置项"), ("value", "值"), ("why", "理由")], [])
     rows = [[row["key"], row["value"], row["why"]] for row in run.recipe]
     heading = both("What 'auto' became", "'auto' 的取值")
     return section("recipe", heading, table(columns, rows, heading))
@@ -28,7 +24,7 @@ def environment(run: RunFiles) -> Html:
     facts = {key: value for key, value in run.environment.items() if key not in ("command", "resumed_by")}
     if not facts:
         return Html("")
-    columns = [Column(both("fact", "项目"), numeric=False), Column(both("value", "值"), numeric=False)]
+    columns = columns_of([("fact", "项目"), ("value", "值")], [])
     heading = both("Environment", "运行环境")
     return section(
         "environment", heading, table(columns, [[key, _shown(value)] for key, value in facts.items()], heading)

@@ -9,8 +9,8 @@ import numpy as np
 from ..config.keys import TrainConfig
 from ..errors import DataError
 from ..report import run_tables
-from ..report.fold_files import OUT_OF_FOLD
-from ..report.run_tables import COUNTS, ENVIRONMENT, PER_CLASS, RECIPE, RESULTS, expecting
+from ..report.file_names import ENVIRONMENT, OUT_OF_FOLD, RECIPE
+from ..report.run_tables import COUNTS, PER_CLASS, RESULTS, expecting
 from ..report.saved_answers import PREDICTIONS
 from ..report.saved_run import check_run, read_config
 from ..tables import read_csv

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..config.keys import TrainConfig
-from ..report.fold_files import OUT_OF_FOLD
+from ..report.file_names import OUT_OF_FOLD
 from .answers import Answers
 
 SPLITS = {  # that a network is judged by, in English and Chinese; the page is of test where that is among them

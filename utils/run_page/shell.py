@@ -44,8 +44,8 @@ def find_pictures(run: RunFiles, limits: Limits, run_of: Callable[[int], Path]) 
 
 
 def replace_page(target: Path, page: str, found: Found) -> list[str]:
-    """Write the page; returns what it lacks, in words. One that may have pictures stays where the new one has none."""
-    if found.gone and target.is_file():
+    """Write the page; returns what it lacks, in words. One that has pictures stays where the new one has none."""
+    if found.gone and target.is_file() and "data:image/" in target.read_text(encoding="utf-8", errors="replace"):
         return [*found.notes, f"{target}: kept as it is, since none of its pictures can be read from here"]
     write_text(target, page)
     return found.notes
