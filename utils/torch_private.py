@@ -111,9 +111,9 @@ DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)
 
 
 def give_back_cublas_memory() -> None:
-    """Let cuBLAS take new memory to work in. It keeps 32 MiB for every stream that it was called on, else for good.
+    """Let cuBLAS take new memory to work in. It keeps 32 MiB for every thread and stream that it was called on.
 
-    Not while there is a graph whose passes were recorded: it goes on with the memory of its recording.
+    What a recorded graph works in stays in the pool of its recording, which nothing else draws from.
     """
     if hasattr(torch._C, "_cuda_clearCublasWorkspaces"):
         torch._C._cuda_clearCublasWorkspaces()

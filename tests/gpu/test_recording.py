@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+from utils.torch_private import give_back_cublas_memory
 from utils.training.engine import train_step
 from utils.training.fixed_shape import FixedShape, recorded
 
@@ -60,6 +61,17 @@ def test_steps_go_on_whether_or_not_the_network_can_be_recorded(device, reads):
     assert torch.cuda.current_stream(device) == stream
     assert same(*weights)  # statistics and dropped places too
     assert torch.rand(8, device=device).unique().numel() == 8
+
+
+def test_a_recording_leaves_no_memory_to_the_streams_it_was_made_on(device):
+    """cuBLAS would keep 32 MiB for each, and for each of two threads; the graphs go on with what is in their pool."""
+    needs_cuda(device, "nothing is recorded")
+    state, recipe = state_of(device, reads=False)
+    fast = recorded(state.model, (8, 3, SIDE, SIDE), recipe)
+    assert fast is not None
+    kept = torch.cuda.memory_allocated(device)
+    give_back_cublas_memory()
+    assert torch.cuda.memory_allocated(device) == kept
 
 
 def test_after_a_recording_that_broke_off_the_memory_of_batches_is_used_again(device):

@@ -97,6 +97,8 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
             if not _fits(network, images):
                 return None
             torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True, pool=pool)
+        give_back_cublas_memory()  # that of the passes before the recording, on a stream of their own
+        torch.cuda.empty_cache()
     except Exception as error:  # of many kinds, by what the network does
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         warnings.warn(f"steps are not recorded as CUDA graphs, which are faster: {reason}", stacklevel=1)
@@ -149,4 +151,6 @@ class _Call(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(images)
+        logits = self.network(images)
+        give_back_cublas_memory()  # of this thread: the backward pass, which another computes, takes its place
+        return logits
