@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from utils.config import TrainConfig
 from utils.training import fixed_shape
 from utils.training.engine import train_step
-from utils.training.fixed_shape import FixedShape, for_evaluation, for_training, recorded
+from utils.training.fixed_shape import FixedShape, for_evaluation, for_training, recorded, rounded
 
 import pytest
 import torch
 from torch import nn
 
 import train
+from models import create_model
 from tests.helpers.steps import batch, linear, make_state, recipe, same
 
 FULL = torch.zeros(4, 3, 6, 6)
@@ -46,6 +47,37 @@ def test_parameters_and_modes_are_the_networks():
     assert not fixed.eval().network[1].training
     assert fixed.train().network[1].training
     assert fixed.no_sync is None
+
+
+def in_half_precision(network, size=6):
+    """The dtype of what a recording of it would be handed."""
+    images = torch.rand(2, 3, size, size)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        return rounded(network, images, torch.bfloat16).dtype
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ([nn.Conv2d(3, 3, 1), nn.Dropout(0.5)], torch.bfloat16),
+        ([nn.BatchNorm2d(3)], torch.float32),
+        ([nn.Dropout(0.4)], torch.float32),
+    ],
+)
+def test_images_are_kept_in_half_precision_where_the_first_layer_rounds_them(first, expected):
+    network = nn.Sequential(*first, nn.Flatten(), nn.Linear(108, 3))
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    torch.rand(2, 3, 6, 6)
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    assert in_half_precision(network) == expected
+    assert torch.equal(torch.get_rng_state(), after)
+
+
+@pytest.mark.parametrize("names", [("squeezenet", "1.1"), ("regnetx", "200mf")], ids=" ".join)
+def test_images_of_a_network_are_kept_in_half_precision(names):
+    assert in_half_precision(create_model(*names, 10).train(), 64) == torch.bfloat16
 
 
 def test_steps_through_it_are_the_same_steps():

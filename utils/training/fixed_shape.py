@@ -83,9 +83,9 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     They keep a set of activations of their own, so only steps that leave most of the memory free are recorded; greater
     ones keep a GPU busy anyway. The passes that this takes leave no trace in the network or the generator.
     """
-    images = torch.zeros(shape, device=recipe.device).to(memory_format=recipe.memory_format)
     buffers = Snapshot(groups_of(network.buffers()))
     numbers = torch.cuda.get_rng_state(recipe.device)
+    images = torch.rand(shape, device=recipe.device).to(memory_format=recipe.memory_format)
     training, pool = network.training, torch.cuda.graph_pool_handle()
     train_mode(network, freeze_bn=recipe.freeze_bn)
     call = _Call(network)
@@ -94,6 +94,8 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
             recording(recipe.device, pool),
             torch.autocast("cuda", recipe.amp_dtype, recipe.mixed, cache_enabled=False),
         ):
+            if recipe.amp_dtype is not None:
+                images = rounded(network, images, recipe.amp_dtype)
             if not _fits(network, images):
                 return None
             torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True, pool=pool)
@@ -108,6 +110,19 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
         buffers.restore_where(torch.tensor(True, device=recipe.device))
         torch.cuda.set_rng_state(numbers, recipe.device)
     return lambda images: call(images) if network.training else network(images)
+
+
+def rounded(network: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
+    """`images` in the dtype of autocast, to be called within, where the network makes the same of them, bit for bit.
+
+    So it does if nothing sees them but layers that would round them; a recording then keeps half as much of them.
+    """
+    answers, half = [], images.to(dtype)
+    with torch.random.fork_rng([images.device] if images.is_cuda else []), torch.no_grad():
+        for given in (images, half):
+            torch.manual_seed(0)  # for what the network drops
+            answers.append(network(given))
+    return half if torch.equal(*answers) else images
 
 
 def _fits(network: nn.Module, images: Tensor) -> bool:
