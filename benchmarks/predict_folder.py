@@ -1,4 +1,4 @@
-"""Images a second of prediction on a folder of photographs: reading ahead, against reading and computing in turn.
+"""Prediction on a folder of photographs as predict.py makes it, against reading and computing in turn.
 
 theirs: what predict.py did before, the images of a batch read by threads, then computed, then those of the next.
 --device cuda: the network computes there, as predict.py lets it; with "cpu" a second row shows a device that is slept:
@@ -11,7 +11,6 @@ import argparse
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from utils.cpu.folding import prepare_for_inference
 from utils.data.preprocess import Preprocess
 from utils.distributed import pick_device
 from utils.prediction.classifier import Classifier
-from utils.prediction.reading import read_ahead
-from utils.threads import reading_threads
 from utils.training.amp import amp_dtype
 
 import torch
@@ -58,22 +55,15 @@ def in_turn(paths: list[str], batch_size: int, device: torch.device, device_ms: 
 
     def run() -> None:
         for start in range(0, len(paths), batch_size):
-            with ThreadPoolExecutor(reading_threads()) as pool:
-                images = list(pool.map(found.read, paths[start : start + batch_size]))
-            found.probabilities(torch.stack(images))
+            list(found.in_batches(paths[start : start + batch_size], batch_size, 1))
 
     return run
 
 
-def ahead(paths: list[str], batch_size: int, device: torch.device, device_ms: float):
+def at_once(paths: list[str], batch_size: int, device: torch.device, device_ms: float):
     found = classifier(device, device_ms)
     keep_freed_memory()
-
-    def run() -> None:
-        for batch in read_ahead(found.read, paths, batch_size):
-            found.probabilities(torch.stack([image for _, image in batch]))
-
-    return run
+    return lambda: list(found.in_batches(paths, batch_size, 1, len(paths)))
 
 
 def rows(device: torch.device, device_ms: float) -> list[tuple[str, float]]:
@@ -97,7 +87,7 @@ def main() -> None:
         print_header(f"{len(paths)} photographs", "in turn", threads=torch.get_num_threads(), rounds=given.rounds)
         for batch_size in given.batch_sizes:
             for name, device_ms in rows(device, given.device_ms):
-                build = {"theirs": in_turn, "ours": ahead}
+                build = {"theirs": in_turn, "ours": at_once}
                 sides = {side: partial(make, paths, batch_size, device, device_ms) for side, make in build.items()}
                 seconds = compare(sides, rounds=given.rounds, threads=given.threads, warmup=1)
                 print_row(comparison(f"{name}, {batch_size} at a time", seconds))

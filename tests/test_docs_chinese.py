@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.pages import CHINESE, GUIDES, TEXTS, blocks
 
-ENGLISH_ONLY = {"docs/benchmarks.md", "docs/extending.md", "docs/guarantees.md", "docs/networks.md"}
+ENGLISH_ONLY = {"docs/benchmarks.md", "docs/extending.md", "docs/gpu.md", "docs/guarantees.md", "docs/networks.md"}
 HOME = "../../README.zh.md"
 
 

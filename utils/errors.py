@@ -82,7 +82,7 @@ def cause_of(error: BaseException) -> str | None:
     if found := ENDED.search(text):
         return (
             f"a loading process (pid {found[1]}) {found[2].replace('is killed', 'was killed')}; where memory is short "
-            "the system does that: fewer num_workers or a smaller batch_size need less"
+            "the system does that: a smaller batch_size needs less, as do fewer num_workers in training"
         )
     if is_of_device(error):
         return (

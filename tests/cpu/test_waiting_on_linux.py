@@ -10,7 +10,7 @@ import time
 from utils.cpu.counters import Reading, busy_seconds, descendants
 from utils.data.listing import scan
 from utils.data.loaders import train_loader
-from utils.data.workers import start_worker
+from utils.data.whole_batches import start_worker
 from utils.threads import home_cores
 
 import pytest

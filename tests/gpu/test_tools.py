@@ -3,10 +3,12 @@
 import csv
 
 from utils.config import PredictConfig
+from utils.data import workers
 from utils.data.images import open_image
 from utils.data.pixels import normalise
 from utils.explain.layers import default_layer
 from utils.explain.maps import METHODS, explain
+from utils.prediction import classifier
 from utils.weights.networks import load_network
 from utils.weights.spec import NetworkOptions
 
@@ -50,6 +52,22 @@ def test_predictions_are_those_of_a_cpu(trained, data, names, tmp_path):
         for found, wanted in zip(predicted(name), expected):
             assert found.path == wanted.path
             assert dict(found.ranked) == pytest.approx(dict(wanted.ranked), abs=LOGITS)
+
+
+def test_processes_that_read_change_no_prediction(trained, data, device, tmp_path, monkeypatch):
+    needs_cuda(device, "processes read for a GPU alone")
+    monkeypatch.setattr(workers, "available_cores", lambda: 2)
+    where = dict(load_from=str(trained[0]), predict_img_path=str(data / "val"), output=str(tmp_path / "out.csv"))
+    config = PredictConfig(**where, device=str(device), batch_size=4, topk=3)
+    by_processes, read = [], classifier.read_by_processes
+    monkeypatch.setattr(
+        classifier, "read_by_processes", lambda *given, **more: by_processes.append(given) or read(*given, **more)
+    )
+    found = predict.run(config)
+    assert len(by_processes) == 1
+    monkeypatch.setattr(classifier, "processes_for", lambda *given: 0)
+    assert predict.run(config) == found
+    assert len(by_processes) == 1
 
 
 def test_maps_are_those_of_a_cpu(trained, device):

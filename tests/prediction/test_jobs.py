@@ -16,6 +16,7 @@ from utils.prediction.classifier import Classifier
 from utils.prediction.job import classify_share
 from utils.prediction.parts import Parts, begin, parts_folder
 from utils.prediction.predictions import Answered, Prediction, write_predictions
+from utils.prediction.reading import Reader
 
 import pytest
 
@@ -46,8 +47,8 @@ def killed_after(batches, config, monkeypatch):
 
 def counted(monkeypatch):
     """The paths that are read from now on."""
-    read, paths = Classifier.read, []
-    monkeypatch.setattr(Classifier, "read", lambda self, path: paths.append(path) or read(self, path))
+    read, paths = Reader.__call__, []
+    monkeypatch.setattr(Reader, "__call__", lambda self, path: paths.append(path) or read(self, path))
     return paths
 
 
@@ -114,7 +115,7 @@ def test_processes_share_the_images_each_once(config, tmp_path, monkeypatch):
 
 @dataclass
 class FakeClassifier:
-    def in_batches(self, paths, together, topk):
+    def in_batches(self, paths, together, topk, count):
         paths = iter(paths)
         while batch := list(islice(paths, together)):
             yield Answered([Prediction(path, [(f"class {i}", 0.2) for i in range(topk)]) for path in batch], None)

@@ -63,7 +63,7 @@ def test_logits_are_those_of_validation(make_config, precision, resize_mode):
     expected = as_validated(config, checkpoint)
     assert len(expected) == 9
     paths = sorted(expected)
-    seen = classifier.logits(torch.stack([classifier.read(path) for path in paths]))
+    seen = classifier.logits(torch.stack([classifier.reader(path) for path in paths]))
     tolerance = 1e-4 if precision == "auto" else 2e-2  # batches differ in size, norms are folded; bfloat16 is coarse
     torch.testing.assert_close(seen, torch.stack([expected[path] for path in paths]), atol=tolerance, rtol=tolerance)
 

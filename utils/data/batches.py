@@ -1,17 +1,16 @@
 """Batches: what travels from the loading processes to the device, and how they are read off a loader."""
 
+import contextlib
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..errors import UnreadableError
-from ..signals import children_block_terminations
-from ..threads import home_cores
-from ..torch_private import end_workers
+from .whole_batches import WholeBatches
 
 
 class Batch(NamedTuple):
@@ -47,20 +46,10 @@ class BatchDataset(Dataset[Batch]):
     skip_bad: bool  # `read` lets unreadable files pass
 
 
-class ImageLoader(DataLoader[Batch]):
-    """The DataLoader of such a data set."""
+class ImageLoader(WholeBatches[Batch]):
+    """Of such images."""
 
     dataset: BatchDataset
-
-    def __iter__(self) -> Any:  # torch names its private iterator
-        """As torch's; the workers that it starts leave signals to this process from their first moment on."""
-        with children_block_terminations():
-            return super().__iter__()
-
-    def check_worker_number_rationality(self) -> None:
-        """Torch's warning of too many workers, which counts the cores that this process is held on for the moment."""
-        if self.num_workers > len(home_cores()):
-            super().check_worker_number_rationality()
 
 
 def read(loader: ImageLoader) -> Generator[Batch, None, None]:
@@ -69,15 +58,11 @@ def read(loader: ImageLoader) -> Generator[Batch, None, None]:
     (An exception in a worker would arrive with that worker's traceback for a message.) Workers end at once with a
     generator that is closed before its end.
     """
-    dataset, iterator = loader.dataset, iter(loader)
-    try:
-        for batch in iterator:
+    dataset = loader.dataset
+    with contextlib.closing(loader.read()) as batches:
+        for batch in batches:
             if batch.bad and not dataset.skip_bad:
                 index, reason = batch.bad[0]
                 hint = "on_bad_image = 'skip' would leave it out"
                 raise UnreadableError(f"{dataset.images.name(index)}: cannot read this image: {reason}; {hint}")
             yield batch
-    except BaseException:  # GeneratorExit too
-        if loader.num_workers:
-            end_workers(loader, iterator)
-        raise

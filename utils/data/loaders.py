@@ -4,13 +4,11 @@
 """
 
 from collections.abc import Iterable
-from functools import partial
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import torch
 
 from .. import distributed
-from ..threads import home_cores
 from .augment import Augmentation, TrainTransform
 from .batches import BatchDataset, ImageLoader
 from .cache import ImageCache, cache_budget
@@ -18,9 +16,7 @@ from .dataset import EvalTransform, ImageDataset
 from .preprocess import Preprocess
 from .samplers import EvalBatches, Keys, TrainBatches, shuffled
 from .source import Source, Splits
-from .workers import start_worker, workers_for
-
-T = TypeVar("T")
+from .workers import workers_for
 
 
 class Share(TypedDict):
@@ -32,22 +28,9 @@ class Share(TypedDict):
     pin: bool
 
 
-def as_is(batch: T) -> T:
-    """The collate function: the data set has stacked already (a named function, so that spawn can pickle it)."""
-    return batch
-
-
 def make_loader(dataset: BatchDataset, batches: Iterable[Keys], config: Any, *, workers: int, pin: bool) -> ImageLoader:
     """The loader of `batches` under the config's persistent_workers; `pin` asks for page-locked memory."""
-    return ImageLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=as_is,
-        worker_init_fn=partial(start_worker, cores=home_cores()),
-        pin_memory=pin,
-        persistent_workers=config.persistent_workers and workers > 0,
-    )
+    return ImageLoader(dataset, batches, workers=workers, pin=pin, persistent=config.persistent_workers)
 
 
 def train_loader(

@@ -1,4 +1,4 @@
-"""Loading processes: how many there are, and what each does first."""
+"""How many loading processes there are."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any, Literal
 import torch
 
 from ..log import log
-from ..signals import leave_signals_to_parent
-from ..threads import available_cores, run_on
+from ..threads import available_cores
 
 SHARED_MEMORY = Path("/dev/shm")  # where batches lie on Linux; elsewhere the system's memory is the limit
 AHEAD = 2  # batches that torch lets each process prepare
@@ -29,26 +28,34 @@ def workers_for(config: Any, img_size: tuple[int, int], device: torch.device, lo
 
 
 def with_room(workers: int, images: int, img_size: tuple[int, int], local_world_size: int) -> int:
-    """`workers`, or the most for whose batches of so many images /dev/shm has room; 0 loads in the training process.
+    """`workers`, or the most for whose batches of so many images /dev/shm has room, which is logged.
 
-    A process that finds it full is killed by the system, without a word. Containers have 64 MB there by default.
+    Containers have 64 MB there by default.
     """
-    if not workers or not SHARED_MEMORY.is_dir():
-        return workers
-    free = shutil.disk_usage(SHARED_MEMORY).free
-    batch = images * img_size[0] * img_size[1] * 3
-    most = max(0, int(free * (1 - LEAST_FREE) / local_world_size / batch) - 1) // AHEAD  # one is being used
-    if most >= workers:
-        return workers
-    log.warning(
-        f"num_workers = {most} instead of {workers}: {SHARED_MEMORY} has {free / 2**20:.0f} MB free, a batch takes "
-        f"{batch / 2**20:.1f} MB, and each process prepares {AHEAD}. More room there (docker run --shm-size=2g), or "
-        "batches of fewer or smaller images, let more of them load"
-    )
+    most = most_with_room(workers, images, img_size, local_world_size)
+    if most < workers:
+        log.warning(
+            f"num_workers = {most} instead of {workers}: {SHARED_MEMORY} has {_free() / 2**20:.0f} MB free, a batch "
+            f"takes {_size(images, img_size) / 2**20:.1f} MB, and each process prepares {AHEAD}. More room there "
+            "(docker run --shm-size=2g), or batches of fewer or smaller images, let more of them load"
+        )
     return most
 
 
-def start_worker(worker: int, *, cores: frozenset[int]) -> None:
-    """What a loading process does first. cores: of the run, whose own threads may be held on half of them by now."""
-    run_on(cores)
-    leave_signals_to_parent(worker)
+def most_with_room(workers: int, images: int, img_size: tuple[int, int], local_world_size: int) -> int:
+    """At most `workers`, for whose batches of so many images there is room; 0: the process itself is to load.
+
+    A process that finds /dev/shm full is killed by the system, without a word.
+    """
+    if not workers or not SHARED_MEMORY.is_dir():
+        return workers
+    batches = int(_free() * (1 - LEAST_FREE) / local_world_size / _size(images, img_size))
+    return min(workers, max(0, batches - 1) // AHEAD)  # one is being used
+
+
+def _free() -> int:
+    return shutil.disk_usage(SHARED_MEMORY).free
+
+
+def _size(images: int, img_size: tuple[int, int]) -> int:
+    return images * img_size[0] * img_size[1] * 3

@@ -1,6 +1,7 @@
 """A network with everything that a prediction needs, from a checkpoint alone or from foreign weights and a config."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, PredictConfig
 from ..cpu.folding import prepare_for_inference
-from ..data.images import MAX_PIXELS, open_image
+from ..data.images import MAX_PIXELS
 from ..data.pixels import normalise
 from ..data.preprocess import Preprocess
 from ..data.views import Views, mean_probabilities
-from ..errors import ImageError, WeightsError
+from ..errors import WeightsError
 from ..export.metadata import Metadata
 from ..export.runtime import OnnxNetwork
 from ..training.amp import amp_dtype
@@ -29,7 +30,7 @@ from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
 from .class_names import note_of_equal, numbered, read_class_names
 from .predictions import NO_NUMBER, Answered, Prediction
-from .reading import read_ahead
+from .reading import AHEAD, Read, Reader, processes_for, read_by_processes, read_by_threads
 from .rejection import Rejection, rejection_of
 
 TOGETHER = 32  # images that are computed at a time, where nobody says how many
@@ -66,7 +67,7 @@ class Classifier:
             return self.model(normalised).float().cpu()
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 from `read` -> (N, K), calibrated where the file brings a temperature."""
+        """(N, H, W, 3) uint8 from `reader` -> (N, K), calibrated where the file brings a temperature."""
         shown = self.views.of(images, height=1) if self.views else [images]
         return mean_probabilities([self.logits(view) for view in shown], self.temperature)
 
@@ -74,24 +75,30 @@ class Classifier:
         """One prediction a path, in order, with an error where a file cannot be read or the answer is no number."""
         return [each for batch in self.in_batches(paths, TOGETHER, topk) for each in batch.predictions]
 
-    def in_batches(self, paths: Iterable[str], together: int, topk: int) -> Iterator[Answered]:
-        """The same for any number of paths, `together` at a time; the next are read while these are computed."""
-        for batch in read_ahead(self.read, paths, together):
-            yield self._answered(batch, topk)
+    def in_batches(self, paths: Iterable[str], together: int, topk: int, count: int = 0) -> Iterator[Answered]:
+        """The same for any number of paths, `together` at a time, the next of which are read while these are computed.
 
-    def read(self, path: str) -> Tensor | ImageError:
-        """What of an image is shown, (H, W, 3) uint8, or what is wrong with it."""
-        try:
-            return (self.views.reads if self.views else self.preprocess)(open_image(path, self.max_pixels))
-        except ImageError as error:
-            return error
+        count: of the paths, where processes of their own may read many; 0: in this process.
+        """
+        with contextlib.closing(self._read(paths, together, count)) as batches:
+            for batch in batches:
+                yield self._answered(batch, topk)
 
-    def _answered(self, batch: list[tuple[str, Tensor | ImageError]], topk: int) -> Answered:
-        images = [image for _, image in batch if isinstance(image, Tensor)]
-        rows: Iterator[Tensor] = iter(self.probabilities(torch.stack(images)) if images else ())
+    def _read(self, paths: Iterable[str], together: int, count: int) -> Generator[Read, None, None]:
+        reader, on_gpu = self.reader, self.device.type == "cuda"
+        if processes := processes_for(self.device, count, together, reader.steps.img_size):
+            return read_by_processes(reader, paths, together, processes, pin=on_gpu)
+        return read_by_threads(reader, paths, together, ahead=0 if on_gpu else AHEAD)
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.views.reads if self.views else self.preprocess, self.max_pixels)
+
+    def _answered(self, batch: Read, topk: int) -> Answered:
+        rows: Iterator[Tensor] = iter(() if batch.images is None else self.probabilities(batch.images))
         predictions = [
-            self._ranked(path, next(rows), topk) if isinstance(item, Tensor) else Prediction(path, [], str(item))
-            for path, item in batch
+            Prediction(path, [], batch.errors[i]) if i in batch.errors else self._ranked(path, next(rows), topk)
+            for i, path in enumerate(batch.paths)
         ]
         features = self._features()
         reasons = iter(self.rejection.reasons([each for each in predictions if not each.unread], features))

@@ -73,7 +73,7 @@ def classify_share(config: PredictConfig, classifier: Classifier, paths: Sequenc
         print(one_line(f"resumed: {len(mine) - len(starts):,} of {len(mine):,} batches are answered already"))
     names = (paths[place] for start in starts for place in range(start, min(start + size, count)))
     bar = tqdm(starts, disable=None if len(mine) > 1 and distributed.is_main() else True)
-    for start, answered in zip(bar, classifier.in_batches(names, size, config.topk)):
+    for start, answered in zip(bar, classifier.in_batches(names, size, config.topk, len(starts) * size)):
         try:
             parts.add(start, answered)
         except OneProcessError:
