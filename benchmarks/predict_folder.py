@@ -1,10 +1,10 @@
-"""Prediction on a folder of photographs as predict.py makes it, against reading and computing in turn.
+"""Prediction on a folder of photographs: processes that read while resnet 18 computes, against reading in turn with it.
 
-theirs: what predict.py did before, the images of a batch read by threads, then computed, then those of the next.
---device cuda: the network computes there, as predict.py lets it; with "cpu" a second row shows a device that is slept:
---device-ms is its time for an image.
+In turn, threads read the images of a batch, then it is computed: what predict.py does on a CPU, where --device-ms lets
+a device be slept in the network's place. Python is idle then, as it is not beside a real GPU.
 
-python benchmarks/predict_folder.py --photographs 40 --rounds 3
+python benchmarks/predict_folder.py --device cuda --photographs 1000
+python benchmarks/predict_folder.py --processes 2 --device-ms 10
 """
 
 import argparse
@@ -21,6 +21,8 @@ from utils.cpu.folding import prepare_for_inference
 from utils.data.preprocess import Preprocess
 from utils.distributed import pick_device
 from utils.prediction.classifier import Classifier
+from utils.prediction.reading import read_by_processes, read_by_threads
+from utils.threads import available_cores
 from utils.training.amp import amp_dtype
 
 import torch
@@ -49,48 +51,39 @@ def classifier(device: torch.device, device_ms: float) -> Classifier:
     return Classifier(Path("none"), model, names, steps, device, precision, True, "")
 
 
-def in_turn(paths: list[str], batch_size: int, device: torch.device, device_ms: float):
+def run_all(paths: list[str], batch_size: int, device: torch.device, device_ms: float, processes: int):
     found = classifier(device, device_ms)
     keep_freed_memory()
+    given = found.reader, paths, batch_size
 
     def run() -> None:
-        for start in range(0, len(paths), batch_size):
-            list(found.in_batches(paths[start : start + batch_size], batch_size, 1))
+        pin = device.type == "cuda"
+        for batch in read_by_processes(*given, processes, pin=pin) if processes else read_by_threads(*given):
+            found.probabilities(batch.images)
 
     return run
 
 
-def at_once(paths: list[str], batch_size: int, device: torch.device, device_ms: float):
-    found = classifier(device, device_ms)
-    keep_freed_memory()
-    return lambda: list(found.in_batches(paths, batch_size, 1, len(paths)))
-
-
-def rows(device: torch.device, device_ms: float) -> list[tuple[str, float]]:
-    """(name, milliseconds that are slept)."""
-    asleep = (f"a device of {device_ms:g} ms an image", device_ms)
-    return [("on this GPU", 0.0)] if device.type == "cuda" else [("on this CPU", 0.0), asleep]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=int, default=40)
+    parser.add_argument("--photographs", type=int, default=200)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32], help="predict.py's is 32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves them as they are")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--device-ms", type=float, default=20.0, help="of the row of a device that is slept")
+    parser.add_argument("--device-ms", type=float, default=0.0, help="slept for an image in the place of a network")
+    parser.add_argument("--processes", type=int, default=available_cores(), help="that read")
     given = parser.parse_args()
     device = pick_device(given.device)
+    where = f"a device of {given.device_ms:g} ms an image" if given.device_ms else f"resnet 18 on {device}"
     with tempfile.TemporaryDirectory() as place:
         paths = list(map(str, write_photographs(Path(place), SIZE, given.photographs)))
         print_header(f"{len(paths)} photographs", "in turn", threads=torch.get_num_threads(), rounds=given.rounds)
         for batch_size in given.batch_sizes:
-            for name, device_ms in rows(device, given.device_ms):
-                build = {"theirs": in_turn, "ours": at_once}
-                sides = {side: partial(make, paths, batch_size, device, device_ms) for side, make in build.items()}
-                seconds = compare(sides, rounds=given.rounds, threads=given.threads, warmup=1)
-                print_row(comparison(f"{name}, {batch_size} at a time", seconds))
+            common = paths, batch_size, device, given.device_ms
+            sides = {"theirs": partial(run_all, *common, 0), "ours": partial(run_all, *common, given.processes)}
+            seconds = compare(sides, rounds=given.rounds, threads=given.threads, warmup=1)
+            print_row(comparison(f"{where}, {given.processes} processes, {batch_size} at a time", seconds))
 
 
 if __name__ == "__main__":

@@ -1,64 +1,40 @@
-"""Reading ahead: in order, while others compute, and never more than a few batches of it."""
+"""Reading for a prediction: in order, by threads or by processes, with the same answers."""
 
 import multiprocessing
-import threading
 import time
 from types import SimpleNamespace
 
 from utils.config import PredictConfig
 from utils.data import workers
+from utils.errors import ImageError
 from utils.prediction import classifier as in_classifier
 from utils.prediction.classifier import load_classifier
-from utils.prediction.reading import AHEAD, processes_for, read_ahead
+from utils.prediction.reading import Reader, processes_for, read_by_threads
 
 import pytest
 import torch
 
 import predict
 from tests.helpers.checkpoints import CPU, folder_with_best
-from tests.helpers.runs import wait_for
 
 
-def test_batches_come_in_order_whoever_is_read_first():
-    late = threading.Event()
-
-    def read(path):
-        if path == "0":
-            late.wait(10)
-        elif path == "4":
-            late.set()
-        return path.upper()
-
-    found = list(read_ahead(read, map(str, range(7)), 3))
-    assert found == [[(str(i), str(i)) for i in part] for part in ((0, 1, 2), (3, 4, 5), (6,))]
-
-
-def test_the_next_batch_is_read_while_one_is_computed_and_no_more_than_that():
+def test_nothing_is_read_while_a_batch_is_computed_in_this_process(monkeypatch):
     started = []
-    batches = read_ahead(lambda path: started.append(path), map(str, range(1000)), 4)
-    next(batches)
-    wait_for(lambda: len(started) == (AHEAD + 1) * 4, 10)
-    next(batches)
-    wait_for(lambda: len(started) == (AHEAD + 2) * 4, 10)
-    batches.close()
-    assert len(started) == (AHEAD + 2) * 4
-
-
-def test_reading_and_computing_in_turn_reads_nothing_meanwhile():
-    started = []
-    batches = read_ahead(lambda path: started.append(path) or path, map(str, range(9)), 4, ahead=0)
-    assert [path for path, _ in next(batches)] == ["0", "1", "2", "3"]
+    monkeypatch.setattr(Reader, "__call__", lambda self, path: started.append(path) or ImageError(path))
+    batches = read_by_threads(Reader(steps=None), map(str, range(9)), 4)
+    assert next(batches).paths == ["0", "1", "2", "3"]
     time.sleep(0.05)
     assert len(started) == 4
-    assert [[path for path, _ in batch] for batch in batches] == [["4", "5", "6", "7"], ["8"]]
+    assert [batch.paths for batch in batches] == [["4", "5", "6", "7"], ["8"]]
 
 
-def test_what_reading_raises_reaches_whoever_asks():
-    def read(path):
+def test_what_reading_raises_reaches_whoever_asks(monkeypatch):
+    def read(self, path):
         raise ZeroDivisionError(path)
 
+    monkeypatch.setattr(Reader, "__call__", read)
     with pytest.raises(ZeroDivisionError, match="a"):
-        list(read_ahead(read, ["a", "b"], 1))
+        list(read_by_threads(Reader(steps=None), ["a", "b"], 1))
 
 
 def test_the_answers_are_those_of_each_batch_by_itself_bit_for_bit(data, tmp_path):

@@ -30,7 +30,7 @@ from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
 from .class_names import note_of_equal, numbered, read_class_names
 from .predictions import NO_NUMBER, Answered, Prediction
-from .reading import AHEAD, Read, Reader, processes_for, read_by_processes, read_by_threads
+from .reading import Read, Reader, processes_for, read_by_processes, read_by_threads
 from .rejection import Rejection, rejection_of
 
 TOGETHER = 32  # images that are computed at a time, where nobody says how many
@@ -76,19 +76,19 @@ class Classifier:
         return [each for batch in self.in_batches(paths, TOGETHER, topk) for each in batch.predictions]
 
     def in_batches(self, paths: Iterable[str], together: int, topk: int, count: int = 0) -> Iterator[Answered]:
-        """The same for any number of paths, `together` at a time, the next of which are read while these are computed.
+        """The same for any number of paths, `together` at a time.
 
-        count: of the paths, where processes of their own may read many; 0: in this process.
+        count: of the paths, where processes of their own may read them; 0: threads of this one do.
         """
         with contextlib.closing(self._read(paths, together, count)) as batches:
             for batch in batches:
                 yield self._answered(batch, topk)
 
     def _read(self, paths: Iterable[str], together: int, count: int) -> Generator[Read, None, None]:
-        reader, on_gpu = self.reader, self.device.type == "cuda"
+        reader = self.reader
         if processes := processes_for(self.device, count, together, reader.steps.img_size):
-            return read_by_processes(reader, paths, together, processes, pin=on_gpu)
-        return read_by_threads(reader, paths, together, ahead=0 if on_gpu else AHEAD)
+            return read_by_processes(reader, paths, together, processes, pin=self.device.type == "cuda")
+        return read_by_threads(reader, paths, together)
 
     @property
     def reader(self) -> Reader:

@@ -1,12 +1,10 @@
-"""Reading files while the network computes: by threads, or by processes where there are many for a GPU."""
+"""Reading what is to be predicted: by threads, or, of many images for a GPU, by processes while it computes."""
 
-import contextlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,10 +17,6 @@ from ..data.whole_batches import WholeBatches
 from ..data.workers import most_with_room, worker_count
 from ..errors import ImageError
 from ..threads import reading_threads
-
-Item = TypeVar("Item")
-
-AHEAD = 2  # batches that wait, or are being read, while one is computed
 
 
 class Read(NamedTuple):
@@ -63,11 +57,11 @@ def gathered(found: list[tuple[str, Tensor | ImageError]]) -> Read:
 
 
 def processes_for(device: torch.device, count: int, batch_size: int, size: tuple[int, int]) -> int:
-    """How many processes read `count` images of (height, width) `size`, if there is a batch for each; 0: threads do.
+    """How many processes are to read `count` images of (height, width) `size`; 0: threads of this one.
 
-    For a GPU alone. There threads of the process that keeps it busy take more than they give: 1,000 photographs of 12
-    megapixels took an H100 and 16 cores 8.1 s with threads reading ahead and 4.7 s where they read and it computed in
-    turn.
+    For a GPU alone, and where there is a batch for each. On a CPU reading and computing want the same cores. Threads
+    that read while this process keeps a GPU busy lost more than they won: 1,000 photographs of 12 megapixels took an
+    H100 and 16 cores 8.1 s instead of 4.7 s in turn.
     """
     if device.type != "cuda":
         return 0
@@ -79,51 +73,23 @@ def processes_for(device: torch.device, count: int, batch_size: int, size: tuple
 def read_by_processes(
     reader: Reader, paths: Iterable[str], batch_size: int, workers: int, *, pin: bool
 ) -> Generator[Read, None, None]:
-    """`paths` in their order, `batch_size` at a time; the processes end with the generator.
+    """`paths` in their order, `batch_size` at a time, the next ones while one is computed.
 
-    pin: into page-locked memory.
+    pin: into page-locked memory.  The processes end with the generator.
     """
-    rest = iter(paths)
-    batches = iter(lambda: list(islice(rest, batch_size)), [])
-    return WholeBatches(reader, batches, workers=workers, pin=pin).read()
+    return WholeBatches(reader, _parts(paths, batch_size), workers=workers, pin=pin).read()
 
 
-def read_by_threads(
-    reader: Reader, paths: Iterable[str], batch_size: int, *, ahead: int
-) -> Generator[Read, None, None]:
-    """The same; ahead: batches that are read while one is computed."""
-    with contextlib.closing(read_ahead(reader, paths, batch_size, ahead)) as batches:
-        for batch in batches:
-            yield gathered(batch)
-
-
-def read_ahead(
-    read: Callable[[str], Item], paths: Iterable[str], together: int, ahead: int = AHEAD
-) -> Generator[list[tuple[str, Item]], None, None]:
-    """(path, read(path)) of all `paths`, in order, in lists of `together` and a shorter last one.
-
-    Threads read (decoding releases the interpreter's lock). At most ahead * together items wait at any moment, however
-    many paths there are and however slow whoever takes the lists is; with ahead = 0 none is read meanwhile. Raises what
-    `read` raises.
-    """
-    rest = iter(paths)
+def read_by_threads(reader: Reader, paths: Iterable[str], batch_size: int) -> Generator[Read, None, None]:
+    """The same, in turn with what is computed; decoding releases the interpreter's lock."""
     pool = ThreadPoolExecutor(reading_threads())
-    waiting: deque[tuple[str, Future[Item]]] = deque()
-
-    def start(count: int) -> None:
-        waiting.extend((path, pool.submit(read, path)) for path in islice(rest, count))
-
     try:
-        start(max(ahead, 1) * together)
-        while waiting:
-            batch = []
-            for _ in range(min(together, len(waiting))):
-                path, result = waiting.popleft()
-                batch.append((path, result.result()))
-            if ahead:
-                start(together)
-            yield batch
-            if not ahead:
-                start(together)
+        for part in _parts(paths, batch_size):
+            yield gathered(list(zip(part, pool.map(reader, part))))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _parts(paths: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(paths)
+    return iter(lambda: list(islice(rest, size)), [])
