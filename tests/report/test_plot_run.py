@@ -209,6 +209,16 @@ def test_places_make_no_difference_and_names_are_as_long_as_needed(tmp_path):
     assert describe_runs([folders[0], folders[0]]) == ["exp0", "exp0"]
 
 
+def test_keys_that_a_run_did_not_use_do_not_set_it_apart(tmp_path):
+    make_run(tmp_path / "a", ["cat"], epochs=7, momentum=0.8, seed=5)
+    make_run(tmp_path / "b", ["cat"], only_val=True, load_from="best.pth", tta="flip")
+    folders = [tmp_path / "a", tmp_path / "b"]
+    trained = "a: only_val False, tta none, seed 5, load_from ''"
+    assert describe_runs(folders) == [trained, "b: only_val True, tta flip, seed 0, load_from best.pth"]
+    make_run(tmp_path / "c", ["cat"], epochs=8, momentum=0.8, seed=5)
+    assert describe_runs([*folders, tmp_path / "c"])[0] == f"{trained}, epochs 7"
+
+
 def test_many_and_long_differences_are_cut(tmp_path):
     many = dict(seed=5, momentum=0.8, weight_decay=0.0, batch_size=3, load_from="x/" * 50 + "best.pth", augment="ra")
     many |= dict(eps=0.1, num_workers=0, save_steps=9)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from .keys import TrainConfig
 from .schema import literal
 
 
@@ -33,3 +34,10 @@ def sections(schema: type, *titles: str) -> list[str]:
         title = field.metadata["group"] or title
         found += [field.name] if title in titles else []
     return found
+
+
+OF_TRAINING = (  # keys that only_val does not use
+    *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
+    *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps", "keep"),
+    *("loggers", "project", "run_name"),
+)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError, TrainConfig, read_literals
 from ..config.schema import check, plain_values
+from ..config.without_effect import OF_TRAINING
 from ..errors import DataError
 from ..text import shown
 from .file_names import CONFIG, ENVIRONMENT
@@ -50,15 +52,17 @@ def read_steps_per_epoch(folder: Path) -> int:
 
 
 def describe_runs(folders: Sequence[Path]) -> list[str]:
-    """A label for each run: its name, and the keys of its config in which the runs differ."""
-    configs = [vars(read_config(folder)) for folder in folders]
-    differing = [
-        key for key in configs[0] if key not in PLACES and any(config[key] != configs[0][key] for config in configs)
-    ]
-    return [
-        f"{name}: {_changes(config, differing)}" if differing else name
-        for name, config in zip(names_of_runs(folders), configs)
-    ]
+    """A label for each run: its name, and the keys of its config in which the runs that use them differ."""
+    configs = [_used(read_config(folder)) for folder in folders]
+    found = {key.name: [config[key.name] for config in configs if key.name in config] for key in fields(TrainConfig)}
+    differing = [key for key, values in found.items() if any(value != values[0] for value in values)]
+    changes = [_changes(config, [key for key in differing if key in config]) for config in configs]
+    return [f"{name}: {text}" if text else name for name, text in zip(names_of_runs(folders), changes)]
+
+
+def _used(config: TrainConfig) -> dict[str, Any]:
+    unused = {*PLACES, *(OF_TRAINING if config.only_val else ())}
+    return {key: value for key, value in vars(config).items() if key not in unused}
 
 
 def names_of_runs(folders: Sequence[Path]) -> list[str]:

@@ -14,7 +14,7 @@ from torch import nn
 from .. import distributed
 from ..config.keys import TrainConfig
 from ..config.schema import literal
-from ..config.without_effect import is_asked, overruled, sections
+from ..config.without_effect import OF_TRAINING, is_asked, overruled
 from ..data.loaders import make_loaders
 from ..data.preprocess import Preprocess
 from ..data.source import Splits
@@ -40,11 +40,6 @@ from .splits import is_there, read_data
 from .trained_on import warn_of_trained_images
 
 OF_THE_CHECKPOINT = ("model_prefix", "model_suffix", "img_path")
-OF_TRAINING = (
-    *sections(TrainConfig, "Augmentation", "Fine-tuning", "Optimisation", "Learning rate"),
-    *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps", "keep"),
-    *("loggers", "project", "run_name"),
-)
 
 
 def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explicit: Collection[str] = ()) -> Path:
