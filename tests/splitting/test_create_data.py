@@ -71,6 +71,12 @@ def test_the_whole_match_names_a_group_and_what_does_not_match_is_alone(photos, 
     assert "6 files do not match --group" in capsys.readouterr().out
 
 
+def test_classes_that_a_pattern_makes_one_group_of_are_named(photos, tmp_path, capsys):
+    source = photos({"cat": ["cat_1.png", "cat_2.png"], "dog": ["dog_1.png", "dog_2.png"]})
+    assert main([str(source), str(tmp_path / "out"), "--group", r"^([a-z]+)_"]) == 2
+    assert "--group '^([a-z]+)_' makes one group of all images of 'cat', 'dog'" in capsys.readouterr().err
+
+
 def test_copies_stay_on_one_side_and_conflicts_are_reported(photos, tmp_path, capsys):
     source = photos({"cat": numbered(12), "dog": numbered(12)})
     for i in range(6):

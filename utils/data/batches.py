@@ -47,7 +47,7 @@ class BatchDataset(Dataset[Batch]):
 
 
 class ImageLoader(WholeBatches[Batch]):
-    """Of such images."""
+    """The loader of such a data set."""
 
     dataset: BatchDataset
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data.images import MAX_PIXELS
 from ..errors import DataError
 from ..files import DraftFolder, check_free
+from ..text import listed
 from .assign import assign, quotas
 from .groups import Grouping, group
 from .shrink import shrink_large
@@ -87,8 +88,20 @@ def divide(source: LabelledFiles, grouping: Grouping, request: Request) -> dict[
         parts[names[chosen[g]]].append(i)
     if empty := [name for name, images in parts.items() if not images]:
         have = f"{len(source)} images in {len(grouping.groups)} groups"
-        raise DataError(f"{request.source}: {empty[0]} would be empty: {have} are too few for {len(names)} parts")
+        problem = f"{request.source}: {empty[0]} would be empty: {have} are too few for {len(names)} parts"
+        raise DataError(problem + _of_the_pattern(source, grouping, request))
     return parts
+
+
+def _of_the_pattern(source: LabelledFiles, grouping: Grouping, request: Request) -> str:
+    """Which classes are whole groups, where a pattern made them."""
+    groups: dict[int, set[int]] = {}
+    for target, g in zip(source.targets.tolist(), grouping.group_of):
+        groups.setdefault(target, set()).add(g)
+    whole = [source.classes[target] for target, found in sorted(groups.items()) if len(found) == 1]
+    if not request.pattern or not whole:
+        return ""
+    return f"; --group {request.pattern.pattern!r} makes one group of all images of {listed(whole)}"
 
 
 def splits_of(parts: dict[str, list[int]], folds: int) -> dict[str, Sequence[int]]:
