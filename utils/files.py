@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and checks of the paths to write them to."""
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+
+UMASK = os.umask(0)  # can only be read by being set, which another thread would notice: once, before there are any
+os.umask(UMASK)
+# what file systems answer that cannot synchronise a folder
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF)
 
 
 class DraftFolder:
@@ -90,7 +96,7 @@ class atomic_file:
                     os.fsync(self.file.fileno())
             if kind is None:
                 if not self.private:  # as mkstemp makes them
-                    os.chmod(self.draft, 0o666 & ~_umask())
+                    os.chmod(self.draft, 0o666 & ~UMASK)
                 if self.keep and self.path.exists():
                     _second_name(self.path, self.keep)
                 os.replace(self.draft, self.path)
@@ -119,21 +125,19 @@ def remove_drafts(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where folders can be opened at all (not on Windows)."""
+    """Make a rename durable, where folders can be synchronised: not on Windows, nor on some network file systems."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
 
 
 def write_text(path: str | Path, text: str) -> None:

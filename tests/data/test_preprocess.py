@@ -53,6 +53,22 @@ def test_older_plain_values_are_those_of_a_squashed_picture():
     assert read_preprocess(plain) == Preprocess((24, 20), (30, 28), MEAN, STD)
 
 
+@pytest.mark.parametrize("resize_mode", ["squash", "shortest", "letterbox"])
+def test_a_png_whose_orientation_comes_after_its_pixels_keeps_its_shape(tmp_path, resize_mode):
+    upright = picture_of((20, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "x.png", exif=exif)
+    content = (tmp_path / "x.png").read_bytes()
+    begins = content.index(b"eXIf") - 4
+    ends = begins + 12 + int.from_bytes(content[begins : begins + 4], "big")
+    chunk, rest = content[begins:ends], content[:begins] + content[ends:]
+    last = rest.index(b"IEND") - 4
+    (tmp_path / "x.png").write_bytes(rest[:last] + chunk + rest[last:])
+    steps = Preprocess((16, 16), (18, 18), MEAN, STD, resize_mode=resize_mode)
+    assert torch.equal(steps(open_image(tmp_path / "x.png")), steps(upright))
+
+
 def picture_of(size, seed=1):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8))
 

@@ -10,6 +10,7 @@ from utils.prediction import Classifier
 from utils.report.run_tables import read_confusion, read_results
 from utils.run import final
 from utils.run.final import conclude
+from utils.run.known import Knowing
 from utils.signals import Stopped
 from utils.tables import read_csv
 from utils.weights.checkpoint import load_checkpoint
@@ -154,6 +155,18 @@ def test_unreadable_images_of_test_are_named_and_left_out_and_end_no_training(co
     assert figures(folder, "test")["images"] == 6
     assert figures(folder, "test")["unreadable"] == [str(bad)]
     assert str(bad) in (folder / "train.log").read_text()
+
+
+def test_an_image_of_train_that_is_gone_at_the_end_ends_no_training(config, monkeypatch):
+    see_train = Knowing.see_train
+
+    def without_one(self, train, *given):
+        Path(train.root, train.paths[0]).unlink()
+        see_train(self, train, *given)
+
+    monkeypatch.setattr(Knowing, "see_train", without_one)
+    folder = train.run(replace(config, epochs=1, warmup_epochs=0))
+    assert load_checkpoint(folder / "best.pth")["known"]
 
 
 def test_two_classes_have_the_threshold_of_val(make_config, image_folder):

@@ -1,8 +1,11 @@
 """A run ends for want of progress as Keras' EarlyStopping would end it."""
 
+from dataclasses import replace
+
 from utils.config import TrainConfig
 from utils.run.patience import Patience
 from utils.signals import Stopped
+from utils.training.metrics import MONITORS
 from utils.weights.best import Best
 from utils.weights.checkpoint import load_checkpoint
 
@@ -59,6 +62,35 @@ def test_a_run_that_is_interrupted_ends_in_the_same_epoch(make_config, monkeypat
     assert len(results(part)) == 3
     resumed(config, part, patience=4)
     assert len(results(part)) == 5
+
+
+@pytest.mark.parametrize(("before", "after"), [("accuracy", "val_loss"), ("val_loss", "macro_f1")])
+def test_a_resumed_run_that_watches_another_figure_compares_the_best_epoch_by_it(make_config, before, after):
+    config = make_config(epochs=2, monitor=before, patience=9, use_ema=False)
+    folder = train.run(config)
+    best = load_checkpoint(folder / "best.pth")["best"]["epoch"]
+    changes = dict(resume=True, load_from=str(folder / "last.pth"), monitor=after, epochs=3)
+    train.run(replace(config, **changes))
+    column = {"macro_f1": "f1"}.get(after, after)
+    state = load_checkpoint(folder / "last.pth")
+    said = (folder / "train.log").read_text(encoding="utf-8")
+    value = float(results(folder)[best - 1][column])
+    assert f"monitor: was {before}, is {after}: epoch {best} stays the best, with {value:.4f}" in said
+    assert (state["best"]["metric"], state["best"][after]) == (after, pytest.approx(best_of(folder, column, after)))
+    assert state["patience"]["value"] == pytest.approx(state["best"][after])
+
+
+def best_of(folder, column, monitor):
+    return {"max": max, "min": min}[MONITORS[monitor]](float(row[column]) for row in results(folder))
+
+
+def test_a_figure_that_was_not_recorded_before_begins_anew(make_config):
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), monitor="macro_auc", epochs=2))
+    best = load_checkpoint(folder / "best.pth")["best"]
+    assert (best["epoch"], best["metric"]) == (2, "macro_auc")
+    assert "which the epochs so far have not recorded" in (folder / "train.log").read_text(encoding="utf-8")
 
 
 def test_the_best_epoch_is_that_of_the_figure(make_config):

@@ -1,5 +1,7 @@
 """'auto' in whole runs: a table with reasons, numbers in config and checkpoint, what a repeat and a resume keep."""
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from utils.config.schema import literal
 from utils.errors import WeightsError
 from utils.log import RunLog
 from utils.recipe.resolve import resolve
+from utils.run.folder import RunFolder
 from utils.run.plan import few_steps, planned, within_minutes
 from utils.run.splits import read_data
 from utils.run.time_limit import TimeLimit, with_epochs
@@ -104,6 +107,24 @@ def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_pa
     assert results(checked)[0]["accuracy"] == max(
         row[name] for row in results(first) for name in ("accuracy", "ema_accuracy")
     )
+
+
+def test_a_full_disk_does_not_end_a_run_whose_schedule_is_laid_anew(auto_config, monkeypatch):
+    """Its config is written again at the next save, as everything else is."""
+    monkeypatch.setattr(TimeLimit, "epochs_in_all", lambda self, finished, planned, seconds: 3)
+    write, calls = RunFolder.write_config, []
+
+    def write_config(self, config):
+        calls.append(config.epochs)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, config)
+
+    monkeypatch.setattr(RunFolder, "write_config", write_config)
+    folder = train.run(auto_config(epochs="auto", max_minutes=0.5))
+    assert calls[1:] == [3, 3]
+    assert load_train_config(folder / "train_config.py").epochs == len(results(folder)) == 3
+    assert "cannot write train_config.py: No space left on device" in (folder / "train.log").read_text(encoding="utf-8")
 
 
 def test_max_minutes_says_how_many_epochs_there_are(auto_config):

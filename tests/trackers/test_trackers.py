@@ -79,6 +79,15 @@ def test_a_memory_that_is_damaged_is_none(tmp_path, content):
     assert Memory(tmp_path).of("mlflow") == Known()
 
 
+def test_what_could_not_be_written_is_written_the_next_time(tmp_path, monkeypatch):
+    memory = Memory(tmp_path / "missing")
+    with pytest.raises(OSError, match="missing"):
+        memory.keep("mlflow", Known("a", 3))
+    (tmp_path / "missing").mkdir()
+    memory.keep("mlflow", Known("a", 3))
+    assert Memory(tmp_path / "missing").of("mlflow") == Known("a", 3)
+
+
 def test_event_files_of_others_in_the_run_folder_stay(tmp_path):
     from utils.trackers.tensorboard import TensorBoard
     from utils.trackers.tracked import TrackedRun

@@ -3,9 +3,10 @@
 import copy
 
 from utils.config import TrainConfig
+from utils.data.batches import NO_IMAGES
 from utils.data.mixing import Mixer
 from utils.data.pixels import normalise
-from utils.training import optim
+from utils.training import engine, optim
 from utils.training.engine import train_step
 from utils.training.objective import CrossEntropy
 from utils.training.optim import make_optimizer
@@ -54,6 +55,17 @@ def test_uneven_batches_accumulate_to_the_gradient_of_all_their_images():
     assert torch.allclose(weight(apart), weight(together), atol=1e-6)
     assert len(result.losses) == 2
     assert (apart.step, apart.scheduler.last_epoch) == (1, 1)
+
+
+def test_a_batch_without_a_readable_image_counts_as_on_the_other_ranks(monkeypatch):
+    """By the count each rank takes its gradients times another number, where it is not the same."""
+    factors = []
+    monkeypatch.setattr(engine, "scale_gradients", lambda parameters, factor: factors.append(float(factor)))
+    state = make_state(linear())
+    empty = NO_IMAGES._replace(bad=[(i, "damaged") for i in range(4)])
+    result = train_step(state, state.model, [batch(4), empty], recipe(weighs=True), None)
+    assert len(result.loss_sums) == 1
+    assert factors == [2.0]  # 8 images, of which 4 have weights
 
 
 def test_boxes_are_erased_before_the_network_sees_them():

@@ -1,8 +1,10 @@
 """Files are written whole or not at all, and read without running code."""
 
+import errno
 import os
 import pickle
 import stat
+from contextlib import nullcontext
 
 from utils.errors import WeightsError
 from utils.files import atomic_file, write_text
@@ -86,6 +88,28 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
         file.flush()
         assert (tmp_path / "x.txt").read_text() == "old"
     assert (tmp_path / "x.txt").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not synchronised there")
+@pytest.mark.parametrize(("number", "is_error"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.ENOSPC, True)])
+def test_a_file_system_that_cannot_synchronise_folders_is_good_enough(tmp_path, monkeypatch, number, is_error):
+    sync = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space") if is_error else nullcontext():
+        write_text(tmp_path / "x.txt", "text")
+    assert (tmp_path / "x.txt").read_text() == "text"
+
+
+def test_writing_leaves_the_umask_alone(tmp_path, monkeypatch):
+    """As it is one for the whole process, another thread would make its files with what it is for a moment."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask was set"))
+    write_text(tmp_path / "x.txt", "text")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such rights on Windows")

@@ -194,6 +194,8 @@ def _unfold(image: Image.Image) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if block := image.info.get("exif"):  # of a PNG also what came after the pixels, which `getexif` has not seen
+            image.getexif().load(block)
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # the picture is good even where its EXIF block is not
         return image

@@ -48,7 +48,10 @@ class Preprocess:
         """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged."""
         picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
         size = upright_size(picture)
-        image = self._resized(decode(picture, self.reduction(size)), size)
+        whole = decode(picture, self.reduction(size))
+        if (whole.width, whole.height) == size:  # turned by a tag that comes after the pixels, as a PNG may have it
+            size = (whole.height, whole.width)
+        image = self._resized(whole, size)
         height, width = self.img_size
         top = round((image.height - height) / 2)
         left = round((image.width - width) / 2)

@@ -72,6 +72,7 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
     stop: called after every batch or every few on all ranks; it may raise on all of them.
     """
     config, splits, device = parts.config, parts.splits, parts.recipe.device
+    # an image that cannot be read any more is left out: a training that is done should not end with an error
     lenient = replace(config, on_bad_image="skip")
     path = folder.path / BEST
     content = load_checkpoint(path) if distributed.is_main() else None
@@ -80,7 +81,7 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         fill_whole(model, validated(content, path)["net"], f"{path}: net")
     distributed.share_state(model)
     recipe = make_recipe(config, model, device, parts.preprocess)
-    knowing = Knowing(model, config, recipe) if config.keep_features else None
+    knowing = Knowing(model, lenient, recipe) if config.keep_features else None
     if knowing:
         knowing.see_train(splits.training, parts.preprocess, stop)
     temperature, threshold = 1.0, None
@@ -89,7 +90,6 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
             continue
         meters = [knowing.meter_of(images)] if knowing and split == "val" else []
         made = split != "val"  # the loading processes of val are there already
-        # an unreadable image of test is left out and named: a training that is done should not end with an error
         loader = evaluation_loader(lenient, images, parts.preprocess, device) if made else parts.val_loader
         answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:

@@ -7,9 +7,9 @@ from torch import nn
 
 from .. import distributed
 from ..config.keys import TrainConfig
-from ..data.loaders import make_loaders
+from ..data.loaders import evaluation_loader
 from ..data.preprocess import Preprocess
-from ..data.source import Source, Splits
+from ..data.source import Source
 from ..log import log
 from ..probing.fit import Labelled, LinearClassifier, best_by_folds, check_finite, fit_path, most_folds
 from ..probing.head import HeadInputs, needed_head, set_head
@@ -60,7 +60,7 @@ def inputs_of_head(
     model: nn.Module, config: TrainConfig, images: Source, preprocess: Preprocess, recipe: Recipe
 ) -> Labelled:
     """What the head is given for each image that can be read, on every rank."""
-    _, loader = make_loaders(config, Splits(None, images), preprocess, recipe.device)
+    loader = evaluation_loader(config, images, preprocess, recipe.device)
     meter = HeadInputs(needed_head(model))
     with meter.listening():
         evaluate([model], loader, recipe, [[meter]], name="head")

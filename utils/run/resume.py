@@ -17,6 +17,7 @@ from ..errors import ConfigError, WeightsError
 from ..log import log
 from ..recipe.length import fitted
 from ..training.groups import in_order_of
+from ..training.metrics import COLUMNS, MONITORS
 from ..training.optim import load_optimizer
 from ..training.schedulers import learning_rate, set_rates
 from ..training.state import Progress, TrainState
@@ -26,6 +27,8 @@ from ..weights.checkpoint_schema import check_state, validated
 from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .folder import RunFolder
 from .kept import states_deleted
+from .patience import Patience
+from .scoring import PREFIXES
 from .state import RunState
 from .time_limit import TimeLimit
 
@@ -108,6 +111,7 @@ class ResumePoint:
             find_place(self.changes, self.checkpoint, config, state, run_state)
         report_epochs(self.checkpoint, config, state)
         check_best(self.path.parent, run_state)
+        follow_monitor(run_state, config.monitor)
         folder = RunFolder(self.path.parent)
         folder.clear(self.wanted if self.problem and self.wanted.name != BEST else None)  # which may be sound
         folder.rewind(self.checkpoint["history"])
@@ -247,6 +251,23 @@ def check_best(folder: Path, run_state: RunState) -> None:
         found = f"epoch {held.epoch}" if held else "no epoch"
         log.warning(f"{folder / BEST}: holds {found}, not {run_state.best.epoch}, which is lost")
         run_state.best = held
+
+
+def follow_monitor(run_state: RunState, monitor: str) -> None:
+    """Where epochs are compared by another figure now: that of the best epoch so far, which best.pth stays of."""
+    best = run_state.best
+    if best is None or best.metric == monitor:
+        return
+    row = next((row for row in run_state.history if row["epoch"] == best.epoch), {})
+    value = row.get(PREFIXES[best.weights] + COLUMNS.get(monitor, monitor))
+    change = f"monitor: was {best.metric}, is {monitor}"
+    if value is None:
+        run_state.best, run_state.patience = None, Patience()
+        log.warning(f"{change}, which the epochs so far have not recorded: the best of those to come will be kept")
+        return
+    run_state.best = replace(best, value=value, metric=monitor, mode=MONITORS[monitor])
+    run_state.patience = Patience(value)
+    log.warning(f"{change}: epoch {best.epoch} stays the best, with {value:.4f}, until one is better")
 
 
 def report_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainState) -> None:

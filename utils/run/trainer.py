@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from torch import nn
@@ -181,7 +182,7 @@ class Trainer(StepHooks):
         )
         self.config, self.parts = config, replace(self.parts, config=config)
         lay_anew(self.state.scheduler, self.config, self.parts.steps_per_epoch)
-        self.folder.write_config(self.config)
+        self.saver.write("train_config.py", partial(self.folder.write_config, config))
 
     def _row(self, progress: Progress, scored: list[Scored], seconds: float) -> dict[str, Any]:
         """Of results.csv. seconds: of the whole epoch."""

@@ -31,8 +31,9 @@ class Memory:
         """Raises OSError where the file cannot be written."""
         with self.lock:
             if known != self.of(name):
-                self.entries[name] = known
-                write_json(self.path, {each: asdict(entry) for each, entry in self.entries.items()}, indent=2)
+                entries = {**self.entries, name: known}
+                write_json(self.path, {each: asdict(entry) for each, entry in entries.items()}, indent=2)
+                self.entries = entries  # not before: what could not be written is written the next time
 
 
 def _read(path: Path) -> dict[str, Known]:

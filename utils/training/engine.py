@@ -25,7 +25,8 @@ def train_step(
 ) -> StepResult:
     """One update of `state` from the mean loss over all images of `batches` (several when gradients accumulate).
 
-    `network` is state.model, compiled or wrapped in DDP as it may be. A step whose loss or gradient is not finite
+    `network` is state.model, compiled or wrapped in DDP as it may be. A batch without a readable image is left out, but
+    not of the count of images, which is to be the same on every rank. A step whose loss or gradient is not finite
     changes neither weights and statistics nor the optimizer's state nor the average; step and schedule count it all
     the same, so that nothing on the host depends on what the device finds, and nothing waits for it.
     """
@@ -49,8 +50,9 @@ def train_step(
 def _backward(
     state: TrainState, network: nn.Module, batches: list[Batch], recipe: Recipe, mixer: Mixer | None
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the loss per weight; returns the (batches,) sums of losses and of weights."""
+    """Gradients of the loss per weight; returns the (readable batches,) sums of losses and of weights."""
     found, images_in_step = [], _images_of(batches, recipe)
+    batches = readable(batches)
     for i, batch in enumerate(batches):
         images, targets = training_input(batch, recipe, mixer, step=state.step, part=i)
         seed_network(recipe.device, "network", recipe.seed, state.step, i, distributed.rank())
@@ -63,6 +65,11 @@ def _backward(
         total = distributed.all_reduce_sum(weights.sum())
         scale_gradients(state.parameters, images_in_step * distributed.world_size() / total)
     return loss_sums, weights
+
+
+def readable(batches: list[Batch]) -> list[Batch]:
+    """Those with an image that could be read."""
+    return [batch for batch in batches if len(batch.targets)]
 
 
 def _images_of(batches: list[Batch], recipe: Recipe) -> int:
@@ -176,12 +183,11 @@ def train_one_epoch(
         groups = progress_bar(grouped(stream, recipe.accumulate), steps, name, images_in)
         for batches in watch.watch(groups):
             progress.bad += [bad for batch in batches for bad in batch.bad]
-            batches = [batch for batch in batches if len(batch.targets)]
-            if not batches:
+            if not (some := readable(batches)):
                 _skip_empty(state)
                 continue
             with batchnorm_explained():
-                account.add(train_step(state, network, batches, recipe, mixer), batches)
+                account.add(train_step(state, network, batches, recipe, mixer), some)
             progress.seconds, progress.waited = before[0] + watch.seconds, before[1] + watch.waited
             hooks.after_step(account.settled, _stops(hooks, state.step, recipe.device))
     return summed(account.settled(), recipe.device)
