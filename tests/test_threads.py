@@ -13,6 +13,7 @@ import pytest
 
 import train
 from tests.helpers import ROOT
+from tests.helpers.system_files import make_files
 
 BIG = dict(platform="linux", logical=64, physical=64)
 
@@ -53,66 +54,6 @@ def test_the_users_variables_win(name, machine):
 
 def test_an_empty_variable_is_none():
     assert choose({"OMP_NUM_THREADS": ""}, Machine(**BIG, quota=2.0)).variables["OMP_NUM_THREADS"] == "2"
-
-
-def make_files(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n")
-    return root
-
-
-V1 = "35 24 0:31 {seen} /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct"
-V1_MEMORY = "36 24 0:32 / /sys/fs/cgroup/memory rw shared:10 - cgroup cgroup rw,memory"
-V2 = "30 23 0:26 {seen} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
-HERE = "sys/fs/cgroup"
-CPU = f"{HERE}/cpu,cpuacct"
-
-
-@pytest.mark.parametrize(
-    ("groups", "mounts", "limits", "expected"),
-    [
-        ("0::/", V2.format(seen="/"), {}, None),
-        ("0::/", V2.format(seen="/"), {f"{HERE}/cpu.max": "200000 100000"}, 2.0),
-        ("0::/", V2.format(seen="/"), {f"{HERE}/cpu.max": "max 100000"}, None),
-        ("0::/", V2.format(seen="/"), {f"{HERE}/cpu.max": "rubbish"}, None),
-        (
-            "0::/a/b/c",
-            V2.format(seen="/"),
-            {f"{HERE}/a/b/c/cpu.max": "max 100000", f"{HERE}/a/b/cpu.max": "150000 50000", f"{HERE}/a/cpu.max": "9 1"},
-            3.0,
-        ),
-        ("0::/../../x", V2.format(seen="/"), {f"{HERE}/cpu.max": "50000 100000"}, 0.5),
-        ("0::/docker/1", V2.format(seen="/docker/1"), {f"{HERE}/cpu.max": "400000 100000"}, 4.0),
-        (
-            "4:memory:/m\n3:cpu,cpuacct:/docker/1",
-            f"{V1_MEMORY}\n{V1.format(seen='/docker/1')}",
-            {f"{CPU}/cpu.cfs_quota_us": "250000", f"{CPU}/cpu.cfs_period_us": "100000"},
-            2.5,
-        ),
-        (
-            "3:cpu,cpuacct:/jobs/7",
-            V1.format(seen="/"),
-            {
-                f"{CPU}/jobs/7/cpu.cfs_quota_us": "-1",
-                f"{CPU}/jobs/7/cpu.cfs_period_us": "100000",
-                f"{CPU}/jobs/cpu.cfs_quota_us": "100000",
-                f"{CPU}/jobs/cpu.cfs_period_us": "50000",
-            },
-            2.0,
-        ),
-        (  # both versions side by side, as under systemd's hybrid
-            "3:cpu,cpuacct:/\n0::/",
-            f"{V1.format(seen='/')}\n{V2.format(seen='/').replace('/sys/fs/cgroup', '/sys/fs/cgroup/unified')}",
-            {f"{CPU}/cpu.cfs_quota_us": "100000", f"{CPU}/cpu.cfs_period_us": "100000"},
-            1.0,
-        ),
-    ],
-)
-def test_the_quota_of_a_container(tmp_path, groups, mounts, limits, expected):
-    files = {"proc/self/cgroup": groups, "proc/self/mountinfo": mounts, **limits}
-    assert quota_cores(make_files(tmp_path, files)) == expected
 
 
 def test_a_system_without_such_tables(tmp_path):

@@ -11,12 +11,13 @@ the time of two.
 import contextlib
 import functools
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from .cgroups import integer, quota_cores, read_small
 
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # the user's numbers of threads
 WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")  # the user's ways of waiting
@@ -167,7 +168,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
 
 def _processes(logical: int) -> int:
     """Of a launcher, that share the cores; 1 where they were bound to cores of their own, as by `srun --cpu-bind`."""
-    return max(1, _integer(os.environ.get("LOCAL_WORLD_SIZE"), 1)) if logical == os.cpu_count() else 1
+    return max(1, integer(os.environ.get("LOCAL_WORLD_SIZE"), 1)) if logical == os.cpu_count() else 1
 
 
 def _load() -> float:
@@ -185,76 +186,9 @@ def affinity_of_process() -> set[int]:
 def physical_cores(logical: set[int], root: Path = Path("/")) -> int:
     """How many cores the logical ones of a set belong to; each its own where Linux's tables are missing."""
     folder = root / "sys/devices/system/cpu"
-    return len({_read(folder / f"cpu{core}/topology/thread_siblings_list") or str(core) for core in logical})
+    return len({read_small(folder / f"cpu{core}/topology/thread_siblings_list") or str(core) for core in logical})
 
 
 def counts_delays(root: Path = Path("/")) -> bool:
     """Whether this is a Linux that counts how long a thread was ready to run without a core."""
-    return _read(root / "proc/self/schedstat") not in ("", "0 0 0")
-
-
-def quota_cores(root: Path = Path("/")) -> float | None:
-    """Cores' worth of time that the cgroups of this process allow it, the least of all levels; None: no limit.
-
-    Reference: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),
-    https://docs.kernel.org/scheduler/sched-bwc.html (version 1: cpu.cfs_quota_us, cpu.cfs_period_us).
-    """
-    found = []
-    for folder, top in _cpu_groups(root):
-        for level in (folder, *folder.parents):
-            found.append(_limit(level))
-            if level == top:
-                break
-    return min((limit for limit in found if limit is not None), default=None)
-
-
-def _limit(group: Path) -> float | None:
-    quota, _, period = _read(group / "cpu.max").partition(" ")
-    if not quota:
-        quota = _read(group / "cpu.cfs_quota_us")
-        period = _read(group / "cpu.cfs_period_us")
-    allowed = _integer(quota, -1)  # "max" and -1: no limit
-    span = _integer(period, 100_000)
-    return allowed / span if allowed > 0 and span > 0 else None
-
-
-def _cpu_groups(root: Path) -> list[tuple[Path, Path]]:
-    """(group of this process, top of what is visible) for each hierarchy that may limit its time."""
-    groups = {}
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not path.startswith("/"):
-            continue
-        if number == "0" or "cpu" in controllers.split(","):
-            groups["cgroup2" if number == "0" else "cgroup"] = path
-    found = []
-    for line in _read(root / "proc/self/mountinfo").splitlines():
-        mount, _, source = line.partition(" - ")
-        kind, _, options = source.partition(" ")
-        if kind not in groups or (kind == "cgroup" and "cpu" not in options.split(" ")[-1].split(",")):
-            continue
-        visible, point = (_unescaped(text) for text in mount.split(" ")[3:5])
-        top = root / point.lstrip("/")
-        below = os.path.relpath(groups[kind], visible)  # a container may see its own group as the mount's root
-        found.append((top if below.split("/")[0] == ".." else top / below, top))
-    return found
-
-
-def _unescaped(text: str) -> str:
-    """A path in /proc/self/mountinfo, where a space is written as \\040."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
-
-
-def _read(path: Path) -> str:
-    """A small file of the kernel's; "" where there is none or it may not be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _integer(text: str | None, otherwise: int) -> int:
-    try:
-        return int(text or "")
-    except ValueError:
-        return otherwise
+    return read_small(root / "proc/self/schedstat") not in ("", "0 0 0")

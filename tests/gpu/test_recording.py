@@ -82,7 +82,7 @@ def test_after_a_recording_that_broke_off_the_memory_of_batches_is_used_again(de
     given = batch(256)
     reserved = []
     for _ in range(20):
-        recipe.to_device(given)[0].sum().item()
+        recipe.to_device(given.images, given.targets)[0].sum().item()
         reserved.append(torch.cuda.memory_reserved(device))
     torch.cuda.empty_cache()
     assert reserved[-1] == reserved[3]

@@ -47,7 +47,7 @@ def as_validated(config, checkpoint):
     found = {}
     with torch.inference_mode(), recipe.autocast():
         for batch in loader:
-            logits = model(recipe.to_device(batch)[0]).float()
+            logits = model(recipe.to_device(batch.images, batch.targets)[0]).float()
             found |= {images.name(i): row for i, row in zip(batch.indices.tolist(), logits)}
     return found
 

@@ -110,7 +110,7 @@ class SeveralLabels:
 def test_binary_cross_entropy_over_all_classes():
     state = make_state(linear())
     given = batch()
-    images, targets = recipe().to_device(given)
+    images, targets = recipe().to_device(given.images, given.targets)
     wanted = np.eye(CLASSES, dtype=np.float32)[targets.numpy()]
     expected = functional.binary_cross_entropy_with_logits(state.model(images), torch.from_numpy(wanted)).item()
     result = train_step(state, state.model, [given], recipe(objective=SeveralLabels()), None)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .. import cgroups
 from ..errors import DataError, ImageError
 from .images import decode, is_reducible, upright_size
 from .source import Source
@@ -80,7 +81,12 @@ def _size_or_nothing(images: Source, index: int, reduction: Callable[[Size], int
 
 
 def free_memory() -> int:
-    """Bytes of memory that are free or can be freed on this machine; a very large number where that is unknown."""
+    """Bytes of memory that are free or can be freed for this process; a very large number where that is unknown."""
+    allowed = cgroups.free_memory()
+    return _of_the_machine() if allowed is None else min(allowed, _of_the_machine())
+
+
+def _of_the_machine() -> int:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             fields: dict[str, Any] = dict(line.split(":") for line in lines)

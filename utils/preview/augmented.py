@@ -70,7 +70,7 @@ def _row(config: TrainConfig, splits: Splits, in_training: Batch, in_validation:
     [index] = in_validation.indices.tolist()
     pixels = to_tensor(decode(splits.training.open(index))).numpy()
     original = Picture(pixels, {int(in_validation.targets[0]): 1.0})
-    validated = recipe.to_device(in_validation)
+    validated = recipe.to_device(in_validation.images, in_validation.targets)
     trained = training_input(in_training, recipe, None, step=0, part=0)
     return [original, *_pictures(config, *validated), *_pictures(config, *trained)]
 

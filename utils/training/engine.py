@@ -82,7 +82,7 @@ def training_input(batch: Batch, recipe: Recipe, mixer: Mixer | None, *, step: i
 
     part: the place of the batch within optimizer step `step`.  Targets are (N,) classes, (N, K) shares where mixed.
     """
-    images, targets = recipe.to_device(batch)
+    images, targets = recipe.to_device(batch.images, batch.targets)
     images = erase(images, batch.boxes)
     if mixer is not None:
         images, targets = mixer(images, targets, step=step, part=part, rank=distributed.rank())

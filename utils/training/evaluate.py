@@ -50,7 +50,7 @@ def evaluate(
 
 
 def _show(models: Sequence[nn.Module], batch: Batch, recipe: Recipe, meters: Sequence[Sequence[Meter]]) -> None:
-    images, targets = recipe.to_device(batch)
+    images, targets = recipe.to_device(batch.images, batch.targets)
     for model, own in zip(models, meters):
         with recipe.autocast():
             logits = model(images).float()

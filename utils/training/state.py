@@ -9,7 +9,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from .. import distributed
-from ..data.batches import Batch
 from ..data.pixels import normalise
 from ..data.transfer import to_device
 from .ema import ModelEma
@@ -68,9 +67,9 @@ class Recipe:
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.mixed)
 
-    def to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) float32 normalised images and (N,) targets on the device."""
-        images, targets = to_device([batch.images, batch.targets], self.device)
+    def to_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, H, W, 3) uint8 images -> (N, 3, H, W) float32, normalised; they and (N,) targets on the device."""
+        images, targets = to_device([images, targets], self.device)
         return normalise(images, self.mean, self.std, channels_last=self.channels_last), targets
 
 
