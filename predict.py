@@ -68,8 +68,9 @@ def classify(
         classify_share(config, classifier, paths, parts)
         if distributed.is_main():
             parts.look()
-            report(config, classifier, Answers(parts, paths, classifier), folder, take)
+            tally = report(config, classifier, Answers(parts, paths, classifier), folder, take)
             parts.remove()
+            tally.check_some_classified()  # last: to resume would answer none of them
 
 
 def announce(
@@ -102,10 +103,10 @@ class Answers:
 
 def report(
     config: PredictConfig, classifier: Classifier, answers: Answers, folder: Path, take: Callable[[Prediction], None]
-) -> None:
+) -> Tally:
     """One image: its classes and a picture; several: their table and, where it can be known, how many are right.
 
-    folder: for what has no name of its own.  Raises ImageError or DataError where there is no answer at all.
+    folder: for what has no name of its own.  Raises DataError where the disk does not take what is to be written.
     """
     asked = shared_folder(config.patterns)
     tally = Tally(asked, classifier.classes)
@@ -113,27 +114,25 @@ def report(
         take(prediction)
         tally.add(prediction)
     single = len(config.patterns) == 1 and os.path.isfile(config.patterns[0]) and tally.first
-    if single:
-        single.check()
+    answered = single and not single.error
+    if single and answered:
         show([single], named=False)
     if not single or config.output:
         named = nullcontext(Path(config.output)) if config.output else None
         target = named or new_file(folder, asked.name or "images", ".csv")
-        save_table(target, config, answers, tally, min(config.topk, len(classifier.classes)), shown=bool(single))
+        save_table(target, config, answers, tally, min(config.topk, len(classifier.classes)), shown=bool(answered))
     if config.embed and classifier.tap:
         with writing(Path(config.embed)):
             write_features(Path(config.embed), answers.batches(), classifier.tap.width)
         print(one_line(f"features, {classifier.tap.width} numbers an image: {config.embed}"))
     if config.sort_into:
         sort_pictures(config, classifier, answers)
-    if single:
-        if not single.rejected:
-            true = true_class(single.path, asked.parent, classifier.classes)
-            save_picture(single, folder, true, config.max_image_pixels)
-        return
-    if accuracy := tally.accuracy_in_words():
+    if single and single.answer:
+        true = true_class(single.path, asked.parent, classifier.classes)
+        save_picture(single, folder, true, config.max_image_pixels)
+    if not single and (accuracy := tally.accuracy_in_words()):
         print(accuracy)
-    tally.check_some_classified()
+    return tally
 
 
 def sort_pictures(config: PredictConfig, classifier: Classifier, answers: Answers) -> None:

@@ -14,6 +14,7 @@ from tests.gpu.families import DAMPED, HEAD, NETWORKS, REHEARSED, distance_toler
 from tests.gpu.runs import apart, cosine, needs_cuda, vector
 from tests.gpu.steps import PRECISIONS, batch, begin, good_step, no_waiting, settings, without_dropout
 from tests.helpers.initialisation import damp
+from tests.helpers.steps import mean_losses
 
 CPU = torch.device("cpu")
 EVERY = [pytest.param(prefix, precision, id=f"{prefix}-{precision}") for prefix in NETWORKS for precision in PRECISIONS]
@@ -37,7 +38,7 @@ def step_of(state, recipe):
     family = family_of(network)
     named = list(network.named_parameters())
     return Outcome(
-        result.losses.item(),
+        mean_losses(result).item(),
         vector(parameter.grad for _, parameter in named),
         vector(parameter.grad for name, parameter in named if family.in_head(name)),
         floats(network) - before,

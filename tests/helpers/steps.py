@@ -61,6 +61,11 @@ def same(one, other):
     return one == other
 
 
+def mean_losses(result):
+    """(batches,) of a StepResult."""
+    return result.loss_sums / result.weights
+
+
 def weight(state):
     return state.model[-1].weight.detach().clone()
 

@@ -1,5 +1,6 @@
 """tools/find_label_errors.py: suspects on a page, files moved and put back, predictions of train refused."""
 
+import json
 import os
 import re
 import shutil
@@ -210,13 +211,34 @@ def test_images_of_the_folder_that_the_network_was_trained_on_are_refused(pictur
     assert find(predictions)[0] == 0
 
 
-def test_a_train_folder_that_the_network_never_saw_is_held_out(pictures, predictions, find, tmp_path):
+@pytest.mark.parametrize("relative", ["data", "../data"])
+def test_paths_of_the_runs_hold_where_they_were_started(relative, pictures, predictions, find, tmp_path, monkeypatch):
+    """Those of the trained network from its working directory, those of its evaluation from another one."""
+    shutil.move(pictures / "val", pictures / "train")
+    starts = {"trained": tmp_path if relative == "data" else tmp_path / "trained", "run": tmp_path / "run"}
+    predictions.write_text(predictions.read_text().replace(str(pictures / "val"), os.path.join("..", "data", "train")))
+    (tmp_path / "trained").mkdir()
+    for name, start in starts.items():
+        (tmp_path / name / "environment.json").write_text(json.dumps({"working_directory": str(start)}))
+    save_config(tmp_path / "trained", img_path=relative)
+    save_config(predictions.parent, only_val=True, load_from="../trained/best.pth", img_path="elsewhere")
+    (tmp_path / "here" / "deep").mkdir(parents=True)
+    for place in (tmp_path / "here" / "deep", tmp_path / "run"):
+        monkeypatch.chdir(place)
+        status, _, err = find(predictions)
+        assert status == 2
+        assert "24 of its 24 images" in err
+
+
+def test_predictions_of_train_are_refused_whatever_the_network_was_trained_on(pictures, predictions, find, tmp_path):
     (predictions.parent / "val_results.json").rename(predictions.parent / "train_results.json")
     trained = tmp_path / "trained"
     trained.mkdir()
     save_config(trained, img_path=str(tmp_path / "others"))
     save_config(predictions.parent, only_val=True, load_from=str(trained), split="train", img_path=str(pictures))
-    assert find(predictions)[0] == 0
+    status, _, err = find(predictions)
+    assert status == 2
+    assert "predictions of train, by train_results.json beside it" in err
 
 
 def test_a_table_by_itself_is_taken_where_the_user_vouches_for_it(predictions, find, tmp_path):

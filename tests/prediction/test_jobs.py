@@ -78,6 +78,27 @@ def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):
     assert len(predict.run(config)) == 10  # which begins anew
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_files_that_are_all_bad_have_a_table_before_the_error_and_nothing_to_go_on_with(
+    config, tmp_path, capsys, alone
+):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"no picture")
+    asked = replace(config, predict_img_path=str(folder / "a.png" if alone else folder), sort_into=str(tmp_path / "in"))
+    message = r"^\S*a\.png: " if alone else r"^none of 2 image\(s\) could be classified; \S*a\.png: "
+    with pytest.raises(DataError, match=message):
+        predict.run(asked)
+    with open(tmp_path / "out.csv", newline="") as file:
+        assert [bool(row["error"]) for row in csv.DictReader(file)] == [True] * (1 if alone else 2)
+    assert (tmp_path / "out.npz").is_file()
+    assert not parts_folder(tmp_path / "out.csv").exists()
+    printed = capsys.readouterr()
+    assert f"{1 if alone else 2} unreadable: {tmp_path / 'out.csv'}" in printed.out
+    assert "resume" not in printed.err
+
+
 def test_to_resume_needs_the_name_of_the_table():
     assert predict_problems({"resume": True, "output": ""}) == [
         "resume: needs output, the table of the job to go on with"

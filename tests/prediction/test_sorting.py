@@ -1,10 +1,12 @@
 """sort_into: pictures beside their class, whatever they are called; nothing is overwritten, the originals stay."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 
 from utils.config import PredictConfig
 from utils.errors import ConfigError
+from utils.prediction.output import check_sort_into
 from utils.prediction.predictions import Prediction
 from utils.prediction.sorting import Sorter
 
@@ -89,3 +91,21 @@ def test_a_folder_within_what_is_read_is_refused_before_the_work(data, tmp_path)
     config = PredictConfig(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data))
     with pytest.raises(ConfigError, match="sort_into: '.*sorted' lies in '.*', which is read; name a folder outside"):
         predict.run(replace(config, sort_into=str(data / "sorted")))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "target", "refused"),
+    [
+        ("train/**", "train/sorted", True),
+        ("**/*.png", "train/sorted", True),
+        ("train/*/*.png", "train", True),
+        ("t*/*/*/*.png", "train/sorted", True),
+        ("train/**", "sorted", False),
+        ("train/*.png", "train/sorted", False),  # which finds nothing in the folders of classes
+        ("train/ant/00.png", "train/ant", False),
+    ],
+)
+def test_a_folder_that_a_glob_would_find_is_refused_too(data, pattern, target, refused):
+    config = PredictConfig(predict_img_path=str(data / pattern), sort_into=str(data / target))
+    with pytest.raises(ConfigError, match="which is read; name a folder outside") if refused else nullcontext():
+        check_sort_into(config)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 from utils.log import RunLog
+from utils.run import trained_on
 from utils.run.splits import read_data
 from utils.run.trained_on import warn_of_trained_images
 from utils.weights.checkpoint import save_checkpoint
@@ -38,6 +39,26 @@ def test_only_val_warns_of_images_that_the_checkpoint_was_trained_on(make_config
     assert f"2 of 8 images of {other / 'val'} are copies of images in {data / 'train'}, which the checkpoint" in said
     for one, its in (("val/cow/new name.png", "train/cow/00.png"), ("val/bee/another class.png", "train/ant/01.png")):
         assert f"{other / one} = {data / its}" in said
+
+
+def test_the_images_of_training_are_named_as_such_and_not_read_again(warning, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(trained_on, "copies_between", lambda *lists: pytest.fail("train is compared with itself"))
+    (tmp_path / "link").symlink_to(data)
+    keys = dict(only_val=True, split="train", load_from=str(tmp_path / "best.pth"))
+    (tmp_path / "best.pth").touch()
+    for its in (data, tmp_path / "link"):
+        said = warning(its, **keys)
+        assert said.startswith(f"{data / 'train'}: the images that the checkpoint was trained on, so the figures are")
+
+
+def test_a_link_to_an_image_of_training_is_no_copy_of_it(warning, data):
+    (data / "val/ant/link.png").symlink_to(data / "train/ant/00.png")
+    assert "1 of 10 images" in (said := warning(data))
+    assert f"are files in {data / 'train'}, which the checkpoint was trained on" in said
+    assert said.endswith(f": {data / 'val/ant/link.png'}\n")
+    assert "copies" not in said
+    shutil.copy(data / "train/ant/01.png", data / "val/ant/copy.png")
+    assert [line.split(" images of ")[0] for line in warning(data).splitlines()] == ["1 of 11", "1 of 11"]
 
 
 def test_three_pairs_are_named(warning, data):

@@ -26,6 +26,7 @@ from tests.helpers.steps import (
     frozen,
     linear,
     make_state,
+    mean_losses,
     part,
     recipe,
     same,
@@ -42,7 +43,7 @@ def test_a_step_is_one_of_the_optimizer_on_the_mean_loss():
     loss.backward()
     result = train_step(state, state.model, [given], recipe(), None)
     assert torch.allclose(weight(state), (model[-1].weight - 0.1 * model[-1].weight.grad).detach(), atol=1e-7)
-    assert result.losses.item() == pytest.approx(loss.item())
+    assert mean_losses(result).item() == pytest.approx(loss.item())
     assert (result.skip.item(), state.step, state.scheduler.last_epoch) == (False, 1, 1)
 
 
@@ -53,7 +54,7 @@ def test_uneven_batches_accumulate_to_the_gradient_of_all_their_images():
     train_step(together, together.model, [whole], recipe(), None)
     result = train_step(apart, apart.model, [part(whole, 0, 3), part(whole, 3, 4)], recipe(), None)
     assert torch.allclose(weight(apart), weight(together), atol=1e-6)
-    assert len(result.losses) == 2
+    assert len(mean_losses(result)) == 2
     assert (apart.step, apart.scheduler.last_epoch) == (1, 1)
 
 
@@ -92,7 +93,7 @@ def test_label_smoothing_is_torchs_for_hard_and_soft_targets(smoothing, mixed):
         images, targets = mixer(images, targets, step=0, part=0, rank=0)
     expected = nn.CrossEntropyLoss(label_smoothing=smoothing)(state.model(images), targets).item()
     result = train_step(state, state.model, [given], recipe(objective=CrossEntropy(smoothing)), mixer)
-    assert result.losses.item() == pytest.approx(expected, rel=1e-6)
+    assert mean_losses(result).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_loss_that_is_no_number_changes_nothing_and_is_reported():
@@ -112,7 +113,7 @@ def test_one_bad_batch_of_an_accumulated_step_spoils_the_step():
     before = frozen(state)
     result = train_step(state, state.model, [batch(), batch(seed=1), batch(seed=2)], recipe(), None)
     assert result.skip
-    assert torch.isfinite(result.losses).tolist() == [True, False, True]
+    assert torch.isfinite(mean_losses(result)).tolist() == [True, False, True]
     assert unmoved(state, before)
 
 
@@ -141,7 +142,7 @@ def test_an_overflow_lowers_the_scale_and_moves_neither_weights_nor_schedule_nor
     state = make_state(Steep(), scaler=scaler, fused=fused)
     before = frozen(state)
     result = train_step(state, state.model, [batch()], recipe(), None)
-    assert torch.isfinite(result.losses).all()
+    assert torch.isfinite(mean_losses(result)).all()
     assert result.bad_losses == 0
     assert scaler.get_scale() == 2.0**10
     assert unmoved(state, before)
@@ -175,7 +176,7 @@ def test_dropout_depends_on_seed_and_step_alone():
         state = make_state(nn.Sequential(nn.Flatten(), nn.Dropout(0.5), *linear()[1:]))
         torch.manual_seed(state_of_generator)
         state.step = step
-        return train_step(state, state.model, [batch(), batch()], recipe(seed=seed), None).losses.tolist()
+        return mean_losses(train_step(state, state.model, [batch(), batch()], recipe(seed=seed), None)).tolist()
 
     first = losses()
     assert losses(state_of_generator=9) == first
@@ -189,7 +190,7 @@ def test_the_network_computes_in_the_precision_asked_for():
     state.model.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     result = train_step(state, state.model, [batch()], recipe(amp_dtype=torch.bfloat16), None)
     assert seen == [torch.bfloat16]
-    assert result.losses.dtype == weight(state).dtype == torch.float32
+    assert mean_losses(result).dtype == weight(state).dtype == torch.float32
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

@@ -2,8 +2,9 @@
 
 from utils.errors import WeightsError
 from utils.weights.checkpoint import save_checkpoint
-from utils.weights.load import load_weights, read_state_dict
+from utils.weights.load import load_weights
 from utils.weights.spec import NetworkOptions
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import timm
@@ -69,8 +70,8 @@ def test_there_and_back_the_weights_are_the_same(prefix, suffix, layout, weights
         reported = convert(request(source, there, layout, prefix, suffix, img_size=size))
         assert any(line.startswith(f"verified: {layout}'s ") for line in reported)
         convert(request(there, back, "ours", prefix, suffix, img_size=size))
-    before = read_state_dict(source)
-    after = read_state_dict(back)
+    before = WeightsFile(source).state
+    after = WeightsFile(back).state
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=1e-5, atol=0)  # weights of BatchNorm move with its eps
@@ -91,7 +92,7 @@ def test_another_number_of_classes_initialises_the_head(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
     reported = convert(request(source, target, "torchvision", num_classes=3, img_size=(32, 32)))
     assert "all but the head, which is new: 3 classes instead of 7" in reported[0]
-    assert len(read_state_dict(target)["fc.bias"]) == 3
+    assert len(WeightsFile(target).state["fc.bias"]) == 3
 
 
 def test_position_tables_keep_their_size(tmp_path):
@@ -101,7 +102,7 @@ def test_position_tables_keep_their_size(tmp_path):
     torch.save(model.state_dict(), tmp_path / "in.pth")
     reported = convert(request(tmp_path / "in.pth", tmp_path / "out.pth", "timm"))
     assert "96x96" in reported[1]
-    assert read_state_dict(tmp_path / "out.pth")["blocks.0.linear_tokens.weight"].shape == (36, 36)
+    assert WeightsFile(tmp_path / "out.pth").state["blocks.0.linear_tokens.weight"].shape == (36, 36)
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path):
@@ -109,7 +110,7 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     save_checkpoint(tmp_path / "best.pth", checkpoint)
     reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
     assert "32x48" in reported[1]
-    assert read_state_dict(tmp_path / "out.pth").keys() == checkpoint["net"].keys()
+    assert WeightsFile(tmp_path / "out.pth").state.keys() == checkpoint["net"].keys()
 
 
 def test_safetensors_are_written_and_read(weights, tmp_path):
@@ -117,8 +118,8 @@ def test_safetensors_are_written_and_read(weights, tmp_path):
     source, middle, target = weights(), tmp_path / "out.safetensors", tmp_path / "out.pth"
     convert(request(source, middle, "torchvision", img_size=(32, 32)))
     convert(request(middle, target, "ours", img_size=(32, 32)))
-    before = read_state_dict(source)
-    after = read_state_dict(target)
+    before = WeightsFile(source).state
+    after = WeightsFile(target).state
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     load_weights(create_model("shufflenetv2", "0.5", 7), middle)
 
@@ -158,22 +159,22 @@ def test_weights_that_give_no_numbers_are_refused(tmp_path):
 
 def test_an_incomplete_file_is_refused_but_by_force(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
-    state = read_state_dict(source)
+    state = WeightsFile(source).state
     del state["conv5.0.weight"]
     torch.save(state, source)
     with pytest.raises(WeightsError, match=r"1 tensors of shufflenetv2 0\.5 are not in it, conv5\.0\.weight for one"):
         convert(request(source, target, "torchvision", img_size=(32, 32)))
     convert(request(source, target, "torchvision", img_size=(32, 32), force=True))
-    assert "conv5.0.weight" in read_state_dict(target)
+    assert "conv5.0.weight" in WeightsFile(target).state
 
 
 def test_a_file_without_a_head_needs_the_number_of_classes(weights, tmp_path):
     source, target = weights(), tmp_path / "out.pth"
-    torch.save({name: t for name, t in read_state_dict(source).items() if not name.startswith("fc.")}, source)
+    torch.save({name: t for name, t in WeightsFile(source).state.items() if not name.startswith("fc.")}, source)
     with pytest.raises(WeightsError, match="--num-classes"):
         convert(request(source, target, "torchvision"))
     convert(request(source, target, "torchvision", num_classes=2, img_size=(32, 32)))
-    assert len(read_state_dict(target)["fc.bias"]) == 2
+    assert len(WeightsFile(target).state["fc.bias"]) == 2
 
 
 def refused(capsys, *arguments):
@@ -194,7 +195,7 @@ def test_files_are_not_overwritten_unawares(weights, tmp_path, capsys):
     assert "are the same" in refused(capsys, source, source, "--to", "ours", "--overwrite")
     assert main([str(source), str(target), "--to", "ours", "--overwrite", "--img-size", "32", "32"]) == 0
     assert "wrote " in capsys.readouterr().out
-    assert read_state_dict(target)
+    assert WeightsFile(target).state
 
 
 @pytest.mark.parametrize(

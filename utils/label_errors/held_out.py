@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import DataError, UserError
 from ..report.answer_tables import MOST_COLUMNS
 from ..report.file_names import CONFIG, FOLDS
-from ..report.saved_answers import SavedAnswers, read_answers, split_of
+from ..report.saved_answers import SavedAnswers, from_here, read_answers, split_of
 from ..report.saved_run import read_config
 from ..text import shown
 
@@ -44,7 +44,7 @@ def check_held_out(path: Path, images: Sequence[str], *, vouched: bool = False) 
     if seen:
         which = f"{len(seen):,} of its {len(images):,} images, {shown(seen[0])} for one, lie in {trained}"
         raise DataError(f"{path}: {which}, which the network was trained on: {WHY}; {INSTEAD}")
-    if split == "train" and trained is None:
+    if split == "train":
         raise DataError(f"{path}: predictions of train, by train_results.json beside it: {WHY}; {INSTEAD}")
     if split is None and not vouched:
         lacking = "nothing beside it says that the network was not trained on these images"
@@ -57,12 +57,15 @@ def training_folder(run: Path) -> Path | None:
     try:
         config = read_config(run) if (run / CONFIG).is_file() else None
         if config is not None and config.only_val:
-            place = Path(config.load_from)
-            folder = place if place.is_dir() else place.parent
-            config = read_config(folder) if (folder / CONFIG).is_file() else None
+            [weights] = map(Path, from_here([config.load_from], run))
+            run = weights if weights.is_dir() else weights.parent
+            config = read_config(run) if (run / CONFIG).is_file() else None
     except (UserError, OSError):
         return None
-    return Path(config.img_path) / "train" if config is not None else None
+    if config is None:
+        return None
+    [img_path] = from_here([config.img_path], run)
+    return Path(img_path) / "train"
 
 
 def _is_below(name: str, folder: Path) -> bool:

@@ -51,11 +51,21 @@ def check_sort_into(config: PredictConfig) -> None:
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ConfigError("sort_into", [f"{config.sort_into!r} is a file; expected a folder"])
     for pattern in config.patterns:
-        if os.path.isdir(pattern) and Path(folder).is_relative_to(os.path.realpath(pattern)):
+        if _would_find(pattern, Path(folder)):
             problem = f"{config.sort_into!r} lies in {pattern!r}, which is read; name a folder outside of it"
             raise ConfigError("sort_into", [problem])
     if unfit := unwritable(Path(folder)):
         raise ConfigError("sort_into", [f"cannot write {unfit}; name a folder elsewhere"])
+
+
+def _would_find(pattern: str, folder: Path) -> bool:
+    """Whether the pattern may find <class>/<image> in `folder`, which has no links on its way."""
+    start = Path(os.path.realpath(folder_of(pattern)))
+    if os.path.isfile(pattern) or not folder.is_relative_to(start):
+        return False
+    behind = list(itertools.dropwhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    levels = len(folder.relative_to(start).parts) + 2
+    return os.path.isdir(pattern) or "**" in behind or len(behind) == levels
 
 
 def shared_folder(patterns: Sequence[str]) -> Path:

@@ -11,8 +11,6 @@ from ..errors import ConfigError
 from ..training.known import Known
 from .predictions import Prediction
 
-REJECT = ("none", "confidence", "knn")
-
 
 @dataclass(frozen=True)
 class Rejection:

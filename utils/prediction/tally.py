@@ -48,7 +48,8 @@ class Tally:
         return f"accuracy {self.right / self.labelled:.4f}: {self.right} right, by the class folders of {of}"
 
     def check_some_classified(self) -> None:
-        """Raises DataError with the first of the errors if every prediction has one."""
+        """Raises ImageError with the error of the one prediction, or DataError with the first, if every one has one."""
         if self.first is not None and not self.classified + self.rejected:
-            count = self.unread + self.without
+            if (count := self.unread + self.without) == 1:
+                self.first.check()
             raise DataError(f"none of {count} image(s) could be classified; {self.first.path}: {self.first.error}")

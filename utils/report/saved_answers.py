@@ -51,7 +51,7 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
         raise DataError(f"{path}: row {uneven[0]}: expected {len(header)} cells, as in the header")
     _check_count(path, len(rows))
     columns = {name: [row[header.index(name)] for row in rows] for name in COLUMNS if name in header}
-    columns["path"] = _from_here(columns["path"], path.parent)
+    columns["path"] = from_here(columns["path"], path.parent)
     unknown = ["nan"] * len(rows)
     p_true, p_predicted, ranks, losses = (_numbers(path, columns.get(name, unknown)) for name in NUMBERS)
     places = [] if classes else [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
@@ -85,8 +85,8 @@ def _check_count(path: Path, rows: int) -> None:
         raise DataError(f"{path}: has {rows:,} rows, but {results} is of {images:,} images: one of them is damaged")
 
 
-def _from_here(paths: list[str], folder: Path) -> list[str]:
-    """Paths that hold in the working directory, where the run had another one."""
+def from_here(paths: list[str], folder: Path) -> list[str]:
+    """Paths of the run `folder` that hold in the working directory, where the run had another one."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         start = json.loads((folder / ENVIRONMENT).read_bytes())["working_directory"]
         if start != os.getcwd():

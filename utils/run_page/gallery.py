@@ -96,7 +96,10 @@ def common_root(paths: Sequence[str]) -> str:
     """The folder that all lie in; '' where there is none."""
     if len({os.path.isabs(path) for path in paths}) != 1:
         return ""
-    return os.path.commonpath([os.path.dirname(path) or "." for path in paths])
+    try:
+        return os.path.commonpath([os.path.dirname(path) or "." for path in paths])
+    except ValueError:  # on different drives of Windows
+        return ""
 
 
 def below(path: str, root: str) -> str:

@@ -83,11 +83,6 @@ class StepResult:
     bad_gradient: Tensor  # whether the gradient's norm is no number, on every rank, as gradients are averaged
 
     @property
-    def losses(self) -> Tensor:
-        """(batches,) mean loss of each."""
-        return self.loss_sums / self.weights
-
-    @property
     def skip(self) -> Tensor:
         """Whether the step must change nothing."""
         return self.bad_gradient | (self.bad_losses > 0)

@@ -149,10 +149,5 @@ def _without_prefix(target: dict[str, Tensor], state: dict[str, Tensor], report:
     return state
 
 
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file of weights, wrappers' prefixes removed. Raises WeightsError."""
-    return WeightsFile(path).state
-
-
 def _some(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
