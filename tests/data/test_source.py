@@ -11,7 +11,6 @@ from utils.data.listing import scan
 from utils.data.loaders import train_loader, val_loader
 from utils.data.preprocess import Preprocess
 from utils.errors import ImageError, UnreadableError
-from utils.splitting.sources import read_source
 
 import numpy as np
 import pytest
@@ -82,20 +81,6 @@ def test_a_tar_file_trains_and_validates_as_the_folder_it_was_made_from(folder, 
     ):
         one, other = (list(read(loader(each))) for each in (images, packed))
         assert all(torch.equal(a.images, b.images) and torch.equal(a.targets, b.targets) for a, b in zip(one, other))
-
-
-def test_a_csv_trains_as_the_folder_whose_files_it_names(folder, tmp_path):
-    """As `create_data.py --manifest` writes it: path,label."""
-    images = scan(folder)
-    rows = [f"{images.name(i)},{images.classes[target]}" for i, target in enumerate(images.targets)]
-    (tmp_path / "train.csv").write_text("\n".join(["path,label", *rows]) + "\n")
-    options = {"rank": 0, "world_size": 1, "workers": 0, "pin": False}
-    one, other = (
-        list(read(train_loader(CONFIG, each, **options))) for each in (images, read_source(tmp_path / "train.csv"))
-    )
-    assert all(
-        torch.equal(a.images, b.images) and torch.equal(a.targets, b.targets) for a, b in zip(one, other, strict=True)
-    )
 
 
 def test_a_tar_file_is_cached(folder, tar):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from utils.config import PredictConfig
 from utils.errors import ConfigError
+from utils.prediction import sorting
 from utils.prediction.output import check_sort_into
 from utils.prediction.predictions import Prediction
 from utils.prediction.sorting import Sorter
@@ -57,6 +58,23 @@ def test_a_file_that_is_there_is_left_as_it_is(pictures, tmp_path):
     (tmp_path / "out/cat/1.png").write_bytes(b"somebody's")
     sort(tmp_path / "out", pictures[2:])
     assert content(tmp_path / "out") == {"cat/1.png": b"somebody's", "cat/1_1.png": b"other"}
+
+
+def test_a_name_that_many_pictures_have_is_not_tried_from_the_start_each_time(tmp_path, monkeypatch):
+    """product0/0.png, product1/0.png ..., one of which was there before under another one's number."""
+    paths = [tmp_path / f"product{i}" / "0.png" for i in range(200)]
+    for i, path in enumerate(paths):
+        path.parent.mkdir()
+        path.write_bytes(b"%03d" % i)
+    (tmp_path / "out/cat").mkdir(parents=True)
+    (tmp_path / "out/cat/0_2.png").write_bytes(b"150")
+    tried = []
+    monkeypatch.setattr(sorting, "hash", lambda name: tried.append(name) or hash(name), raising=False)
+    sort(tmp_path / "out", paths, "link")
+    order = [*range(2), 150, *(i for i in range(2, 200) if i != 150)]
+    names = ["0.png", *(f"0_{number}.png" for number in range(1, 200))]
+    assert content(tmp_path / "out") == {f"cat/{name}": b"%03d" % i for name, i in zip(names, order, strict=True)}
+    assert len(tried) <= 4 * 200
 
 
 def test_links_lead_to_the_pictures_from_anywhere(pictures, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +64,14 @@ class Findings:
     notes: list[str]  # what was left out
     limits: Limits
 
+    @cached_property
     def classes(self) -> list[str]:
         return sorted({file.label for file in self.files})
 
+    @cached_property
     def counts(self) -> dict[str, np.ndarray]:
         """Split -> images of each class, (classes,) int64; unreadable ones included."""
-        place = {label: i for i, label in enumerate(self.classes())}
+        place = {label: i for i, label in enumerate(self.classes)}
         counts = {split: np.zeros(len(place), dtype=np.int64) for split in self.splits}
         for file in self.files:
             counts[file.split][place[file.label]] += 1
@@ -83,7 +85,7 @@ class Findings:
 
     def imbalance(self) -> float:
         """Images of the most frequent class for one of the rarest, in train."""
-        present = [count for count in self.counts()[self.splits[0]].tolist() if count]
+        present = [count for count in self.counts[self.splits[0]].tolist() if count]
         return max(present) / min(present)
 
 
@@ -145,7 +147,7 @@ def spoilers(findings: Findings) -> Iterator[str]:
             yield f"leakage: {_many(len(sets), what)} in more than one split ({_extent(sets)}){hint}"
     if sets := [each for each in findings.alike if each.exact and each.conflicts]:
         yield f"labels in conflict: {_many(len(sets), 'picture')} in more than one class ({_extent(sets)})"
-    train = set(findings.classes()) - set(_missing(findings, findings.splits[0]))
+    train = set(findings.classes) - set(_missing(findings, findings.splits[0]))
     for split in findings.splits[1:]:
         if unknown := sorted({file.label for file in findings.files if file.split == split} - train):
             yield f"only in {split}, not in train: class {listed(unknown)}"
@@ -162,8 +164,8 @@ def concerns(findings: Findings) -> Iterator[str]:
     for split in findings.splits[1:]:
         if absent := _missing(findings, split):
             yield f"no images in {split}: class {listed(absent)}"
-    if len(findings.classes()) == 1:
-        yield f"one class only: {findings.classes()[0]!r}"
+    if len(findings.classes) == 1:
+        yield f"one class only: {findings.classes[0]!r}"
     if (ratio := findings.imbalance()) >= IMBALANCE:
         times = f"{ratio:.0f} times the images of the rarest (reported from {IMBALANCE} on)"
         yield f"imbalance: the most frequent class has {times}"
@@ -184,7 +186,7 @@ def by_weight(alike: Sequence[Alike]) -> list[Alike]:
 
 
 def _missing(findings: Findings, split: str) -> list[str]:
-    return [label for label, count in zip(findings.classes(), findings.counts()[split]) if not count]
+    return [label for label, count in zip(findings.classes, findings.counts[split]) if not count]
 
 
 def _extent(sets: Sequence[Alike]) -> str:

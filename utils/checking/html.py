@@ -19,7 +19,7 @@ TABLE = "files.csv"  # which has all files
 
 def html_report(findings: Findings) -> str:
     """The whole page. Names of files and classes are shown as text, whatever they hold."""
-    title = f"{findings.root.resolve().name}: {len(findings.files):,} images of {len(findings.classes())} classes"
+    title = f"{findings.root.resolve().name}: {len(findings.files):,} images of {len(findings.classes)} classes"
     parts = [*_verdict(findings), *_classes(findings), *_sets(findings), *_problems(findings), *_sizes(findings)]
     where = tag("h1", title), tag("p", str(findings.root.resolve()), class_="small")
     return document(title, join([*where, *parts]), language="en")
@@ -37,8 +37,8 @@ def _verdict(findings: Findings) -> Iterator[Html]:
 
 def _classes(findings: Findings) -> Iterator[Html]:
     """A row for each class: its images in each split as numbers and as one bar."""
-    counts = findings.counts()
-    labels = findings.classes()
+    counts = findings.counts
+    labels = findings.classes
     most = max([1, *(int(sum(images)) for images in zip(*counts.values()))])
     keys = [join([tag("i", class_=f"key c{COLOURS[split]}"), f" {split} "]) for split in counts if split]
     imbalance = f"the most frequent class has {findings.imbalance():.1f} times the images of the rarest in "

@@ -45,7 +45,7 @@ def _alike_rows(number: int, alike: Alike) -> Iterator[list[object]]:
 
 def text_report(findings: Findings) -> list[str]:
     """The lines of report.txt, which are printed too."""
-    lines = [printable(f"{findings.root}: {len(findings.files):,} images of {len(findings.classes())} classes"), ""]
+    lines = [printable(f"{findings.root}: {len(findings.files):,} images of {len(findings.classes)} classes"), ""]
     lines += [*_class_table(findings), "", *_sizes(findings), *_files(findings), *_sets(findings.alike)]
     for title, sentences in (
         ("Spoils a training", list(spoilers(findings))),
@@ -57,8 +57,8 @@ def text_report(findings: Findings) -> list[str]:
 
 
 def _class_table(findings: Findings) -> list[str]:
-    counts = findings.counts()
-    rows = [[label, *(int(n[c]) for n in counts.values())] for c, label in enumerate(findings.classes())]
+    counts = findings.counts
+    rows = [[label, *(int(n[c]) for n in counts.values())] for c, label in enumerate(findings.classes)]
     more = [f"... and {len(rows) - CLASSES_SHOWN} more classes"] if len(rows) > CLASSES_SHOWN else []
     total = ["all", *(int(n.sum()) for n in counts.values())]
     header = ["class", *(split or "images" for split in counts)]

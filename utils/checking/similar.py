@@ -8,12 +8,13 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
-from ..components import components
+from ..components import UnionFind
 from .fingerprint import Fingerprint
 
 BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits): five parts of a hash
 FARTHEST = 9  # differing bits: spread over five bands they leave one with a single bit changed, or none
-AT_ONCE = 1 << 21  # pairs compared together, to bound the memory
+AT_ONCE = 1 << 21  # pairs whose hashes are compared together, to bound the memory
+THUMBNAILS_AT_ONCE = 4096  # pairs whose thumbnails are
 # Between thumbnails that are taken for one picture, in grey levels of 0..255: see `_confirmed`
 LEAST, MOST, SHARE, TINT = 1.0, 8.0, 0.4, 24.0
 ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
@@ -44,29 +45,39 @@ def find_alike(prints: Sequence[Fingerprint | None], limit: int | None) -> Liken
     if limit is None or len(contents) < 2:
         return Likeness(same, [])
     firsts = [first for indices in contents if (first := prints[indices[0]]) is not None]
-    near = _components(len(contents), _near_pairs(firsts, limit))
+    near = _sets(_joined(firsts, limit))
     return Likeness(same, [sorted(i for content in part for i in contents[content]) for part in near])
 
 
-def _near_pairs(prints: Sequence[Fingerprint], limit: int) -> Iterator[tuple[int, int]]:
+def _joined(prints: Sequence[Fingerprint], limit: int) -> UnionFind:
+    """The pictures, those that are alike in one set. Of pairs that are in one already no thumbnails are compared.
+
+    Near-blank pictures by the thousand share a hash: a few of their millions of pairs join them all.
+    """
     hashes = np.array([each.hash for each in prints], dtype=np.uint64)
     thumbnails = np.stack([each.thumbnail for each in prints])
-    for first, second in candidates(hashes):
-        near = _distances(hashes[first], hashes[second]) <= limit
-        first, second = first[near], second[near]
-        alike = _confirmed(thumbnails, first, second)
-        yield from zip(first[alike].tolist(), second[alike].tolist())
+    sets = UnionFind(len(prints))
+    for first, second in candidates(hashes, limit):
+        for start in range(0, len(first), THUMBNAILS_AT_ONCE):
+            i, j = (nodes[start : start + THUMBNAILS_AT_ONCE] for nodes in (first, second))
+            roots = sets.roots()
+            apart = roots[i] != roots[j]
+            i, j = i[apart], j[apart]
+            alike = _confirmed(thumbnails, i, j)
+            for pair in zip(i[alike].tolist(), j[alike].tolist()):
+                sets.join(*pair)
+    return sets
 
 
-def candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks (i, j), i < j, of all pairs that differ in FARTHEST bits or fewer, among others; some come repeatedly.
+def candidates(hashes: np.ndarray, limit: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Chunks (i, j), i < j, of all pairs that differ in `limit` bits or fewer, at most FARTHEST; each pair comes once.
 
     Multi-index hashing, https://arxiv.org/abs/1307.2982: such a pair agrees in one band up to one bit. So pictures are
     sorted by a band, and each is compared with those of its own band and of the bands that are one bit away.
     """
     with tqdm(total=sum(width + 1 for _, width in BANDS), desc="near duplicates", disable=None, leave=False) as bar:
-        for start, width in BANDS:
-            band = ((hashes >> np.uint64(start)) & np.uint64((1 << width) - 1)).astype(np.int64)
+        for place, (start, width) in enumerate(BANDS):
+            band = _band(hashes, start, width).astype(np.int64)
             order = np.argsort(band, kind="stable")
             counts = np.bincount(band, minlength=1 << width)
             begins = counts.cumsum() - counts
@@ -74,9 +85,25 @@ def candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 other = band[order] ^ flip
                 for rows, columns in _expanded(begins[other], counts[other]):
                     first, second = order[rows], order[columns]
-                    once = first < second
-                    yield first[once], second[once]
+                    wanted = first < second
+                    first, second = first[wanted], second[wanted]
+                    differing = hashes[first] ^ hashes[second]
+                    wanted = (_ones(differing) <= limit) & ~_found_before(differing, place)
+                    yield first[wanted], second[wanted]
                 bar.update()
+
+
+def _band(hashes: np.ndarray, start: int, width: int) -> np.ndarray:
+    return (hashes >> np.uint64(start)) & np.uint64((1 << width) - 1)
+
+
+def _found_before(differing: np.ndarray, place: int) -> np.ndarray:
+    """Whether a band before that at `place` finds the pairs with these differing bits, too; (n,) bool."""
+    found = np.zeros(len(differing), dtype=bool)
+    for start, width in BANDS[:place]:
+        bits = _band(differing, start, width)
+        found |= bits & (bits - np.uint64(1)) == 0  # a power of two, or 0
+    return found
 
 
 def _expanded(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -91,9 +118,9 @@ def _expanded(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarr
         yield rows, begins[rows] + within
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Number of bits in which (n,) hashes differ."""
-    return ONES[(a ^ b).view(np.uint16)].reshape(-1, 4).sum(axis=1)
+def _ones(numbers: np.ndarray) -> np.ndarray:
+    """Number of bits that are 1 in (n,) uint64."""
+    return ONES[numbers.view(np.uint16)].reshape(-1, 4).sum(axis=1)
 
 
 def _confirmed(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -102,14 +129,10 @@ def _confirmed(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray) ->
     Overall brightness and colour may differ by TINT; then the rest, on average, by SHARE of the picture's own contrast,
     but by LEAST in any case, which JPEG costs, and by no more than MOST.
     """
-    alike = np.zeros(len(first), dtype=bool)
-    for start in range(0, len(first), 4096):
-        chunk = slice(start, start + 4096)
-        a, tint_a = _centred(thumbnails[first[chunk]])
-        b, tint_b = _centred(thumbnails[second[chunk]])
-        allowed = np.clip(SHARE * (_magnitude(a) + _magnitude(b)) / 2, LEAST, MOST)
-        alike[chunk] = (_magnitude(a - b) <= allowed) & (np.abs(tint_a - tint_b).max(axis=1) <= TINT)
-    return alike
+    a, tint_a = _centred(thumbnails[first])
+    b, tint_b = _centred(thumbnails[second])
+    allowed = np.clip(SHARE * (_magnitude(a) + _magnitude(b)) / 2, LEAST, MOST)
+    return (_magnitude(a - b) <= allowed) & (np.abs(tint_a - tint_b).max(axis=1) <= TINT)
 
 
 def _centred(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,9 +146,9 @@ def _magnitude(pictures: np.ndarray) -> np.ndarray:
     return np.abs(pictures).mean(axis=(1, 2, 3))
 
 
-def _components(count: int, pairs: Iterator[tuple[int, int]]) -> list[list[int]]:
-    """Sets of two or more among 0 .. count - 1 that `pairs` connects, each sorted, by their first members."""
+def _sets(joined: UnionFind) -> list[list[int]]:
+    """Those of two nodes or more, each sorted, by their first members."""
     members = defaultdict(list)
-    for i, component in enumerate(components(count, pairs)):
-        members[component].append(i)
+    for i, root in enumerate(joined.roots().tolist()):
+        members[root].append(i)
     return [indices for indices in members.values() if len(indices) > 1]

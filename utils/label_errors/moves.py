@@ -1,12 +1,12 @@
 """Files moved to the folders of other classes, and back. No file is ever replaced, and at no moment is one missing."""
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from ..data.lookalikes import look
+from ..distinct_names import DistinctNames
 from ..errors import DataError
 from ..report.saved_answers import table_of
 from ..tables import write_csv
@@ -35,15 +35,15 @@ def plan_moves(suspects: Sequence[Suspect]) -> Plan:
 
     Raises DataError for a file that lies in no folder of its label, as those of a csv may.
     """
-    moves, gone, taken = [], [], set[str]()
+    moves, gone = [], []
+    targets = DistinctNames(os.path.lexists)
     for suspect in {suspect.path: suspect for suspect in suspects}.values():
         source = os.path.abspath(suspect.path)
         if not os.path.lexists(source):
             gone.append(suspect.path)
             continue
-        target = _free(_in_class(source, suspect), taken)
-        taken.add(_key(target))
-        moves.append(Move(source, target))
+        stem, ending = os.path.splitext(_in_class(source, suspect))
+        moves.append(Move(source, targets.add(stem, ending)))
     return Plan(moves, gone)
 
 
@@ -69,20 +69,6 @@ def _folder_like(parent: str, name: str) -> str:
     if os.path.isdir(os.path.join(parent, name)):
         return name
     return next((other for other in sorted(os.listdir(parent or os.sep)) if look(other) == look(name)), "")
-
-
-def _free(path: str, taken: set[str]) -> str:
-    stem, ending = os.path.splitext(path)
-    number = 1
-    while os.path.lexists(path) or _key(path) in taken:
-        number += 1
-        path = f"{stem}_{number}{ending}"
-    return path
-
-
-def _key(path: str) -> str:
-    """Equal for names that some systems take for one."""
-    return unicodedata.normalize("NFC", path).casefold()
 
 
 def write_moves(path: Path, moves: Sequence[Move]) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..errors import DataError
@@ -38,6 +38,7 @@ class Sorter:
         """way: one of WAYS."""
         self.folder, self._put = folder, WAYS[way]
         self._taken: set[int] = set()  # hashes of the names that this job has used
+        self._open: dict[int, list[int]] = {}  # hash of a name -> numbers it may still get: [2, 5] is 2, 5, 6, 7 ...
         self.counts: Counter[str] = Counter()  # folder -> pictures
         lower = {name.lower() for name in classes}
         names = itertools.chain([UNKNOWN], (f"{UNKNOWN}_{number}" for number in itertools.count(1)))
@@ -63,29 +64,32 @@ class Sorter:
         return f"{known} picture(s) to {len(+self.counts) - bool(unknown)} class(es), {unknown} to {self.unknown}"
 
     def _place(self, source: Path, place: Path) -> None:
+        name = hash(os.fspath(place / source.name))
+        *left, start = self._open.get(name, [0])
         draft = place / f".{uuid.uuid4().hex[:8]}-draft"
+        others = []  # numbers of files that are not of this job; a later picture may be the same as one
         try:
-            for target in _names(place, source):
+            for number in itertools.chain(left, itertools.count(start)):
+                target = place / (f"{source.stem}_{number}{source.suffix}" if number else source.name)
                 key = hash(os.fspath(target))
                 if key in self._taken:
                     continue
-                if not os.path.lexists(target):
-                    if not os.path.lexists(draft):
-                        self._put(source, draft)
-                    if not _renamed(draft, target):  # somebody was quicker
-                        continue
-                elif not _is_same(source, target):
-                    continue
-                self._taken.add(key)
-                return
+                if self._is_put(source, draft, target):
+                    self._taken.add(key)
+                    break
+                others.append(number)
         finally:
             draft.unlink(missing_ok=True)
+        if number or left:  # of names that come once nothing is kept, for the memory
+            self._open[name] = [*others, *(each for each in left if each > number), max(start, number + 1)]
 
-
-def _names(place: Path, source: Path) -> Iterator[Path]:
-    yield place / source.name
-    for number in itertools.count(1):
-        yield place / f"{source.stem}_{number}{source.suffix}"
+    def _is_put(self, source: Path, draft: Path, target: Path) -> bool:
+        """Put the picture at `target` where nothing is there; False where something else is."""
+        if os.path.lexists(target):
+            return _is_same(source, target)
+        if not os.path.lexists(draft):
+            self._put(source, draft)
+        return _renamed(draft, target)  # somebody may have been quicker
 
 
 def _is_same(source: Path, target: Path) -> bool:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ..data.images import open_image
 from ..data.listing import EXTENSIONS, note_of_others, scan
 from ..data.lookalikes import check_distinct
 from ..data.split_folders import direct_images, is_divided, split_folders
@@ -30,7 +28,7 @@ if os.name == "nt":
 
 @dataclass(frozen=True)
 class LabelledFiles:
-    """A `data.source.Source` of files that may lie anywhere: loaders take it as they take the images of a folder."""
+    """Images in files that may lie anywhere."""
 
     root: str  # the folder or csv that they were read from
     classes: tuple[str, ...]  # sorted
@@ -42,12 +40,6 @@ class LabelledFiles:
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    def name(self, index: int) -> str:
-        return self.paths[index]
-
-    def open(self, index: int) -> Image.Image:
-        return open_image(self.paths[index])
 
     def counts(self) -> np.ndarray:
         """Images of each class, (classes,) int64."""

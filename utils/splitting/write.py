@@ -2,11 +2,12 @@
 
 import os
 import shutil
-import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..distinct_names import DistinctNames
 from ..errors import DataError
 from ..tables import write_rows
 from ..thread_pool import in_threads
@@ -50,16 +51,11 @@ def distinct_names(source: LabelledFiles, copies: Mapping[int, str]) -> list[str
     """The file of each image below its class folder: its own name, with the ending of its smaller copy, and _2, _3 ...
     where names of a class would be the same, also on systems to which A.png and a.png are one."""
     names = [""] * len(source)
-    taken = set()
+    of_class: dict[int, DistinctNames] = defaultdict(DistinctNames)
     for i in sorted(range(len(source)), key=lambda i: (source.targets[i], source.files[i], source.names[i])):
         stem, ending = os.path.splitext(source.files[i])
         ending = os.path.splitext(copies[i])[1] if i in copies else ending
-        name, number = stem + ending, 1
-        while (key := (source.targets[i], unicodedata.normalize("NFC", name).casefold())) in taken:
-            number += 1
-            name = f"{stem}_{number}{ending}"
-        taken.add(key)
-        names[i] = name
+        names[i] = of_class[source.targets[i]].add(stem, ending)
     return names
 
 
