@@ -17,6 +17,7 @@ from utils.weights.checkpoint import load_checkpoint
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sklearn
 
 import train
@@ -155,6 +156,19 @@ def test_unreadable_images_of_test_are_named_and_left_out_and_end_no_training(co
     assert figures(folder, "test")["images"] == 6
     assert figures(folder, "test")["unreadable"] == [str(bad)]
     assert str(bad) in (folder / "train.log").read_text()
+
+
+def test_best_pth_is_judged_by_its_own_preprocessing_whatever_a_resumed_run_has(config):
+    folder = train.run(replace(config, epochs=1, warmup_epochs=0))
+    names = "val_results.json", "test_results.json", "predictions.csv"
+    before = [(folder / name).read_text() for name in names]
+    state = load_checkpoint(folder / "best.pth")
+    changes = dict(resume=True, load_from=str(folder / "last.pth"), mean=(0.1, 0.1, 0.1), img_size=(40, 40))
+    train.run(replace(config, epochs=1, warmup_epochs=0, val_resize=(44, 44), **changes))
+    assert [(folder / name).read_text() for name in names] == before
+    after = load_checkpoint(folder / "best.pth")
+    assert after["temperature"] == state["temperature"]
+    assert torch.equal(after["known"]["features"], state["known"]["features"])
 
 
 def test_an_image_of_train_that_is_gone_at_the_end_ends_no_training(config, monkeypatch):

@@ -30,6 +30,7 @@ from ..training.state import Recipe
 from ..weights.checkpoint import BEST, load_checkpoint
 from ..weights.checkpoint_schema import validated
 from ..weights.load import fill_whole
+from ..weights.preprocess_schema import read_preprocess
 from .folder import RunFolder
 from .known import Knowing
 
@@ -80,17 +81,19 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
     if content is not None:
         fill_whole(model, validated(content, path)["net"], f"{path}: net")
     distributed.share_state(model)
-    recipe = make_recipe(config, model, device, parts.preprocess)
+    # its own, which is another one where a run was resumed with other pictures and none of its epochs was better
+    preprocess = read_preprocess(distributed.from_main(content["preprocess"] if content else None))
+    recipe = make_recipe(config, model, device, preprocess)
     knowing = Knowing(model, lenient, recipe) if config.keep_features else None
     if knowing:
-        knowing.see_train(splits.training, parts.preprocess, stop)
+        knowing.see_train(splits.training, preprocess, stop)
     temperature, threshold = 1.0, None
     for split, images in (("val", splits.val), ("test", splits.test)):
         if images is None:
             continue
         meters = [knowing.meter_of(images)] if knowing and split == "val" else []
-        made = split != "val"  # the loading processes of val are there already
-        loader = evaluation_loader(lenient, images, parts.preprocess, device) if made else parts.val_loader
+        made = split != "val" or preprocess != parts.preprocess  # else the loading processes of val are there already
+        loader = evaluation_loader(lenient, images, preprocess, device) if made else parts.val_loader
         answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
