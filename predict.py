@@ -15,7 +15,7 @@ from pathlib import Path
 from utils import distributed
 from utils.cli import add_config_options, read_options, run_command
 from utils.config import PredictConfig, load_predict_config
-from utils.config.without_effect import overruled
+from utils.config.without_effect import is_asked, overruled
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_all_images, notes_of_folders
 from utils.data.source import PackedPaths, pack_paths
@@ -55,7 +55,12 @@ def classify(
     weights = weights_of(config)
     folder = output_folder(config, weights)
     others: Counter[str] = Counter()
-    paths = PackedPaths(pack_paths(find_all_images(config.patterns, others=others)))
+    try:
+        paths = PackedPaths(pack_paths(find_all_images(config.patterns, others=others)))
+    except DataError as error:
+        if is_asked(config, "predict_img_path", explicit):
+            raise
+        raise DataError(f"{error}; that is the default: name your own, python predict.py RUN IMAGES") from None
     device = distributed.pick_device(config.device)
     distributed.use(device)
     compute_with(config.num_threads)

@@ -16,6 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import as_path, run_command
+from utils.config.schema import literal
 from utils.errors import WeightsError
 from utils.files import atomic_file, unwritable
 from utils.text import one_line
@@ -23,6 +24,7 @@ from utils.torch_private import with_version
 from utils.weights.load import fill_from
 from utils.weights.networks import find_network
 from utils.weights.options import network_options, positive
+from utils.weights.preprocess_schema import read_preprocess
 from utils.weights.spec import NetworkOptions, NetworkSpec
 from utils.weights.weights_file import WeightsFile
 
@@ -64,7 +66,16 @@ def convert(request: Request) -> list[str]:
     lines += verify(network, model, converted, request.layout)
     write(request.target, converted)
     whose = "our" if request.layout == OURS else f"{request.layout}'s"
-    return [*lines, f"wrote {len(converted)} tensors in {whose} names to {request.target}"]
+    return [*lines, f"wrote {len(converted)} tensors in {whose} names to {request.target}", *left_behind(file)]
+
+
+def left_behind(file: WeightsFile) -> list[str]:
+    """What a checkpoint knows and weights alone do not say, as predict.py takes it."""
+    if file.checkpoint is None:
+        return []
+    steps = vars(read_preprocess(file.checkpoint["preprocess"]))
+    keys = [f"{name} = {literal(value)}" for name, value in steps.items() if name != "dct_scaling"]  # which is no key
+    return [f"it holds no classes and no preprocessing; to predict with it, set class_indices_path, {', '.join(keys)}"]
 
 
 def check_paths(request: Request) -> None:

@@ -39,7 +39,7 @@ from utils.report.fold_tables import in_words
 from utils.rng import seed_network
 from utils.run.probe_run import write_run
 from utils.run.splits import read_data
-from utils.text import aligned, shown
+from utils.text import aligned, listed, shown
 from utils.weights.networks import LoadedNetwork, load_network
 from utils.weights.options import add_network_options, network_options, pick_device, read_network_options
 from utils.weights.run_folder import weights_path
@@ -204,11 +204,15 @@ def run(given: argparse.Namespace) -> list[Found]:
 
 
 def check_folds(splits: Splits, folds: int | None) -> None:
-    """Raises DataError where the images do not fill so many folds."""
-    most = most_folds(np.concatenate((splits.training.targets, splits.val.targets)))
+    """Raises DataError where the images do not fill so many folds; names classes that a fold leaves out of training."""
+    targets = np.concatenate((splits.training.targets, splits.val.targets))
+    most = most_folds(targets)
     if folds and folds > most:
         few = f"no class has more than {most} images" if most > 1 else "fewer than two classes have two images"
         raise DataError(f"--folds: {folds}, but {few} in train and val together")
+    counts = np.bincount(targets, minlength=len(splits.classes))
+    if folds and (single := [name for name, count in zip(splits.classes, counts) if count == 1]):
+        log.warning(f"one image of {listed(single)}: the classifier that judges it knows no such class")
 
 
 def workers(text: str) -> int | str:

@@ -16,6 +16,7 @@ import pytest
 
 import train
 from tests.crossval.conftest import Pretended, chances_of, write_pictures
+from tools import cross_validate
 from tools.find_label_errors import main as find_label_errors
 
 
@@ -134,6 +135,13 @@ def test_made_folds_are_not_divided_again(words, message, photos, tmp_path, pret
     status, _, err, folder = validate(tmp_path / "folds", *words)
     assert (status, folder) == (2, None)
     assert message in err
+
+
+@pytest.mark.parametrize("words", [["--set", "epoch=2"], ["--folds", "3"], ["--weights", "x.pth"]])
+def test_what_is_gone_on_with_takes_no_other_options(words, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cross_validate.main(["--resume", str(tmp_path), *words])
+    assert "expected no other option" in capsys.readouterr().err
 
 
 def test_what_cannot_be_divided_leaves_no_folder(photos, pretended, validate):

@@ -2,8 +2,10 @@
 
 import os
 import sys
+from dataclasses import replace
 
 from utils.config import PredictConfig, load_predict_config
+from utils.errors import DataError
 from utils.prediction.predictions import Prediction
 from utils.prediction.tally import Tally
 from utils.tables import read_csv
@@ -38,6 +40,14 @@ def test_the_newest_run_is_named_with_its_network_data_and_accuracy(best, data, 
     assert "load_from" not in capsys.readouterr().out
 
 
+def test_the_default_image_is_said_to_be_that_where_it_is_missing(best):
+    with pytest.raises(DataError, match=r"that is the default: name your own, python predict.py RUN IMAGES"):
+        predict.run(PredictConfig(device="cpu"))
+    with pytest.raises(DataError, match="no image") as error:
+        predict.run(PredictConfig(predict_img_path="mine.png", device="cpu"))
+    assert "default" not in str(error.value)
+
+
 def test_the_accuracy_on_class_folders_is_that_of_validation(best, data, capsys):
     capsys.readouterr()
     predictions = predict.run(PredictConfig(load_from=str(best), predict_img_path=str(data / "val"), device="cpu"))
@@ -62,6 +72,9 @@ def test_images_count_by_the_first_folder_with_a_name_of_a_class(tmp_path):
     found = accuracy_in_words(predictions, tmp_path, ["cat", "dog"])
     assert found == "accuracy 0.6667: 2 right, by the class folders of 3 image(s) of 5"
     assert accuracy_in_words(predictions[-1:], tmp_path, ["cat", "dog"]) == ""
+    rejected = replace(predictions[0], rejected="far away")
+    found = accuracy_in_words([*predictions, rejected], tmp_path, ["cat", "dog"])
+    assert found.endswith("3 image(s) of 5 that are not rejected")
 
 
 def warnings(capsys, config, explicit=()):

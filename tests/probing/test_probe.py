@@ -20,6 +20,7 @@ from utils.weights.spec import NetworkOptions
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import predict
 import train
@@ -149,6 +150,13 @@ def test_folds_have_the_tables_of_a_cross_validation(run, data):
     assert summary["pooled"]["accuracy"] == pytest.approx((answers.labels == answers.predicted).mean())
     assert (folder / "folds" / "cross_validation.txt").read_text() in said.out
     assert find_label_errors([str(folder / "folds" / "predictions.csv")]) == 0
+
+
+def test_a_class_of_one_image_is_named_where_folds_judge(run, data, caplog):
+    (data / "train" / "dodo").mkdir()
+    Image.new("RGB", (8, 8)).save(data / "train" / "dodo" / "1.png")
+    run("--folds", "3")
+    assert "one image of 'dodo': the classifier that judges it knows no such class" in caplog.text
 
 
 def test_training_goes_on_from_it(run, data, tmp_path):

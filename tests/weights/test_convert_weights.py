@@ -110,6 +110,7 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     save_checkpoint(tmp_path / "best.pth", checkpoint)
     reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
     assert "32x48" in reported[1]
+    assert "set class_indices_path, img_size = [32, 48], val_resize = [36, 48], mean = [" in reported[-1]
     assert WeightsFile(tmp_path / "out.pth").state.keys() == checkpoint["net"].keys()
 
 

@@ -45,6 +45,7 @@ class Tally:
         if not self.labelled:
             return ""
         of = f"{self.labelled} image(s)" + (f" of {self.classified}" if self.labelled < self.classified else "")
+        of += " that are not rejected" if self.rejected else ""
         return f"accuracy {self.right / self.labelled:.4f}: {self.right} right, by the class folders of {of}"
 
     def check_some_classified(self) -> None:
