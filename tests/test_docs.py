@@ -54,7 +54,7 @@ ELSEWHERE = {  # command -> why it is not run here
     "torchrun --nproc_per_node=2 train_multi_gpu.py": (
         "tests/run/test_distributed.py::test_two_processes_stop_together_and_resume_to_the_same_end"
     ),
-    "torchrun --nproc_per_node=2 predict.py logs/resnet_18/exp1 data/digits/val --set output=all.csv": (
+    "torchrun --nproc_per_node=2 predict.py logs/resnet_18/exp1 data/digits/val --output all.csv": (
         "tests/prediction/test_jobs.py::test_processes_share_the_images_each_once"
     ),
     "python train.py data/photos --set pretrained=True": (

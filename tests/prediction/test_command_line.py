@@ -1,6 +1,7 @@
 """python predict.py [WEIGHTS] [IMAGES ...]: which word is which, and what is said of one that is neither."""
 
 import csv
+import os
 import sys
 
 from utils.config import load_predict_config
@@ -43,6 +44,17 @@ def refused(monkeypatch, capsys):
         return capsys.readouterr().err
 
     return message
+
+
+def test_output_and_resume_are_named_as_in_every_tool(run, data, monkeypatch, refused):
+    found = []
+    monkeypatch.setattr(predict, "classify", lambda config, explicit: found.append((config, explicit)))
+    monkeypatch.setattr(sys, "argv", ["predict.py", str(run), str(data), "--output", "~/all.csv", "--resume"])
+    assert predict.main() == 0
+    [(config, explicit)] = found
+    assert (config.output, config.resume) == (os.path.expanduser("~/all.csv"), True)
+    assert {"output", "resume"} <= set(explicit)
+    assert "output: --set says 'a.csv', --output says 'b.csv'" in refused("--output", "b.csv", "--set", "output=a.csv")
 
 
 def test_the_first_word_is_weights_if_it_is_a_run_or_has_their_ending(given, run, data, tmp_path):

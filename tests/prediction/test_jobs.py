@@ -58,7 +58,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_as_if_nothing_had_been(confi
     (tmp_path / "out.csv").unlink()
     killed_after(3, config, monkeypatch)
     assert not (tmp_path / "out.csv").exists()
-    assert "--set resume=True goes on" in capsys.readouterr().err
+    assert "--resume goes on" in capsys.readouterr().err
     with open(parts_folder(tmp_path / "out.csv") / "0.jsonl", "ab") as file:
         file.write(b'[6, [[["ant", 0.')  # the line that was being written
     paths = counted(monkeypatch)

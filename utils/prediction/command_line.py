@@ -17,12 +17,14 @@ IMAGES = "an image, a folder or a glob"
 
 
 def add_words(parser: argparse.ArgumentParser) -> None:
-    """[WEIGHTS] [IMAGES ...]: `overrides_of` finds out which is which."""
+    """[WEIGHTS] [IMAGES ...], of which `overrides_of` finds out which is which, and options that stand for keys."""
     add = parser.add_argument
     first = f"{WEIGHTS}, stands for the key load_from; anything else is the first of the IMAGES"
     add("first", nargs="?", type=os.path.expanduser, metavar="WEIGHTS", help=first)
     images = "images, folders (nested ones too) and globs in quotes, in this order: the key predict_img_path"
     add("others", nargs="*", type=os.path.expanduser, metavar="IMAGES", help=images)
+    add("--output", metavar="FILE", help="csv or json file of the answers: the key output")
+    add("--resume", action="store_true", help="go on where a job with the same output was killed: the key resume")
 
 
 def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
@@ -38,6 +40,8 @@ def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     images = list(words) if len(words) > 1 else words[0] if words else None
     shortcuts = {"--weights": given.weights, "WEIGHTS": weights}
     overrides = with_shortcuts(parse_overrides(given.set), "load_from", shortcuts)
+    overrides = with_shortcuts(overrides, "output", {"--output": given.output})
+    overrides = with_shortcuts(overrides, "resume", {"--resume": given.resume or None})
     return with_shortcuts(overrides, "predict_img_path", {"IMAGES": images})
 
 

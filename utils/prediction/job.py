@@ -54,7 +54,7 @@ def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator
         except BaseException:
             if output and distributed.is_main() and any(folder.glob("*.jsonl")):
                 print(
-                    one_line(f"what is answered so far is kept: --set resume=True goes on ({folder})"), file=sys.stderr
+                    one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr
                 )
             raise
 
