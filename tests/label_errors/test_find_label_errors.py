@@ -241,6 +241,12 @@ def test_predictions_of_train_are_refused_whatever_the_network_was_trained_on(pi
     assert "predictions of train, by train_results.json beside it" in err
 
 
+def test_a_folder_in_place_of_the_table_is_named_with_the_table_in_it(predictions, find, tmp_path):
+    assert f"a folder; expected a csv file, such as {predictions}" in find(predictions.parent)[2]
+    (tmp_path / "empty").mkdir()
+    assert find(tmp_path / "empty")[2].strip().endswith("a folder; expected a csv file")
+
+
 def test_a_table_by_itself_is_taken_where_the_user_vouches_for_it(predictions, find, tmp_path):
     alone = tmp_path / "alone" / "predictions.csv"
     alone.parent.mkdir()

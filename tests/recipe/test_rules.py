@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.config import ConfigError, TrainConfig
 from utils.config.keys import AUTO_KEYS
+from utils.recipe.facts import Expected
 from utils.recipe.length import side_for
 from utils.recipe.resolve import resolve, table, waiting
 from utils.recipe.rules import RULES
@@ -149,6 +150,24 @@ def test_pictures_are_whole_but_where_the_weights_answer_as_they_were_tested():
     ):
         tested, _ = resolve(config, facts)
         assert (tested.resize_mode, tested.img_size, tested.val_resize) == ("shortest", (224, 224), (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("native", "side", "expected", "why"),
+    [
+        (224, 28, 160, "less than the 224 of the weights"),
+        (224, 180, 192, "less than the 224 of the weights"),
+        (224, 200, 224, "the test"),
+        (160, 39, 160, "the test"),
+        (128, 39, 128, "the test"),
+    ],
+)
+def test_pictures_for_weights_are_smaller_where_they_are_small_themselves(native, side, expected, why):
+    steps = replace(golden.IMAGENET, img_size=(native, native), val_resize=(native, native))
+    facts = replace(golden.facts(weights=True, side=side), expected=Expected(steps, "the test"))
+    found, rows = resolve(AUTO, facts)
+    assert found.img_size == (expected, expected)
+    assert why in {row.key: row.why for row in rows}["img_size"]
 
 
 def test_a_rate_follows_the_number_of_images_in_a_step():

@@ -53,9 +53,7 @@ def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator
             yield Parts(folder, distributed.rank())
         except BaseException:
             if output and distributed.is_main() and any(folder.glob("*.jsonl")):
-                print(
-                    one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr
-                )
+                print(one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr)
             raise
 
 

@@ -57,8 +57,8 @@ def img_size(f: Facts, c: TrainConfig) -> Found:
     if f.expected:
         wanted = f.expected.preprocess.img_size
         bounds = wanted if c.val_resize == "auto" else c.val_resize
-        if f.norm == "batch" and f.side < min(wanted):  # others have tables that follow the size
-            enough = max(LEAST_OF_WEIGHTS, STRIDE * math.ceil(f.side / STRIDE))
+        enough = max(LEAST_OF_WEIGHTS, STRIDE * math.ceil(f.side / STRIDE))
+        if f.norm == "batch" and enough < min(wanted):  # others have tables that follow the size
             why = f"less than the {min(wanted)} of the weights, as the pictures have {f.side} in the median"
             return tuple(min(side, enough, bound) for side, bound in zip(wanted, bounds)), why
         return tuple(map(min, wanted, bounds)), f.expected.source

@@ -96,6 +96,9 @@ def from_here(paths: list[str], folder: Path) -> list[str]:
 
 def table_of(path: Path) -> list[list[str]]:
     """All rows of a csv. Raises DataError where it cannot be read as one."""
+    if path.is_dir():
+        held = path / PREDICTIONS
+        raise DataError(f"{path}: a folder; expected a csv file" + (f", such as {held}" if held.is_file() else ""))
     try:
         return read_rows(path)
     except OSError as error:
