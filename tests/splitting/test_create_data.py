@@ -71,6 +71,17 @@ def test_the_whole_match_names_a_group_and_what_does_not_match_is_alone(photos, 
     assert "6 files do not match --group" in capsys.readouterr().out
 
 
+def test_shares_that_whole_groups_miss_are_said(photos, tmp_path, capsys):
+    few = photos({label: [f"p{i % 3}_{i:02d}.png" for i in range(30)] for label in ("cat", "dog")})
+    create(few, tmp_path / "a", "--group", r"^(p\d)_", "--val", "0.2")
+    assert (
+        "train 67%, val 33%, where train 80%, val 20% were asked for: groups are kept whole" in capsys.readouterr().out
+    )
+    create(few, tmp_path / "b", "--group", r"^(p\d)_", "--val", "0.3")
+    create(few, tmp_path / "c", "--val", "0.2")
+    assert "asked for" not in capsys.readouterr().out
+
+
 def test_classes_that_a_pattern_makes_one_group_of_are_named(photos, tmp_path, capsys):
     source = photos({"cat": ["cat_1.png", "cat_2.png"], "dog": ["dog_1.png", "dog_2.png"]})
     assert main([str(source), str(tmp_path / "out"), "--group", r"^([a-z]+)_"]) == 2

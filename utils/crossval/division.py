@@ -133,7 +133,7 @@ def _anew(request: FoldRequest, source: LabelledFiles) -> tuple[list[dict[str, l
         asked = Request(root, root, folds=request.folds or 0, seed=seed, pattern=pattern)
         grouping = grouped(source, asked)
         by_repeat.append(divide(source, grouping, asked))
-        notes = notes or summary(source, grouping, by_repeat[0], with_groups=pattern is not None)
+        notes = notes or summary(source, grouping, by_repeat[0], asked.shares, with_groups=pattern is not None)
     return by_repeat, notes
 
 

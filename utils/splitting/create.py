@@ -66,7 +66,7 @@ def create(request: Request) -> list[str]:
         else:
             write_files(draft, source, splits_of(parts, request.folds), copies, request.mode)
         shutil.rmtree(scratch, ignore_errors=True)
-    return [*summary(source, grouping, parts, with_groups=request.pattern is not None), *notes]
+    return [*summary(source, grouping, parts, request.shares, with_groups=request.pattern is not None), *notes]
 
 
 def grouped(source: LabelledFiles, request: Request) -> Grouping:

@@ -10,13 +10,20 @@ from .groups import Grouping
 from .sources import LabelledFiles
 
 SHOWN = 10  # sets of copies named
+FAR = 0.05  # share of all images by which a part may miss what was asked for before it is said
 
 
 def summary(
-    source: LabelledFiles, grouping: Grouping, parts: Mapping[str, Sequence[int]], *, with_groups: bool
+    source: LabelledFiles,
+    grouping: Grouping,
+    parts: Mapping[str, Sequence[int]],
+    shares: Mapping[str, float],
+    *,
+    with_groups: bool,
 ) -> list[str]:
     """Lines: images of each class in each part, what is incomplete, copies, and labels in conflict.
 
+    shares: of the images, that were asked for.
     with_groups: a column with the number of groups that each class has.
     """
     counts = {
@@ -25,12 +32,13 @@ def summary(
     columns = {"images": source.counts(), **({"groups": _groups(source, grouping)} if with_groups else {}), **counts}
     rows = [[name, *(int(column[c]) for column in columns.values())] for c, name in enumerate(source.classes)]
     total = [len(source), *([len(grouping.groups)] if with_groups else []), *(len(images) for images in parts.values())]
-    shares = ["", *[""] * (len(columns) - len(parts) - 1), *(f"{len(i) / len(source):.1%}" for i in parts.values())]
-    lines = aligned([["class", *columns], *rows, ["all", *total], ["", *shares]])
+    percent = ["", *[""] * (len(columns) - len(parts) - 1), *(f"{len(i) / len(source):.1%}" for i in parts.values())]
+    lines = aligned([["class", *columns], *rows, ["all", *total], ["", *percent]])
     return [
         *lines,
         *source.notes,
         *_unmatched(source, grouping, with_groups),
+        *(_far(parts, shares, len(source)) if with_groups else []),
         *_gaps(source, counts),
         *_copies(source, grouping),
     ]
@@ -44,6 +52,14 @@ def _groups(source: LabelledFiles, grouping: Grouping) -> np.ndarray:
 def _unmatched(source: LabelledFiles, grouping: Grouping, with_groups: bool) -> Iterator[str]:
     if with_groups and (rest := len(source) - grouping.matched):
         yield f"{rest} files do not match --group: each is a group of its own"
+
+
+def _far(parts: Mapping[str, Sequence[int]], shares: Mapping[str, float], total: int) -> Iterator[str]:
+    """Parts that miss their share by far, which whole groups can bring about."""
+    found = {name: len(images) / total for name, images in parts.items()}
+    if any(abs(found[name] - share) > max(FAR, 1 / total) for name, share in shares.items()):
+        has, asked = (", ".join(f"{name} {share:.0%}" for name, share in each.items()) for each in (found, shares))
+        yield f"{has}, where {asked} were asked for: groups are kept whole"
 
 
 def _gaps(source: LabelledFiles, counts: Mapping[str, np.ndarray]) -> Iterator[str]:
