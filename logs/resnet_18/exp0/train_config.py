@@ -3,14 +3,21 @@
 # Run
 config_path = ''  # another config file to read instead of this one
 log_root = './logs'  # runs go to log_root/<prefix>_<suffix>/<exp_name>N
-exp_name = 'exp'  # N counts up and is never reused
+exp_name = 'exp'  # N counts up and is never reused; _N behind a digit
 only_val = False  # evaluate load_from on val, write tables and plots, do not train
+split = 'val'  # 'val', 'test', 'train': the folder of pictures that only_val evaluates on
+calibrate = True  # fit best.pth a temperature on val, for predict's probabilities
+keep_features = True  # store in best.pth what predict's reject goes by
+tta = 'none'  # 'none', 'flip', 'crops5': views of an image that only_val averages
 seed = 0  # with it a run repeats, whatever the number of workers
+loggers = []  # 'tensorboard', 'wandb', 'swanlab', 'mlflow', 'clearml': trackers of each epoch's figures, see docs/trackers.md
+project = 'image-classification'  # of a tracker, which the run belongs to
+run_name = ''  # of the run in trackers; '' is <prefix>_<suffix>/<exp_name>N
 
 # Network
 model_prefix = 'resnet'  # family of the network
 model_suffix = '18'  # its variant
-load_from = ''  # weights to start from, or the checkpoint to resume
+load_from = ''  # weights to start from, or the checkpoint to resume; a run's folder: its best.pth
 pretrained = False  # True starts from the public weights in docs/networks.md, or a name in there
 weights_dir = ''  # folder of public weights; '' is torch hub's cache, which TORCH_HOME moves
 weights_mirror = ''  # host in place of the one that public weights come from: https://...
@@ -23,6 +30,7 @@ ema_steps = 1  # optimizer steps between two updates of the average
 num_classes = 'auto'  # must agree with the folders of train
 img_path = './data/digits'  # folder with train/<class>/* and val/<class>/*
 on_bad_image = 'error'  # 'error', 'skip': what to do about an unreadable file; skip names it
+max_image_pixels = 178956970  # pixels, height x width, that an image may have; larger ones are refused as decompression bombs
 cache = 'none'  # 'none', 'ram': whether decoded images are kept in memory; they must fit
 list_cache = 'auto'  # 'auto', 'none': auto remembers which files large folders hold, until one of them changes
 mean = [0.5, 0.5, 0.5]  # 'auto' or such as [0.5, 0.5, 0.5]: of images in 0..1; ImageNet weights want [0.485, 0.456, 0.406]
@@ -44,6 +52,7 @@ vertical_flip = 0.0  # chance that an image is turned upside down
 crop_scale = [0.5, 1.0]  # 'auto' or such as [0.25, 1.0]: least and greatest share of the area in a crop
 crop_ratio = [0.75, 1.3333333333333333]  # least and greatest width of a crop, in heights
 rotate = 0.0  # degrees that an image is turned by at most, either way
+fill = 'mean'  # 'black', 'mean': of what comes into a turned or shifted picture: the colour `mean`
 color_jitter = 0.0  # greatest change of brightness, contrast and saturation, as a share
 grayscale_prob = 0.0  # chance that an image loses its colours
 blur_prob = 0.0  # chance that an image is blurred
@@ -64,6 +73,10 @@ dropout = 0.0  # 'auto' or such as 0.2: chance that a value before the head is l
 
 # Optimisation
 epochs = 12  # 'auto' or such as 100: passes over train
+monitor = 'accuracy'  # 'accuracy', 'macro_f1', 'balanced_accuracy', 'val_loss', 'macro_auc': the figure of val by which the best epoch is chosen
+patience = 0  # epochs without progress of it that end the run; 0: none do
+min_delta = 0.0  # progress is more than this
+start_from_epoch = 0  # so many first epochs do not count for patience
 max_minutes = 0  # minutes until the run ends, if epochs is auto; 0 is no limit
 optimizer_type = 'adamw'  # 'auto', 'sgd', 'adam', 'adamw', 'rmsprop': how gradients move weights
 init_lr = 0.0014  # 'auto' or such as 0.001: learning rate after the warm-up
@@ -81,7 +94,7 @@ smoothing = 0.1  # 'auto' or such as 0.1: label smoothing
 scheduler_type = 'cosine_lr'  # 'cosine_lr', 'step_lr', 'exponential_lr': cosine down to min_lr, x lr_gamma at each of steps + warmup_epochs, or x lr_gamma an epoch
 min_lr = 0.0  # 'auto' or such as 1e-07: floor of the cosine
 lr_gamma = 'auto'  # auto: 0.1 for step_lr, 0.9 for exponential_lr
-steps = [30, 60, 90]  # epochs after the warm-up at which step_lr falls
+steps = [3, 6, 9]  # 'auto' or such as [30, 60, 90]: epochs after the warm-up at which step_lr falls
 warmup_epochs = 1.2  # 'auto' or such as 5: counted within epochs, in parts of one too; 0 means none
 warmup_type = 'linear'  # 'linear', 'constant': rise from 0.05 x init_lr, or hold 1/3 of it
 
@@ -95,6 +108,7 @@ channels_last = True  # memory format that convolutions prefer
 compile = False  # torch.compile; True is its mode 'default'
 cuda_graphs = 'auto'  # 'auto', 'none': auto records steps as CUDA graphs where one process trains on one GPU
 save_steps = 0  # also write last.pth every so many optimizer steps
+keep = 'all'  # 'all', 'best': best deletes last.pth and previous.pth once the run has ended well
 world_size = 'auto'  # processes; comes from the launcher
 gpu_ids = 'auto'  # GPUs of the processes on this machine
 dist_backend = 'auto'  # 'auto', 'nccl', 'gloo': auto is nccl on CUDA, gloo elsewhere
