@@ -1,5 +1,7 @@
 """A made-up run with pictures, whose names would do harm to a page that did not escape them."""
 
+import shutil
+
 from utils.figures.summary import summarise
 from utils.files import write_json
 from utils.report.evaluation import write_tables
@@ -9,10 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import ROOT
 from tests.helpers.runs import make_run
 
 HARMFUL = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&amp;b 'c'", "类别 <b>"]
 OF_EACH = 12
+WITH_ANSWERS = "predictions.csv", "roc.csv", "pr.csv", "reliability.*", "curves.jpg", "val_results.json", "report.html"
+
+
+def old_run(folder):
+    """The run in logs as it would have been before there were answers of each picture."""
+    return shutil.copytree(ROOT / "logs/resnet_18/exp0", folder, ignore=shutil.ignore_patterns(*WITH_ANSWERS))
 
 
 def colour_of(number):

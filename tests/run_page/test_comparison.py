@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.helpers import browser
-from tests.run_page.conftest import HARMFUL, judged, made_up_logits
-from tests.run_page.test_report import OLD, Tags
+from tests.run_page.conftest import HARMFUL, judged, made_up_logits, old_run
+from tests.run_page.test_report import Tags
 from tools.report import main
 
 
@@ -129,8 +129,8 @@ def test_report_writes_a_page_for_each_and_one_for_all(runs, tmp_path, capsys):
 
 
 def test_runs_without_predictions_are_named_or_have_no_comparison(runs, tmp_path, capsys):
-    old = shutil.copytree(OLD, tmp_path / "logs" / "old")
-    again = shutil.copytree(OLD, tmp_path / "logs" / "older")
+    old = old_run(tmp_path / "logs" / "old")
+    again = old_run(tmp_path / "logs" / "older")
     assert main([str(old), str(again), "--cam", "0"]) == 0
     assert "no comparison.html: none of these runs has a predictions.csv" in capsys.readouterr().out
     page = written([runs[0], old], tmp_path / "page.html")

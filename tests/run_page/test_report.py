@@ -17,12 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import ROOT
 from tests.helpers.runs import make_run
-from tests.run_page.conftest import HARMFUL, colour_of, judged, made_up_logits
+from tests.run_page.conftest import HARMFUL, colour_of, judged, made_up_logits, old_run
 from tools.report import main
 
-OLD = ROOT / "logs" / "resnet_18" / "exp0"  # a run of before there were predictions
 NO_CAM = Limits(cams=0)
 
 
@@ -134,7 +132,7 @@ def test_only_val_is_said_to_have_been_chosen_on(tmp_path):
 
 
 def test_an_old_run_has_a_page_of_what_there_is(tmp_path, capsys):
-    run = shutil.copytree(OLD, tmp_path / "exp0")
+    run = old_run(tmp_path / "exp0")
     assert main([str(run)]) == 0
     tags = Tags(page_of(run))
     assert {"verdict", "matrix", "classes", "curves", "recipe", "environment", "again"} <= set(tags.ids)
