@@ -64,7 +64,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     given = read_options(parser, arguments)
     if (given.first is None) == (given.resume is None):
         parser.error("expected IMG_PATH, or --resume FOLDER alone")
-    if given.resume is not None and any((given.set, given.folds, given.group, given.weights)):
+    if given.resume is not None and any((given.set, given.folds, given.repeats > 1, given.group, given.weights)):
         parser.error("--resume goes on as FOLDER says: expected no other option")
     return given
 

@@ -56,7 +56,7 @@ def _levels(controller: str, root: Path) -> Iterator[Path]:
 
 
 def _groups(controller: str, root: Path) -> list[tuple[Path, Path]]:
-    """(group of this process, top of what is visible) for each hierarchy that may limit its time."""
+    """(group of this process, top of what is visible) for each hierarchy that may have limits of `controller`."""
     groups = {}
     for line in read_small(root / "proc/self/cgroup").splitlines():
         number, controllers, path = [*line.split(":", 2), "", ""][:3]

@@ -16,7 +16,7 @@ class UnionFind:
         self._parents[self.root(j)] = self.root(i)
 
     def root(self, i: int) -> int:
-        """The node that stands for the set of node i."""
+        """The node that represents the set of node i."""
         parents = self._parents
         while parents[i] != i:
             parents[i] = i = parents[parents[i]]

@@ -137,7 +137,7 @@ def test_made_folds_are_not_divided_again(words, message, photos, tmp_path, pret
     assert message in err
 
 
-@pytest.mark.parametrize("words", [["--set", "epoch=2"], ["--folds", "3"], ["--weights", "x.pth"]])
+@pytest.mark.parametrize("words", [["--set", "epoch=2"], ["--folds", "3"], ["--repeats", "2"], ["--weights", "x.pth"]])
 def test_what_is_gone_on_with_takes_no_other_options(words, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cross_validate.main(["--resume", str(tmp_path), *words])

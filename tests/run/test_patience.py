@@ -87,7 +87,11 @@ def best_of(folder, column, monitor):
 def test_a_figure_that_was_not_recorded_before_begins_anew(make_config):
     config = make_config(epochs=1, warmup_epochs=0)
     folder = train.run(config)
-    train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), monitor="macro_auc", epochs=2))
+    changes = dict(resume=True, load_from=str(folder / "last.pth"), monitor="macro_auc")
+    train.run(replace(config, **changes))  # without an epoch to come nothing is compared, and the best one stays
+    assert load_checkpoint(folder / "last.pth")["best"]["metric"] == "accuracy"
+    assert "done: best accuracy" in (folder / "train.log").read_text(encoding="utf-8").splitlines()[-1]
+    train.run(replace(config, **changes, epochs=2))
     best = load_checkpoint(folder / "best.pth")["best"]
     assert (best["epoch"], best["metric"]) == (2, "macro_auc")
     assert "which the epochs so far have not recorded" in (folder / "train.log").read_text(encoding="utf-8")

@@ -111,7 +111,7 @@ class ResumePoint:
             find_place(self.changes, self.checkpoint, config, state, run_state)
         report_epochs(self.checkpoint, config, state)
         check_best(self.path.parent, run_state)
-        follow_monitor(run_state, config.monitor)
+        follow_monitor(run_state, config)
         folder = RunFolder(self.path.parent)
         folder.clear(self.wanted if self.problem and self.wanted.name != BEST else None)  # which may be sound
         folder.rewind(self.checkpoint["history"])
@@ -253,10 +253,10 @@ def check_best(folder: Path, run_state: RunState) -> None:
         run_state.best = held
 
 
-def follow_monitor(run_state: RunState, monitor: str) -> None:
-    """Where epochs are compared by another figure now: that of the best epoch so far, which best.pth stays of."""
-    best = run_state.best
-    if best is None or best.metric == monitor:
+def follow_monitor(run_state: RunState, config: TrainConfig) -> None:
+    """Where epochs to come are compared by another figure: that of the best epoch so far, which best.pth stays of."""
+    best, monitor = run_state.best, config.monitor
+    if best is None or best.metric == monitor or run_state.epoch >= config.epochs:
         return
     row = next((row for row in run_state.history if row["epoch"] == best.epoch), {})
     value = row.get(PREFIXES[best.weights] + COLUMNS.get(monitor, monitor))
