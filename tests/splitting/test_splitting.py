@@ -1,6 +1,7 @@
 """utils/splitting: the arithmetic of dividing, against shares, groups and classes of every size."""
 
 from collections import Counter
+from itertools import product
 
 from utils.splitting.assign import Group, assign, quotas
 
@@ -94,6 +95,37 @@ def test_large_groups_do_not_keep_a_class_out_of_val():
     groups = [Group({0: 60}, 1), Group({0: 40}, 2), *singles([0, 100])]
     wanted = quotas([100, 100], [0.8, 0.2], train_first=True)
     assert sorted(assign(groups, wanted, train_first=True)[:2]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reached"),
+    [
+        ([27, 19, 19, 34, 23, 6, 31], [100, 40, 19]),  # largest first, and no more, gives 107, 33, 19
+        ([29, 23, 37, 36, 6, 25, 30], [120, 43, 23]),  # 126, 35, 25
+        ([40, 21, 7, 9, 10, 6, 33], [82, 31, 13]),  # 80, 30, 16
+    ],
+)
+def test_a_few_groups_are_exchanged_until_nothing_is_gained(sizes, reached):
+    """No division of the three comes nearer, as trying all of them shows."""
+    wanted = quotas([sum(sizes)], [0.65, 0.25, 0.1], train_first=True)
+    groups = [Group({0: size}, rank) for rank, size in enumerate(sizes)]
+    table = counted(groups, assign(groups, wanted, train_first=True), wanted.shape)
+    assert table[:, 0].tolist() == reached
+    every = np.eye(3, dtype=int)[np.array(list(product(range(3), repeat=len(sizes))))]
+    errors = ((np.einsum("dgp,g->dp", every, sizes) - wanted[:, 0]) ** 2).sum(axis=1)
+    assert errors[every.any(axis=1).all(axis=1)].min() == ((table - wanted) ** 2).sum()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_exchange_leaves_a_part_without_a_class(seed):
+    random = np.random.default_rng(seed)
+    counts = random.integers(1, 30, (12, 3)) * (random.random((12, 3)) < 0.4)
+    groups = [Group({c: int(n) for c, n in enumerate(row) if n}, rank) for rank, row in enumerate(counts) if row.any()]
+    wanted = quotas(counts.sum(axis=0), SHARES, train_first=True)
+    table = counted(groups, assign(groups, wanted, train_first=True), wanted.shape)
+    held_by = (counts > 0).sum(axis=0)
+    assert (table[0][held_by > 0] > 0).all()
+    assert (table[:, held_by >= 6] > 0).all()
 
 
 def test_folds_share_small_classes_evenly():

@@ -2,16 +2,21 @@
 
 Two steps. `quotas` rounds the wanted share of every class to whole images. `assign` then takes the groups from the
 largest to the smallest, equal ones in an order that the seed decides, and gives each to the part that lacks its classes
-most; what still lacks a class gets one group of it. Groups of one image each fill the quotas exactly. (scikit-learn's
-StratifiedGroupKFold knows folds only, has no least count of a class, and its order depends on NumPy's generator.)
+most; what still lacks a class gets one group of it. Where groups are few, they are then moved and exchanged for as long
+as that helps. Groups of one image each fill the quotas exactly. (scikit-learn's StratifiedGroupKFold knows folds only,
+has no least count of a class, and its order depends on NumPy's generator.)
 """
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
+
+FEW = 100  # groups; of more, the last ones of the greedy division are small beside the parts
+LEAST_GAIN = 1e-9  # of a move: rounding of floats alone must not move a group to and fro
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ def assign(groups: Sequence[Group], wanted: np.ndarray, *, train_first: bool) ->
     for g in sorted(range(len(groups)), key=lambda g: (-groups[g].size, groups[g].rank)):
         division.put(g, max(range(len(wanted)), key=lambda part: division.gain(g, part)))
     division.fill_gaps(train_first)
+    if len(groups) <= FEW:
+        division.refine(train_first)
     return division.parts
 
 
@@ -109,3 +116,38 @@ class _Division:
         """Whether the part that has g keeps a group of each of its classes without it."""
         having = self.having[self.parts[g]]
         return all(having[c] > 1 for c in self.groups[g].counts)
+
+    def refine(self, train_first: bool) -> None:
+        """Move groups, and exchange pairs, while that brings the parts nearer to their quotas and opens no gap."""
+        everything, parts = range(len(self.groups)), range(len(self.wanted))
+        changed = any(map(any, self.missing))
+        while changed:
+            moved = [self._put_if_better(train_first, (g, part)) for g in everything for part in parts]
+            pairs = combinations(everything, 2)
+            places = self.parts
+            swapped = [self._put_if_better(train_first, (g, places[h]), (h, places[g])) for g, h in pairs]
+            changed = any(moved) or any(swapped)
+
+    def _put_if_better(self, train_first: bool, *moves: tuple[int, int]) -> bool:
+        """Put each (group, part), unless all of them together bring the parts no nearer, or open a gap."""
+        back = [(g, self.parts[g]) for g, _ in moves]
+        if any(part == before for (_, part), (_, before) in zip(moves, back)):
+            return False
+        nearer = math.fsum(self._put_and_gain(g, part) for g, part in moves)
+        if nearer > LEAST_GAIN and not any(self._has_gap(g, before, train_first) for g, before in back):
+            return True
+        for g, part in back:
+            self.put(g, part)
+        return False
+
+    def _put_and_gain(self, g: int, part: int) -> float:
+        """The fall of the squared error of both parts."""
+        before, gained = self.parts[g], self.gain(g, part)
+        self.put(g, part)
+        return gained - self.gain(g, before)
+
+    def _has_gap(self, g: int, part: int, train_first: bool) -> bool:
+        """Whether `part`, which group g has left, now lacks a class of it that it should have."""
+        wanted, having = self.wanted[part], self.having[part]
+        must = train_first and part == 0
+        return any((wanted[c] or must) and not having[c] for c in self.groups[g].counts)
