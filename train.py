@@ -84,7 +84,7 @@ def run(
         check_trackers(config)
         if not config.resume:
             check_place(config)
-        options = {"force": force or elastic.restarted(), "observers": observers}
+        options = {"force": force or elastic.restarted(), "observers": observers, "explicit": explicit}
         return train(elastic.resumed(config), device, run_log, limit, **options)
 
 
@@ -96,6 +96,7 @@ def train(
     *,
     force: bool,
     observers: Sequence[Observer],
+    explicit: Collection[str],
 ) -> Path:
     """Train from the start or, where config.resume says so, on from the checkpoint config.load_from."""
     splits, point = read_data(config), None
@@ -107,7 +108,7 @@ def train(
             config = with_time_left(config, point.checkpoint, limit)
         fitting = partial(affordable_epochs, splits=splits, device=device, limit=limit)
         weights = weights_to_start_from(config) if point is None else None
-        config, recipe = (config, []) if point else planned(config, splits, device, weights, fitting)
+        config, recipe = (config, []) if point else planned(config, splits, device, weights, fitting, explicit)
         parts = assemble(config, splits, device, weights)
         if point is not None:
             run_state, folder = point.restore(config, parts.state)

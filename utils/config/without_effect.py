@@ -1,7 +1,8 @@
 """Keys that a user sets though something else decides: none is passed over in silence, and what holds is said."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .keys import TrainConfig
@@ -41,3 +42,46 @@ OF_TRAINING = (  # keys that only_val does not use
     *("pretrained", "weights_dir", "weights_mirror", "use_ema", "ema_decay", "ema_steps", "save_steps", "keep"),
     *("loggers", "project", "run_name"),
 )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Keys that do something only where another key has such a value."""
+
+    names: tuple[str, ...]
+    other: str
+    holds: Callable[[Any], bool]
+
+
+def _none_of(*values: str) -> Callable[[Any], bool]:
+    return lambda value: value not in values
+
+
+CONDITIONS = (  # of a training whose keys are all resolved; optimizers and schedules that others add have all keys
+    Condition(("split", "tta"), "only_val", bool),
+    Condition(("project", "run_name"), "loggers", bool),
+    Condition(("weights_dir", "weights_mirror"), "pretrained", bool),
+    Condition(("ema_decay", "ema_steps"), "use_ema", bool),
+    Condition(("val_resize",), "resize_mode", _none_of("letterbox")),
+    Condition(("pad_value",), "resize_mode", _none_of("squash", "shortest")),
+    Condition(("min_delta", "start_from_epoch"), "patience", bool),
+    Condition(("momentum",), "optimizer_type", _none_of("adam", "adamw")),
+    Condition(("betas",), "optimizer_type", _none_of("sgd", "rmsprop")),
+    Condition(("eps",), "optimizer_type", _none_of("sgd")),
+    Condition(("min_lr",), "scheduler_type", _none_of("step_lr", "exponential_lr")),
+    Condition(("lr_gamma",), "scheduler_type", _none_of("cosine_lr")),
+    Condition(("steps",), "scheduler_type", _none_of("cosine_lr", "exponential_lr")),
+    Condition(("warmup_type",), "warmup_epochs", bool),
+    Condition(("amp_dtype",), "use_apex", bool),
+)
+
+
+def idle(config: Any, asked: Iterable[str]) -> Iterator[str]:
+    """A sentence for each of the keys `asked` that the other keys of `config` leave nothing to do."""
+    asked = set(asked)
+    for condition in CONDITIONS:
+        other = getattr(config, condition.other)
+        for name in condition.names if not condition.holds(other) else ():
+            if name in asked:
+                value = literal(getattr(config, name))
+                yield f"{name}: {value} is without effect, as {condition.other} = {literal(other)}"

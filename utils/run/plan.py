@@ -1,12 +1,14 @@
 """A config whose 'auto' keys have their values, found for the data, the weights and the machine, and put in the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import torch
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..config.schema import plain_values
+from ..config.without_effect import idle, is_asked
 from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..log import log
@@ -28,10 +30,12 @@ def planned(
     device: torch.device,
     weights: WeightsFile | None,
     fitting: Callable[[TrainConfig], int],
+    explicit: Collection[str] = (),
 ) -> tuple[TrainConfig, list[Row]]:
     """For a run that begins: the config without 'auto' keys, and a row of each that was one, which the log gets too.
 
     weights: to start from.  fitting: how many epochs of such a run max_minutes leaves time for.
+    explicit: keys that the command line sets, whatever their values.
     Raises ConfigError where what was found contradicts what the user set, WeightsError for weights to start from that
     cannot be read.
     """
@@ -42,7 +46,8 @@ def planned(
         log.warning("head_init: without effect, as the run starts from no weights")
     if sentence := few_steps(config, len(splits.training), device, distributed.world_size()):
         log.warning(sentence)
-    if not waiting(config):
+    if not waiting(config):  # as a run has saved it, with values of keys that did nothing too
+        report_idle(config, explicit)
         return config, []
     facts = facts_at(config, splits, device, weights)
     if config.max_minutes and config.epochs == "auto":
@@ -51,7 +56,16 @@ def planned(
     log.info(f"{len(rows)} keys were 'auto':")
     for line in table(rows):
         log.info(line)
+    usual = plain_values(TrainConfig)  # as files have it that were written before 'auto'
+    asked = [name for name, value in vars(config).items() if is_asked(config, name) and value != usual[name]]
+    report_idle(found, {*asked, *explicit})
     return found, rows
+
+
+def report_idle(config: TrainConfig, asked: Collection[str]) -> None:
+    """Name the keys `asked` that do nothing beside the others."""
+    for sentence in idle(config, asked):
+        log.warning(sentence)
 
 
 def within_minutes(config: TrainConfig, facts: Facts, fitting: Callable[[TrainConfig], int]) -> Facts:
