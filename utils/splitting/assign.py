@@ -119,7 +119,8 @@ class _Division:
 
     def refine(self, train_first: bool) -> None:
         """Move groups, and exchange pairs, while that brings the parts nearer to their quotas and opens no gap."""
-        everything, parts = range(len(self.groups)), range(len(self.wanted))
+        everything = range(len(self.groups))
+        parts = range(len(self.wanted))
         changed = any(map(any, self.missing))
         while changed:
             moved = [self._put_if_better(train_first, (g, part)) for g in everything for part in parts]
