@@ -4,10 +4,11 @@ Each use has a probe; a test takes the name away and compares the results. (mode
 one more each.)
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import torch
-import torchvision.io  # noqa: F401  (brings the operator of DECODE_JPEG)
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -105,9 +106,16 @@ def with_version(state: dict[str, Tensor], version: int) -> dict[str, Tensor]:
     return state
 
 
-# The decoder of JPEG files in torchvision, which its 0.29 announces to go; until then, and where it was built with one,
-# it is faster than Pillow's. None: Pillow decodes, to the same pixels up to rounding.
-DECODE_JPEG = getattr(torch.ops.image, "decode_jpeg", None)
+@cache
+def jpeg_decoder() -> Callable[[Tensor], Tensor] | None:
+    """The decoder of JPEG files in torchvision, (bytes,) uint8 -> (3, H, W) uint8. None: Pillow gives the same.
+
+    Its 0.29 announces it to go; until then, and where it was built with one, it is faster than Pillow's.
+    """
+    from torchvision.io import ImageReadMode  # brings the operator; see utils/imports.py
+
+    operator = getattr(torch.ops.image, "decode_jpeg", None)
+    return operator and (lambda data: operator(data, ImageReadMode.RGB.value))
 
 
 def give_back_cublas_memory() -> None:

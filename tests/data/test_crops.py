@@ -114,9 +114,9 @@ def test_large_jpegs_are_decoded_small_and_no_smaller_than_the_crop_asks(tmp_pat
 
 def test_both_decoders_give_the_same_pixels(tmp_path, monkeypatch):
     path = jpeg(tmp_path / "x.jpg", (190, 150))
-    assert (images.DECODE_JPEG is not None) == hasattr(torch.ops.image, "decode_jpeg")  # used where there is one
+    assert (images.jpeg_decoder() is not None) == hasattr(torch.ops.image, "decode_jpeg")  # used where there is one
     fast = random_crop(open_image(path), (64, 64), Random(1))
-    monkeypatch.setattr(images, "DECODE_JPEG", None)
+    monkeypatch.setattr(images, "jpeg_decoder", lambda: None)
     assert torch.equal(fast, random_crop(open_image(path), (64, 64), Random(1)))
 
 

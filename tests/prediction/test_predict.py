@@ -155,11 +155,11 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_work(trained, d
 
 
 def test_a_folder_is_predicted_without_plotting_libraries(trained, data):
-    """Importing matplotlib and scikit-learn costs seconds."""
+    """Importing matplotlib, scikit-learn and torchvision costs seconds."""
     arguments = f"load_from='{trained[1]}', predict_img_path='{data / 'val'}'"
     code = (
         "import sys, predict; from utils.config import PredictConfig; "
         f"predict.run(PredictConfig({arguments})); "
-        "sys.exit(any(name in sys.modules for name in ('matplotlib', 'sklearn')))"
+        "sys.exit(any(name in sys.modules for name in ('matplotlib', 'sklearn', 'torchvision')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0

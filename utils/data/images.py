@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.io import ImageReadMode
 
 from ..errors import ImageError
-from ..torch_private import DECODE_JPEG
+from ..torch_private import jpeg_decoder
 from .pixels import to_tensor
 
 MAX_PIXELS = 178_956_970  # where nothing else is asked for: what Pillow takes for a decompression bomb is larger
@@ -128,12 +127,12 @@ def _decoded_at_once(picture: Image.Image) -> Tensor | None:
     """None where Pillow is to decode it."""
     file = getattr(picture, "fp", None)  # None once the picture is decoded
     plain = picture.format == "JPEG" and picture.mode == "RGB" and exif_orientation(picture) == 1
-    if DECODE_JPEG is None or file is None or not plain:
+    if file is None or not plain or (decoder := jpeg_decoder()) is None:
         return None
     try:
         file.seek(0)
         data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-        pixels = DECODE_JPEG(data, ImageReadMode.RGB.value).permute(1, 2, 0)
+        pixels = decoder(data).permute(1, 2, 0)
     except (RuntimeError, OSError):  # Pillow reads it after all, or has the reason in words
         return None
     picture.close()

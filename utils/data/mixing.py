@@ -5,8 +5,8 @@ Each batch draws from a seed of (run, step, part, rank), so a resume changes not
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
+from ..imports import transforms
 from ..rng import generator, seed_cpu
 
 MIXUP_ALPHA, CUTMIX_ALPHA = 0.2, 1.0  # as the recipes of torchvision's references
@@ -46,8 +46,8 @@ class Mixer:
         self.seed = seed
         self.total = min(1.0, mixup_prob + cutmix_prob)
         self.mixup_share = mixup_prob / (mixup_prob + cutmix_prob) if self.total else 0.0
-        self.mixup = v2.MixUp(alpha=MIXUP_ALPHA, num_classes=num_classes)
-        self.cutmix = v2.CutMix(alpha=CUTMIX_ALPHA, num_classes=num_classes)
+        self.mixup = transforms().MixUp(alpha=MIXUP_ALPHA, num_classes=num_classes)
+        self.cutmix = transforms().CutMix(alpha=CUTMIX_ALPHA, num_classes=num_classes)
 
     def __call__(self, images: Tensor, targets: Tensor, *, step: int, part: int, rank: int) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) float and (N,) int64 targets -> the same, or mixed images with (N, K) float targets."""

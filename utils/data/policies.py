@@ -7,13 +7,11 @@ from random import Random
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
-from torchvision.transforms.v2 import functional
 
+from ..imports import transforms
 from .pixels import to_tensor
 from .trivial_augment import BLACK, Colour, trivial_augment
 
-BILINEAR = InterpolationMode.BILINEAR
 BLUR_RADIUS = (0.1, 2.0)  # pixels
 Policy = Callable[[Tensor, Random], Tensor]  # (H, W, 3) uint8 and a source of chance -> the same shape
 
@@ -21,7 +19,7 @@ Policy = Callable[[Tensor, Random], Tensor]  # (H, W, 3) uint8 and a source of c
 class OnPicture:
     """A transform of torchvision's, which draws from torch's default generator, in the form of ours."""
 
-    def __init__(self, transform: v2.Transform) -> None:
+    def __init__(self, transform: Callable[[Image.Image], Image.Image]) -> None:
         self.transform = transform
 
     def __call__(self, pixels: Tensor, random: Random) -> Tensor:
@@ -29,24 +27,30 @@ class OnPicture:
         return to_tensor(self.transform(Image.fromarray(pixels.numpy())))
 
 
+def _drawn(name: str, fill: Colour, *given: object) -> Policy:
+    """A transform of torchvision's that turns and shifts pictures."""
+    v2 = transforms()
+    return OnPicture(getattr(v2, name)(*given, interpolation=v2.InterpolationMode.BILINEAR, fill=list(fill)))
+
+
 def _auto_augment(name: str, fill: Colour) -> Policy:
     """https://arxiv.org/abs/1805.09501; the policies that were found on a data set."""
-    return OnPicture(v2.AutoAugment(v2.AutoAugmentPolicy(name), interpolation=BILINEAR, fill=list(fill)))
+    return _drawn("AutoAugment", fill, transforms().AutoAugmentPolicy(name))
 
 
 def rotation(degrees: float, fill: Colour) -> Policy:
     """By up to so many degrees either way; corners that come in are of the colour `fill`."""
-    return OnPicture(v2.RandomRotation(degrees, interpolation=BILINEAR, fill=list(fill)))
+    return _drawn("RandomRotation", fill, degrees)
 
 
 def jitter(strength: float) -> Policy:
     """Brightness, contrast and saturation, each times 1 - strength .. 1 + strength."""
-    return OnPicture(v2.ColorJitter(strength, strength, strength))
+    return OnPicture(transforms().ColorJitter(strength, strength, strength))
 
 
 def grey(pixels: Tensor, random: Random) -> Tensor:
     """Three equal channels of brightness."""
-    return functional.rgb_to_grayscale(pixels.permute(2, 0, 1), num_output_channels=3).permute(1, 2, 0)
+    return transforms().functional.rgb_to_grayscale(pixels.permute(2, 0, 1), num_output_channels=3).permute(1, 2, 0)
 
 
 def solarize(pixels: Tensor, random: Random) -> Tensor:
@@ -77,12 +81,12 @@ class ThreeAugment:
 # The builder is given the colour of what comes into a picture that is turned or shifted.
 POLICIES: dict[str, Callable[[Colour], Policy | None]] = {
     "simple": lambda fill: None,
-    "ra": lambda fill: OnPicture(v2.RandAugment(interpolation=BILINEAR, fill=list(fill))),  # arxiv.org/abs/1909.13719
+    "ra": partial(_drawn, "RandAugment"),  # https://arxiv.org/abs/1909.13719
     "tawide": lambda fill: partial(trivial_augment, fill=fill),  # https://arxiv.org/abs/2103.10158
     "imagenet": partial(_auto_augment, "imagenet"),
     "cifar10": partial(_auto_augment, "cifar10"),
     "svhn": partial(_auto_augment, "svhn"),
-    "augmix": lambda fill: OnPicture(v2.AugMix(interpolation=BILINEAR, fill=list(fill))),  # arxiv.org/abs/1912.02781
+    "augmix": partial(_drawn, "AugMix"),  # https://arxiv.org/abs/1912.02781
     "3augment": lambda fill: ThreeAugment(),
 }
 # `fill` -> the colour of what comes in, from the `mean` of a config

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import PIL
 import torch
-import torchvision
 
 from .. import distributed
 from ..threads import threads_in_use
@@ -16,6 +15,8 @@ from ..threads import threads_in_use
 
 def environment(device: torch.device, num_threads: int | Literal["auto"]) -> dict[str, Any]:
     """What the run ran on, for environment.json."""
+    import torchvision  # see utils/imports.py
+
     return {
         "command": sys.argv,
         "working_directory": os.getcwd(),  # that relative paths of the run start at
