@@ -140,7 +140,8 @@ def report_start(
     processes = f", {distributed.world_size()} processes" if distributed.world_size() > 1 else ""
     log.info(f"{config.model_prefix} {config.model_suffix}: {parameters:,} parameters on {device}{processes}")
     if run_state.epoch >= config.epochs:
-        log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some")
+        none = ", max_minutes adds none to a run that has ended" if config.max_minutes else ""
+        log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some{none}")
     elif run_state.is_over(config):
         log.info(f"{folder.path} ran out of patience in epoch {run_state.epoch}; --set patience=N would let it go on")
     elif run_state.epoch or run_state.progress.images:

@@ -242,6 +242,12 @@ def test_overrides_are_literals_or_else_strings():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("word", ["2026_11_27", "1.10", "0x10", "1e3", "1_000"])
+def test_a_name_that_python_takes_for_a_number_stays_a_name(config_file, word):
+    config = load_train_config(config_file(""), parse_overrides([f"exp_name={word}", "epochs=1_000"]))
+    assert (config.exp_name, config.epochs) == (word, 1000)
+
+
 def test_a_tilde_is_the_home_folder(config_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "photos").mkdir()

@@ -81,6 +81,7 @@ CONTRADICTIONS = [
     ("warmup_epochs", dict(epochs=5, warmup_epochs=5)),
     ("steps", dict(scheduler_type="step_lr", epochs=30, warmup_epochs=5, steps=[25, 40])),
     ("steps", dict(scheduler_type="step_lr", steps=[], epochs=30, warmup_epochs=5)),
+    ("steps", dict(scheduler_type="step_lr", steps=[3], epochs=4, warmup_epochs=0.5)),  # the fifth epoch is none
     ("min_lr", dict(init_lr=0.001, min_lr=0.01)),
     ("nesterov", dict(nesterov=True, momentum=0, optimizer_type="sgd")),
     ("nesterov", dict(nesterov=True, optimizer_type="adamw")),

@@ -54,6 +54,13 @@ def test_hidden_system_and_empty_folders_are_left_out_and_said_so(touch):
     assert all(name in images.notes[1] for name in ("empty", "notes"))
 
 
+def test_images_beside_the_class_folders_are_counted(touch):
+    root = touch("cat/x.png", "loose.png", "Other.JPG", ".hidden.png", "notes.txt")
+    images = scan(root)
+    assert relative(images) == ["cat/x.png"]
+    assert images.notes == ("left out: 2 x image beside the class folders",)
+
+
 def test_what_a_nas_or_a_program_leaves_is_left_out_and_said_so(touch):
     thumbnail = "@eaDir/x.png/SYNOPHOTO_THUMB_M.jpg"
     root = touch(f"cat/{thumbnail}", "cat/x.png", f"cat/deep/{thumbnail}", "cat/deep/y.png", "#recycle/x.png")

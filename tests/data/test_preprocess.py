@@ -136,3 +136,30 @@ def test_training_crops_of_a_letterbox_are_of_the_whole_picture_with_its_bars():
     assert (shown.int() - expected.int()).abs().float().mean() < 2
     from_memory = torch.from_numpy(np.asarray(long_object()).copy())
     assert torch.equal(step(from_memory, 0, 0)[0], step(long_object(), 0, 0)[0])
+
+
+def test_bars_fit_a_picture_that_a_tag_behind_its_pixels_turns(tmp_path):
+    """As programs write it that add the tag to a finished PNG."""
+    long_object().save(tmp_path / "upright.png")
+    long_object().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "x.png", exif=exif_of(6))
+    turn_behind_pixels(tmp_path / "x.png")
+    whole = dict(crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), resize_mode="letterbox", horizontal_flip=0.0)
+    step = TrainTransform(Augmentation(img_size=(64, 64), augment="simple", **whole), seed=0)
+    seen = [step(open_image(tmp_path / name), 0, 0)[0] for name in ("x.png", "upright.png")]
+    assert torch.equal(*seen)
+
+
+def exif_of(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def turn_behind_pixels(path):
+    """Move the eXIf chunk of a PNG in front of its end."""
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    rest = data[:start] + data[end:]
+    last = rest.index(b"IEND") - 4
+    path.write_bytes(rest[:last] + data[start:end] + rest[last:])

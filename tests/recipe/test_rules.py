@@ -80,6 +80,12 @@ def test_setting_a_key_moves_no_other_but_those_that_are_reckoned_from_it(name, 
     assert moved <= MAY_FOLLOW.get(name, set())
 
 
+@pytest.mark.parametrize(("epochs", "off"), [(1, 0), (2, 1), (10, 1), (11, 2), (300, 30)])
+def test_pictures_are_mixed_in_one_epoch_at_least(epochs, off):
+    config, _ = resolve(replace(AUTO, epochs=epochs, mixup_prob=1.0), golden.facts())
+    assert config.mix_off_epochs == off
+
+
 def test_what_is_found_may_not_contradict_what_is_set():
     with pytest.raises(ConfigError, match="mix_off_epochs: 500 exceeds epochs"):
         resolve(replace(AUTO, mix_off_epochs=500), golden.facts())

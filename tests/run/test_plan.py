@@ -15,6 +15,7 @@ from utils.log import RunLog
 from utils.recipe.resolve import resolve
 from utils.run.folder import RunFolder
 from utils.run.plan import few_steps, planned, within_minutes
+from utils.run.resume import ResumePoint
 from utils.run.splits import read_data
 from utils.run.time_limit import TimeLimit, with_epochs
 from utils.weights.checkpoint import load_checkpoint
@@ -25,6 +26,7 @@ import torch
 import train
 from models import create_model
 from tests.helpers.runs import assert_same_run, plain_config, results
+from tests.helpers.stopping import resumed, stopped_after
 from tests.recipe import golden
 
 
@@ -167,6 +169,9 @@ def test_what_the_clock_leaves_can_be_resumed_and_repeated():
     assert with_epochs(config, 30).warmup_epochs == 20
     steps = plain_config(epochs=40, warmup_epochs=2, scheduler_type="step_lr", steps=[8, 30])
     assert with_epochs(steps, 5).epochs == 11
+    assert with_epochs(replace(steps, warmup_epochs=2.5), 5).epochs == 12
+    one = with_epochs(plain_config(epochs=9, freeze_epochs=3, mix_off_epochs=2, mixup_prob=0.5), 1)
+    assert (one.freeze_epochs, one.mix_off_epochs) == (0, 0)  # else a network at random would stay so
     assert train_problems(vars(with_epochs(steps, 5))) == []
 
 
@@ -249,3 +254,36 @@ def test_max_minutes_leaves_pictures_as_the_weights_expect_them():
     config = TrainConfig(img_path=".", max_minutes=1)
     facts = golden.facts(weights=True)
     assert within_minutes(config, facts, lambda config: 1) == replace(facts, affordable_epochs=1)
+
+
+def test_no_smoothing_beside_a_loss_that_smooths_is_said(make_config):
+    keys = dict(epochs=1, warmup_epochs=0, mix_off_epochs=0)
+    folder = train.run(make_config(**keys, loss_type="LabelSmoothCELoss", smoothing=0.0))
+    said = (folder / "train.log").read_text(encoding="utf-8")
+    assert "smoothing: 0 is taken for the 0.1 of LabelSmoothCELoss" in said
+
+
+def test_an_auc_of_one_class_is_refused_as_the_monitor(make_config, data):
+    for folder in list((data / "val").iterdir())[1:]:
+        shutil.rmtree(folder)
+    with pytest.raises(ConfigError, match="monitor: 'macro_auc' needs images of two classes"):
+        train.run(make_config(monitor="macro_auc"))
+
+
+def test_the_part_of_an_epoch_before_a_resume_counts_for_its_length(auto_config, monkeypatch):
+    """Else the rest of an epoch is taken for a whole one, and the schedule is laid for many more."""
+    config = auto_config(epochs="auto", max_minutes=0.5)
+    monkeypatch.setattr(TimeLimit, "epochs_in_all", lambda self, finished, planned, seconds: 3)
+    folder = stopped_after(config, 3, monkeypatch)
+    restore, lengths = ResumePoint.restore, []
+
+    def later(self, config, state):
+        run_state, folder = restore(self, config, state)
+        run_state.progress.seconds += 1000
+        return run_state, folder
+
+    monkeypatch.setattr(ResumePoint, "restore", later)
+    monkeypatch.setattr(TimeLimit, "epochs_in_all", lambda *given: lengths.append(given[-1]) or 3)
+    resumed(config, folder)
+    assert lengths[0] > 1000
+    assert lengths[1] > 500  # the mean of the first two

@@ -53,6 +53,11 @@ def config(**values):
         (EXPONENTIAL, 12, 0.09),
         (EXPONENTIAL, 39, 0.1 * 0.9**7),
         ({**EXPONENTIAL, "lr_gamma": 0.5, "warmup_epochs": 0}, 8, 0.025),
+        # never above init_lr, also where the warm-up ends within an epoch
+        ({**EXPONENTIAL, "lr_gamma": 0.1, "warmup_epochs": 0.5}, 2, 0.1),
+        ({**EXPONENTIAL, "lr_gamma": 0.1, "warmup_epochs": 0.5}, 4, 0.01),
+        ({**EXPONENTIAL, "lr_gamma": 0.0, "warmup_epochs": 1.5}, 6, 0.1),
+        ({**EXPONENTIAL, "lr_gamma": 0.0, "warmup_epochs": 1.5}, 8, 0.0),
     ],
 )
 def test_the_rate_is_the_one_worked_out_by_hand(values, step, expected):

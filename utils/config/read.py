@@ -6,7 +6,7 @@ import runpy
 import traceback
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,12 @@ from .rules import train_problems
 from .schema import check, plain_values
 
 OF_LENGTH = ("warmup_epochs", "steps", "mix_off_epochs", "freeze_epochs")  # keys that go by the number of epochs
+TEXTS = {  # keys that take a number as the word that it was written as
+    field.name
+    for schema in (TrainConfig, PredictConfig)
+    for field in fields(schema)
+    if field.metadata["kind"].expects.startswith("a string")
+}
 Rules = Callable[[dict[str, Any]], list[str]]  # values that are in order by themselves -> what contradicts
 
 
@@ -83,17 +89,28 @@ def to_plain(config: Any) -> dict[str, Any]:
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """`key=value` strings of the command line; values are Python literals, else strings. Raises ConfigError."""
-    overrides = {}
+    """`key=value` strings of the command line; values are Python literals, else strings. Raises ConfigError.
+
+    A number stays the word that it was where the key takes text: exp_name=2026_11_27 is no 20261127.
+    """
+    overrides: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError("--set", [f"expected key=value, got {pair!r}"])
-        try:
-            overrides[name.strip()] = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            overrides[name.strip()] = value.strip()
+        name, value = name.strip(), value.strip()
+        overrides[name] = _literal(value)
+        if name in TEXTS and isinstance(overrides[name], int | float | complex) and value not in ("True", "False"):
+            overrides[name] = value
     return overrides
+
+
+def _literal(word: str) -> Any:
+    """What a word is in Python, or else the word."""
+    try:
+        return ast.literal_eval(word)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return word
 
 
 def read_literals(path: str | Path) -> dict[str, Any]:

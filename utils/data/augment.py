@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..rng import derive_seed
 from .crops import AREA, ASPECT, TRIES, Range, random_crop
-from .images import decode, reduction_to, upright_size
+from .images import decoded_and_size, reduction_to
 from .policies import FILLS, POLICIES, Policy, blur, grey, jitter, rotation
 from .resizing import fitting, letterboxed
 
@@ -65,8 +65,7 @@ def between_bars(picture: Image.Image | Tensor, size: tuple[int, int], pad_value
     """All of a picture in a box of the shape of `size` and twice its sides, from which crops are taken."""
     box = 2 * size[0], 2 * size[1]
     opened = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
-    whole = upright_size(opened)
-    image = decode(opened, reduction_to(whole, fitting(whole, box)))
+    image, whole = decoded_and_size(opened, lambda size: reduction_to(size, fitting(size, box)))
     return letterboxed(image, whole, box, Image.Resampling.BILINEAR, pad_value)
 
 

@@ -6,7 +6,7 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import cast
 
@@ -111,6 +111,17 @@ def decode(picture: Image.Image, reduction: int = 1) -> Image.Image:
         raise
     except Exception as error:  # decoders raise whatever a damaged file drives them to
         raise ImageError(_reason(getattr(picture, "filename", ""), error)) from error
+
+
+def decoded_and_size(
+    picture: Image.Image, reduction: Callable[[tuple[int, int]], int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """What `decode` gives with the `reduction` that suits a size, and (height, width) before it. Raises ImageError."""
+    size = upright_size(picture)
+    whole = decode(picture, reduction(size))
+    if (whole.width, whole.height) == size:  # turned by a tag that comes after the pixels, as a PNG may have it
+        size = size[::-1]
+    return whole, size
 
 
 def decoded_pixels(picture: Image.Image, reduction: int = 1) -> Tensor:

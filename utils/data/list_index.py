@@ -23,7 +23,7 @@ from ..user_cache import cache_path, make_folder, read_own, remove_forgotten
 from .listing import Listing, list_folder
 from .traversal import EXTENSIONS, stamp_of
 
-FORMAT = "image-classification-list/3"
+FORMAT = "image-classification-list/4"
 WORTHWHILE = 20_000  # files; fewer are listed in a tenth of a second
 SETTLED = 2 * 10**9  # ns: folders changed later than this before they were read may change again unseen
 WRITER = "list index"  # name of the thread

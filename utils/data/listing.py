@@ -13,7 +13,7 @@ from ..text import listed, nearest
 from .images import MAX_PIXELS
 from .lookalikes import check_distinct, matched, same_look
 from .source import ImageList, PackedPaths, pack_paths
-from .traversal import AGAIN, EXTENSIONS, NO_FILE, Stamps, class_folders, images_below, left_out, matches
+from .traversal import AGAIN, EXTENSIONS, LOOSE, NO_FILE, Stamps, class_folders, images_below, left_out, matches
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Listing:
 def list_folder(root: str) -> Listing:
     """Raises DataError if `root` is missing or a folder below it cannot be read."""
     stamps: Stamps = {}
-    names, hidden = class_folders(root, stamps)
     others: Counter[str] = Counter()
+    names, hidden = class_folders(root, stamps, others)
     packed = {name: pack_paths(images_below(os.path.join(root, name), others, stamps), below=name) for name in names}
     return Listing(hidden, packed, others, stamps)
 
@@ -131,7 +131,7 @@ def _notes(found: Listing, empty: list[str]) -> Iterator[str]:
     yield from notes_of_folders(folders)
     if empty:
         yield f"left out folders without images: {listed(empty)}"
-    for kind in (AGAIN, NO_FILE):
+    for kind in (AGAIN, NO_FILE, LOOSE):
         if kind in others:
             yield f"left out: {others.pop(kind)} x {kind}"
     if others:

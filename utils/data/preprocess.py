@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from .images import decode, reduction_to, upright_size
+from .images import decoded_and_size, reduction_to
 from .pixels import to_tensor
 from .resizing import covering, fitting, letterboxed, trimmed
 
@@ -47,10 +47,7 @@ class Preprocess:
     def __call__(self, picture: Image.Image | Tensor) -> Tensor:
         """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged."""
         picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
-        size = upright_size(picture)
-        whole = decode(picture, self.reduction(size))
-        if (whole.width, whole.height) == size:  # turned by a tag that comes after the pixels, as a PNG may have it
-            size = (whole.height, whole.width)
+        whole, size = decoded_and_size(picture, self.reduction)
         image = self._resized(whole, size)
         height, width = self.img_size
         top = round((image.height - height) / 2)

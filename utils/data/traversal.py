@@ -14,6 +14,7 @@ from ..errors import DataError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 AGAIN = "link to a folder that was read already"
 NO_FILE = "pipe, device or broken link"
+LOOSE = "image beside the class folders"
 # What systems and programs leave in folders of pictures, thumbnails and deleted ones among it; in lower case
 SYSTEM_FOLDERS = {
     *("@eadir", "#recycle", "#snapshot", "@tmp"),  # Synology
@@ -203,23 +204,26 @@ def list_classes(root: str | Path) -> list[str]:
 def holds_image(folder: str) -> bool:
     """Whether there is an image somewhere below; of a large folder that begins with one, the rest is not read."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        if any(os.path.splitext(entry.name)[1].lower() in EXTENSIONS and _is_image(entry) for entry in entries):
+        if any(_is_image(entry) for entry in entries):
             return True
     return any(images_below(folder, Counter()))
 
 
 def _is_image(entry: os.DirEntry) -> bool:
-    return not left_out(entry.name) and holds(entry.is_file)
+    named_so = os.path.splitext(entry.name)[1].lower() in EXTENSIONS
+    return named_so and not left_out(entry.name) and holds(entry.is_file)
 
 
-def class_folders(root: str | Path, stamps: Stamps) -> tuple[list[str], list[str]]:
-    """(folders that may be classes, folders left out), each sorted; `stamps` takes in `root`."""
+def class_folders(root: str | Path, stamps: Stamps, others: Counter | None = None) -> tuple[list[str], list[str]]:
+    """(folders that may be classes, folders left out), each sorted; `stamps` takes in `root`, `others` loose images."""
     try:
         status = os.stat(root)
         with os.scandir(root) as entries:
             found = list(entries)
         stamps[str(root)] = OPEN if _is_open(found) else _stamp(status)
         names = sorted(entry.name for entry in found if holds(entry.is_dir))
+        if others is not None and (loose := sum(_is_image(entry) for entry in found)):
+            others[LOOSE] += loose
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{root}: no such folder; expected one folder a class in it") from None
     except PermissionError:

@@ -89,7 +89,7 @@ def fitted(config: TrainConfig) -> TrainConfig:
     epochs, warmup, falls = config.epochs, config.warmup_epochs, config.steps
     if warmup >= epochs:
         warmup = warmup_of(epochs)
-    if config.scheduler_type == "step_lr" and all(step + warmup >= epochs for step in falls):
+    if config.scheduler_type == "step_lr" and all(step + warmup > epochs - 1 for step in falls):
         falls = falls_of(epochs, warmup)
-    within = {name: min(getattr(config, name), epochs) for name in ("mix_off_epochs", "freeze_epochs")}
+    within = {name: min(getattr(config, name), epochs - 1) for name in ("mix_off_epochs", "freeze_epochs")}
     return replace(config, warmup_epochs=warmup, steps=falls, **within)

@@ -139,7 +139,7 @@ def _mixing(f: Facts, c: TrainConfig) -> Found:
 def mix_off_epochs(f: Facts, c: TrainConfig) -> Found:
     if not (c.mixup_prob or c.cutmix_prob):
         return 0, "nothing is mixed"
-    return math.ceil(c.epochs / 10), "the last tenth sees pictures as they are"
+    return min(math.ceil(c.epochs / 10), c.epochs - 1), "the last tenth sees pictures as they are"
 
 
 # --- optimizer

@@ -18,6 +18,7 @@ from ..recipe.length import side_for
 from ..recipe.registry import RULES
 from ..recipe.resolve import resolve, table, waiting
 from ..recipe.row import Row
+from ..training.objective import SMOOTHING
 from ..weights.weights_file import WeightsFile
 
 LEAST_STEPS = 4  # of the optimizer in an epoch, below which batches that the user has set are worth a warning
@@ -44,6 +45,10 @@ def planned(
         config = replace(config, max_minutes=0)
     if config.head_init == "probe" and weights is None:
         log.warning("head_init: without effect, as the run starts from no weights")
+    if config.loss_type == "LabelSmoothCELoss" and config.smoothing == 0:
+        log.warning(
+            f"smoothing: 0 is taken for the {SMOOTHING} of LabelSmoothCELoss; loss_type = 'CELoss' smooths nothing"
+        )
     if sentence := few_steps(config, len(splits.training), device, distributed.world_size()):
         log.warning(sentence)
     if not waiting(config):  # as a run has saved it, with values of keys that did nothing too

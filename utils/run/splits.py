@@ -15,6 +15,7 @@ from ..data.source import ImageList, Source, Splits
 from ..data.split_folders import dividing, renaming
 from ..errors import ConfigError, DataError
 from ..log import log
+from ..text import listed
 
 
 def is_there(img_path: str) -> bool:
@@ -97,13 +98,21 @@ def _report_and_check(config: TrainConfig, splits: Splits) -> None:
     if config.num_classes not in ("auto", len(splits.classes)):
         found = f"{config.num_classes}, but the data has {len(splits.classes)} classes; 'auto' would count them"
         raise ConfigError("config", [f"num_classes: {found}"])
+    if config.monitor == "macro_auc" and not config.only_val and len(present := _present(splits.val)) < 2:
+        found = f"'macro_auc' needs images of two classes, and {splits.val.root} has those of {listed(present)} alone"
+        raise ConfigError("config", [f"monitor: {found}; 'val_loss' does not"])
     _report_counts(splits)
 
 
 def _absent(classes: Sequence[str], images: Source) -> list[str]:
     """The classes that have no image."""
-    present = {name for name, count in zip(images.classes, images.counts()) if count}
+    present = set(_present(images))
     return [name for name in classes if name not in present]
+
+
+def _present(images: Source) -> list[str]:
+    """The classes that have images."""
+    return [name for name, count in zip(images.classes, images.counts()) if count]
 
 
 def _report_counts(splits: Splits, most: int = 12) -> None:

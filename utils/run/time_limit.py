@@ -1,5 +1,6 @@
 """max_minutes: how many epochs fit, by the clock."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     """`config` with so many epochs, or the few more that its schedule needs to fall; what goes by them fits in."""
     if config.scheduler_type == "step_lr" and config.steps:
         warmup = fitted(replace(config, epochs=epochs)).warmup_epochs
-        epochs = max(epochs, int(min(config.steps) + warmup) + 1)
+        epochs = max(epochs, math.ceil(min(config.steps) + warmup) + 1)
     return fitted(replace(config, epochs=epochs))
 
 

@@ -46,7 +46,8 @@ class Trainer(StepHooks):
         """limit: begun with the run.  observers: beside the tables and the log, which every run has."""
         self.parts, self.config, self.state = parts, parts.config, parts.state
         self.run_state, self.folder, self.limit = run_state, folder, limit
-        self.ends = [time.monotonic()]  # of the epochs since this process began with the one under way
+        # of the epochs since this process began with the one under way, of which a part may be done already
+        self.ends = [time.monotonic() - run_state.progress.seconds]
         self.networks = Networks(self.state.model, parts.freezing, self.config, parts.recipe, run_state.epoch)
         self.scored: dict[str, nn.Module] = {"net": for_evaluation(self.state.model, self.config)}
         if self.state.ema is not None:

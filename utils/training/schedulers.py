@@ -38,7 +38,7 @@ def _step(config: Any, epoch: float, whole: int) -> float:
 
 
 def _exponential(config: Any, epoch: float, whole: int) -> float:
-    return config.init_lr * config.gamma ** (whole - config.warmup_epochs)
+    return config.init_lr * config.gamma ** (whole - int(config.warmup_epochs))  # from the next epoch on
 
 
 # scheduler_type -> the rate after the warm-up, from the config, the epoch (0 ..) and its whole part; warmup_type -> the
