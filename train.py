@@ -139,7 +139,9 @@ def report_start(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     processes = f", {distributed.world_size()} processes" if distributed.world_size() > 1 else ""
     log.info(f"{config.model_prefix} {config.model_suffix}: {parameters:,} parameters on {device}{processes}")
-    if run_state.epoch >= config.epochs:
+    if run_state.epoch > config.epochs:
+        log.info(f"{folder.path} has {run_state.epoch} epochs already, more than epochs = {config.epochs}")
+    elif run_state.epoch == config.epochs:
         none = ", max_minutes adds none to a run that has ended" if config.max_minutes else ""
         log.info(f"{folder.path} has all its {config.epochs} epochs; --set epochs=N would add some{none}")
     elif run_state.is_over(config):

@@ -98,10 +98,10 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError("--set", [f"expected key=value, got {pair!r}"])
-        name, value = name.strip(), value.strip()
-        overrides[name] = _literal(value)
-        if name in TEXTS and isinstance(overrides[name], int | float | complex) and value not in ("True", "False"):
-            overrides[name] = value
+        word = value.strip()
+        found = _literal(word)
+        is_name = name.strip() in TEXTS and isinstance(found, int | float | complex) and not isinstance(found, bool)
+        overrides[name.strip()] = word if is_name else found
     return overrides
 
 
