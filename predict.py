@@ -16,6 +16,7 @@ from utils import distributed
 from utils.cli import add_config_options, read_options, run_command
 from utils.config import PredictConfig, load_predict_config
 from utils.config.without_effect import is_asked, overruled
+from utils.console import put_line
 from utils.cpu.allocator import keep_freed_memory
 from utils.data.listing import find_all_images, notes_of_folders
 from utils.data.source import PackedPaths, pack_paths
@@ -73,9 +74,10 @@ def classify(
         classify_share(config, classifier, paths, parts)
         if distributed.is_main():
             parts.look()
+            parts.check_all(range(0, len(paths), config.batch_size))
             tally = report(config, classifier, Answers(parts, paths, classifier), folder, take)
-            parts.remove()
-            tally.check_some_classified()  # last: to resume would answer none of them
+    if distributed.is_main():
+        tally.check_some_classified()  # last: to resume would answer none of them
 
 
 def announce(
@@ -83,10 +85,10 @@ def announce(
 ) -> None:
     """Print what is classified by what, and which keys are without effect."""
     if not config.load_from:
-        print(one_line(f"load_from is not set: {classifier.path} is of the newest run, {classifier.run}"))
-    print(one_line(f"{classifier.description}; {count} image(s)"))
+        put_line(one_line(f"load_from is not set: {classifier.path} is of the newest run, {classifier.run}"))
+    put_line(one_line(f"{classifier.description}; {count} image(s)"))
     for note in notes_of_folders(others):
-        print(one_line(f"{', '.join(config.patterns)}: {note}"))
+        put_line(one_line(f"{', '.join(config.patterns)}: {note}"))
     for sentence in overruled(config, classifier.decided, str(classifier.path), explicit):
         print(one_line(f"warning: {sentence}"), file=sys.stderr)
 
@@ -129,14 +131,14 @@ def report(
     if config.embed and classifier.tap:
         with writing(Path(config.embed)):
             write_features(Path(config.embed), answers.batches(), classifier.tap.width)
-        print(one_line(f"features, {classifier.tap.width} numbers an image: {config.embed}"))
+        put_line(one_line(f"features, {classifier.tap.width} numbers an image: {config.embed}"))
     if config.sort_into:
         sort_pictures(config, classifier, answers)
     if single and single.answer:
         true = true_class(single.path, asked.parent, classifier.classes)
         save_picture(single, folder, true, config.max_image_pixels)
     if not single and (accuracy := tally.accuracy_in_words()):
-        print(accuracy)
+        put_line(accuracy)
     return tally
 
 
@@ -144,11 +146,13 @@ def sort_pictures(config: PredictConfig, classifier: Classifier, answers: Answer
     """Put them into config.sort_into. Raises DataError where the disk does not take them."""
     folder = Path(config.sort_into)
     if not config.resume and folder.is_dir() and any(folder.iterdir()):
-        print(one_line(f"{folder}: holds files already, which stay: a picture with another answer now is there twice"))
+        put_line(
+            one_line(f"{folder}: holds files already, which stay: a picture with another answer now is there twice")
+        )
     sorter = Sorter(folder, config.sort_as, classifier.classes)
     for prediction in answers:
         sorter.add(prediction)
-    print(one_line(f"sorted into {config.sort_into}: {sorter.in_words()}"))
+    put_line(one_line(f"sorted into {config.sort_into}: {sorter.in_words()}"))
 
 
 def save_table(
@@ -168,7 +172,7 @@ def save_table(
         if not shown:
             show(list(answers))
         raise
-    print(one_line(f"{tally.in_words()}: {path}"))
+    put_line(one_line(f"{tally.in_words()}: {path}"))
 
 
 def save_picture(prediction: Prediction, folder: Path, true: str | None, max_pixels: int) -> None:
@@ -177,7 +181,7 @@ def save_picture(prediction: Prediction, folder: Path, true: str | None, max_pix
 
     with new_file(folder, Path(prediction.path).stem, ".jpg") as path:
         draw_prediction(path, prediction, true, max_pixels)
-    print(one_line(f"picture: {path}"))
+    put_line(one_line(f"picture: {path}"))
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from utils import distributed
 from utils.cli import add_config_options, config_file, leave, read_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, run_config_from
 from utils.cpu.allocator import keep_freed_memory
+from utils.lock import held
 from utils.log import RunLog, log
 from utils.run import elastic
 from utils.run.begin import assemble, report_stages, weights_to_start_from, with_file
@@ -27,7 +28,6 @@ from utils.run.environment import environment
 from utils.run.evaluate_only import validate
 from utils.run.folder import RunFolder, check_place, open_run_folder
 from utils.run.kept import delete_states
-from utils.run.lock import held
 from utils.run.observers import Observer
 from utils.run.plan import planned
 from utils.run.resume import ResumePoint, find_checkpoint, with_time_left

@@ -15,6 +15,14 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def put_line(line: str) -> None:
+    """Print it at once. Where nobody takes it, as after `| head` or on a full disk, nothing more is printed."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        discard(sys.stdout)
+
+
 def finish_streams() -> None:
     """Discard what cannot be written: Python's last flush would fail on it and change the exit status."""
     for stream in (sys.stdout, sys.stderr):

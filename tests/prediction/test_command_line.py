@@ -130,3 +130,9 @@ def test_a_run_and_photos_are_enough_in_any_folder(run, data, tmp_path, monkeypa
     monkeypatch.setattr(sys, "argv", ["predict.py", "../logs/shufflenetv2_0.5/exp0", "../images/val/bee"])
     assert predict.main() == 0
     assert "2 classified, 0 unreadable" in capsys.readouterr().out
+
+
+def test_a_folder_of_runs_is_no_folder_of_images(refused, run, data):
+    """Else the newest run of all would answer, for the pictures that runs are drawn into."""
+    said = refused(run.parent, data / "val")
+    assert f"taken for one of the IMAGES: it is a folder of runs, the newest of which is {run}" in said

@@ -1,6 +1,9 @@
 """Jobs of many images: shared, each once; killed, they go on; their memory does not grow with the images."""
 
 import csv
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -21,6 +24,7 @@ from utils.prediction.reading import Reader
 import pytest
 
 import predict
+from tests.helpers import ROOT
 from tests.helpers.checkpoints import folder_with_best
 
 
@@ -105,6 +109,59 @@ def test_to_resume_needs_the_name_of_the_table():
     ]
 
 
+def test_a_link_needs_a_folder_to_sort_into():
+    assert predict_problems({"sort_as": "link", "sort_into": ""}) == [
+        "sort_as: 'link' is of sort_into alone, which is ''"
+    ]
+    assert predict_problems({"sort_as": "link", "sort_into": "sorted"}) == []
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_two_jobs_do_not_write_one_table(config, tmp_path, monkeypatch, resume):
+    """Whichever came second would take away what the first has answered."""
+    killed_after(2, config, monkeypatch)
+    lines = parts_folder(tmp_path / "out.csv") / "0.jsonl"
+    before = lines.read_bytes()
+    code = "import sys, pathlib; from utils.lock import held\n"
+    code += "with held(pathlib.Path(sys.argv[1]), 'prediction'):\n    print('held', flush=True)\n    sys.stdin.read()"
+    words = [sys.executable, "-c", code, str(lines.parent)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as first:
+        assert first.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match=rf"another prediction is writing here \(process {first.pid} on"):
+            predict.run(replace(config, resume=resume))
+        first.stdin.close()
+    assert lines.read_bytes() == before
+    assert len(predict.run(replace(config, resume=resume))) == 9
+    assert not lines.parent.exists()
+
+
+def test_answers_that_are_taken_away_end_the_job(config, tmp_path, monkeypatch):
+    look = Parts.look
+
+    def look_without(self):
+        if lost := list(self.folder.glob("*.jsonl")):
+            lost[0].unlink()
+        look(self)
+
+    monkeypatch.setattr(Parts, "look", look_without)
+    with pytest.raises(DataError, match=r"the answers of 5 of 5 batches are gone"):
+        predict.run(config)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_reader_that_leaves_ends_nothing(config, tmp_path):
+    """As `| head`: the table is whole, and nothing is left beside it."""
+    words = [sys.executable, "predict.py", config.load_from, config.predict_img_path, "--output", config.output]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(writing)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    with open(config.output, newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 9
+    assert not parts_folder(tmp_path / "out.csv").exists()
+
+
 def test_lines_that_are_damaged_are_named(config, tmp_path, monkeypatch):
     killed_after(2, config, monkeypatch)
     lines = parts_folder(tmp_path / "out.csv") / "0.jsonl"
@@ -120,7 +177,7 @@ def test_processes_share_the_images_each_once(config, tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 3)
     paths = PackedPaths(pack_paths(each.path for each in expected))
     classifier = predict.load_classifier(config, predict.distributed.pick_device("cpu"))
-    begin(tmp_path / "parts", {}, resume=False)
+    begin(made(tmp_path / "parts"), {}, resume=False)
     seen = counted(monkeypatch)
     shares = []
     for rank in range(3):
@@ -132,6 +189,11 @@ def test_processes_share_the_images_each_once(config, tmp_path, monkeypatch):
     assert shares == [4, 7, 9]
     parts.look()
     assert [each for batch in parts.read(paths, 1024) for each in batch.predictions] == expected
+
+
+def made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @dataclass
@@ -147,7 +209,7 @@ def test_memory_does_not_grow_with_the_images(tmp_path, monkeypatch):
 
     def peak(count):
         paths = PackedPaths(pack_paths(f"{i:09d}.jpg" for i in range(count)))
-        begin(tmp_path / "parts", {}, resume=False)
+        begin(made(tmp_path / "parts"), {}, resume=False)
         parts = Parts(tmp_path / "parts", 0)
         tracemalloc.start()
         classify_share(PredictConfig(batch_size=50), FakeClassifier(), paths, parts)

@@ -99,6 +99,13 @@ def test_rejected_pictures_are_rows_with_no_class_and_the_reason(place, tmp_path
     assert len(list((tmp_path / "sorted/unknown").iterdir())) == len(rejected)
 
 
+def test_views_change_no_distance(place):
+    """The bound is of pictures as validation shows them; a mean over views is nearer to them, or farther."""
+    seen = [predict.run(config(place, reject="knn", tta=tta)) for tta in ("none", "flip")]
+    assert [each.rejected for each in seen[0]] == [each.rejected for each in seen[1]]
+    assert any(each.rejected for each in seen[0])
+
+
 def test_a_single_picture_that_is_rejected_has_its_reason_printed(place, capsys):
     image = place[0] / "letters" / "A.png"
     predict.run(replace(config(place, reject="confidence", min_confidence=1.0), predict_img_path=str(image)))

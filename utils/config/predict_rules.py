@@ -17,6 +17,10 @@ def confidence_is_asked_for(c: SimpleNamespace) -> str | None:
     return f"min_confidence: {c.min_confidence} is of reject = 'confidence' alone, and reject is {c.reject!r}"
 
 
+def sorts_pictures(c: SimpleNamespace) -> str | None:
+    return "sort_as: 'link' is of sort_into alone, which is ''" if c.sort_as == "link" and not c.sort_into else None
+
+
 def resumes_a_table(c: SimpleNamespace) -> str | None:
     return "resume: needs output, the table of the job to go on with" if c.resume and not c.output else None
 
@@ -25,4 +29,5 @@ RULES = [
     Rule(("device",), known_device),
     Rule(("min_confidence", "reject"), confidence_is_asked_for),
     Rule(("resume", "output"), resumes_a_table),
+    Rule(("sort_as", "sort_into"), sorts_pictures),
 ]

@@ -12,11 +12,11 @@ from ..config.keys import TITLE_OF_A_RUN
 from ..config.schema import render
 from ..errors import DataError
 from ..files import write_json, write_text
+from ..lock import held
 from ..report.file_names import CONFIG, FOLDS
 from ..report.fold_tables import in_words
 from ..report.saved_answers import PREDICTIONS
 from ..report.saved_run import read_config
-from ..run.lock import held
 from ..run.resume import find_checkpoint
 from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .collect import FoldRun, collect

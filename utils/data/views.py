@@ -37,6 +37,11 @@ class Views:
             replace(self.preprocess, img_size=self.preprocess.val_resize) if self.tta == "crops5" else self.preprocess
         )
 
+    @property
+    def plain(self) -> int:
+        """Which of the views is the picture as validation shows it."""
+        return -1 if self.tta == "crops5" else 0
+
     def of(self, images: Tensor, height: int) -> list[Tensor]:
         """The views of a batch that was prepared as `reads` has it. height: its axis; that of the width follows."""
         if self.tta == "flip":

@@ -100,17 +100,18 @@ class Classifier:
             Prediction(path, [], batch.errors[i]) if i in batch.errors else self._ranked(path, next(rows), topk)
             for i, path in enumerate(batch.paths)
         ]
-        features = self._features()
-        reasons = iter(self.rejection.reasons([each for each in predictions if not each.unread], features))
+        seen = self._features()
+        plain = seen[self.views.plain if self.views else 0] if seen is not None else None
+        reasons = iter(self.rejection.reasons([each for each in predictions if not each.unread], plain))
         judged = [each if each.unread else replace(each, rejected=next(reasons)) for each in predictions]
-        return Answered(judged, features)
+        return Answered(judged, None if seen is None else seen.mean(0))
 
     def _features(self) -> np.ndarray | None:
-        """(n, D) of the images shown since the last call, means over their views."""
+        """(views, n, D) of the images shown since the last call."""
         if self.tap is None:
             return None
         seen = self.tap.take()
-        return torch.stack(seen).mean(0).cpu().numpy() if seen else np.zeros((0, self.tap.width), np.float32)
+        return torch.stack(seen).cpu().numpy() if seen else np.zeros((1, 0, self.tap.width), np.float32)
 
     def _ranked(self, path: str, probabilities: Tensor, topk: int) -> Prediction:
         if not probabilities.isfinite().all():

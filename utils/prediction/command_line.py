@@ -10,7 +10,7 @@ from ..cli import with_shortcuts, words_of
 from ..config import ConfigError, parse_overrides
 from ..data.traversal import matches
 from ..text import shown
-from ..weights.run_folder import ENDINGS, means_weights
+from ..weights.run_folder import ENDINGS, means_weights, newest_run_below
 
 WEIGHTS = f"the folder of a run, or a file ending in {', '.join(ENDINGS)}"
 IMAGES = "an image, a folder or a glob"
@@ -36,6 +36,8 @@ def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     weights = words.pop(0) if words and means_weights(words[0]) else None
     if weights is not None and not os.path.exists(weights):
         raise _wrong(weights, f"taken for WEIGHTS, by its ending: {absent(weights)}; expected {WEIGHTS}")
+    if words and os.path.isdir(words[0]) and (newest := newest_run_below(words[0])):
+        raise _wrong(words[0], f"taken for one of the IMAGES: it is a folder of runs, the newest of which is {newest}")
     _check_images(words)
     images = list(words) if len(words) > 1 else words[0] if words else None
     shortcuts = {"--weights": given.weights, "WEIGHTS": weights}

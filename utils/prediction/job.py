@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ from tqdm import tqdm
 
 from .. import distributed
 from ..config import PredictConfig
+from ..console import put_line
 from ..data.source import PackedPaths
 from ..errors import DataError, OneProcessError, UserError
+from ..files import writing
+from ..lock import held
 from ..text import one_line
 from .classifier import Classifier
 from .parts import Parts, begin, parts_folder
@@ -37,24 +42,38 @@ def plan_of(config: PredictConfig, classifier: Classifier, paths: PackedPaths) -
 def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator[Parts]:
     """Where the answers are kept: beside `output`, until they are all in it; elsewhere for this job alone if it is ''.
 
-    Raises ConfigError where a job to resume is another one.
+    Raises ConfigError where a job to resume is another one, or another process works on the same output.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
         folder = Path(distributed.from_main(str(parts_folder(Path(output)) if output else Path(own, "parts"))))
-        error: UserError | None = None
-        try:
-            if distributed.is_main():
-                begin(folder, plan, resume=resume)
-        except UserError as problem:
-            error = problem
-        if any(distributed.gather(error is not None)):
-            raise error or DataError("rank 0 has reported it")
-        try:
-            yield Parts(folder, distributed.rank())
-        except BaseException:
-            if output and distributed.is_main() and any(folder.glob("*.jsonl")):
-                print(one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr)
-            raise
+        _on_main(partial(_make, folder))
+        with held(folder, "prediction"):
+            _on_main(partial(begin, folder, plan, resume=resume))
+            try:
+                yield Parts(folder, distributed.rank())
+            except BaseException:
+                if output and distributed.is_main() and any(folder.glob("*.jsonl")):
+                    print(one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr)
+                raise
+        if distributed.is_main():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _on_main(action: Callable[[], None]) -> None:
+    """Do it on rank 0. Raises what it raises there, and a DataError on the others then."""
+    error: UserError | None = None
+    try:
+        if distributed.is_main():
+            action()
+    except UserError as problem:
+        error = problem
+    if any(distributed.gather(error is not None)):
+        raise error or DataError("rank 0 has reported it")
 
 
 def classify_share(config: PredictConfig, classifier: Classifier, paths: Sequence[str], parts: Parts) -> None:
@@ -68,7 +87,7 @@ def classify_share(config: PredictConfig, classifier: Classifier, paths: Sequenc
     mine = every[distributed.rank() :: distributed.world_size()] if distributed.launched() else every
     starts = [start for start in mine if start not in parts]
     if len(starts) < len(mine) and distributed.is_main():
-        print(one_line(f"resumed: {len(mine) - len(starts):,} of {len(mine):,} batches are answered already"))
+        put_line(one_line(f"resumed: {len(mine) - len(starts):,} of {len(mine):,} batches are answered already"))
     names = (paths[place] for start in starts for place in range(start, min(start + size, count)))
     bar = tqdm(starts, disable=None if len(mine) > 1 and distributed.is_main() else True)
     for start, answered in zip(bar, classifier.in_batches(names, size, config.topk, len(starts) * size)):
@@ -85,7 +104,6 @@ def show(predictions: Sequence[Prediction], *, named: bool = True) -> None:
     for prediction in predictions:
         reason = prediction.error or prediction.rejected
         if named or reason:
-            print(one_line(f"{prediction.path}: {reason}".removesuffix(": ")))
+            put_line(one_line(f"{prediction.path}: {reason}".removesuffix(": ")))
         for name, probability in prediction.ranked:
-            print(one_line(f"{probability:8.2%}  {name}"))
-    sys.stdout.flush()  # the answer need not wait for its files
+            put_line(one_line(f"{probability:8.2%}  {name}"))

@@ -5,7 +5,6 @@ So the memory does not grow with the number of images, and a job that was killed
 
 import contextlib
 import json
-import shutil
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from ..errors import ConfigError, DataError, OneProcessError
 from ..files import write_json, writing
+from ..lock import NAME as LOCK
 from ..text import shown
 from .predictions import Answered, Prediction
 
@@ -27,16 +27,17 @@ def parts_folder(output: Path) -> Path:
 
 
 def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
-    """Make the folder anew or, with `resume`, go on in it. Raises ConfigError where it is of another job.
+    """Empty the folder but for its lock or, with `resume`, go on in it. Raises ConfigError where it is of another job.
 
     plan: what the answers depend on, as json has it; those of another plan belong to another job.
     """
     if resume and (folder / PLAN).is_file():
         _check_plan(folder, plan)
         return
-    shutil.rmtree(folder, ignore_errors=True)
     with writing(folder):
-        folder.mkdir(parents=True)
+        for entry in folder.iterdir():
+            if entry.name != LOCK:
+                entry.unlink()
         write_json(folder / PLAN, dict(plan))
 
 
@@ -86,6 +87,12 @@ class Parts:
         self._starts, first = np.unique(rows[:, 0], return_index=True)
         self._places = rows[first, 1:]
 
+    def check_all(self, starts: Sequence[int]) -> None:
+        """Raises DataError where not all batches that begin with these images were there when `look` was called."""
+        if missing := sum(start not in self for start in starts):
+            problem = f"the answers of {missing:,} of {len(starts):,} batches are gone: something has removed them"
+            raise DataError(f"{self.folder}: {problem}; --resume answers them again")
+
     def __contains__(self, start: int) -> bool:
         """Whether the batch that begins with image `start` was there when `look` was called."""
         place = int(np.searchsorted(self._starts, start))
@@ -105,10 +112,6 @@ class Parts:
                     yield _answered(json.loads(files[number].readline()), paths, others[number], width)
                 except (ValueError, TypeError, IndexError, RecursionError):
                     raise _damaged(self._files[number]) from None
-
-    def remove(self) -> None:
-        """The folder, once all is written that was to be made of it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _answered(line: Any, paths: Sequence[str], features: IO[bytes] | None, width: int) -> Answered:

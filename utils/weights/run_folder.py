@@ -36,7 +36,8 @@ def weights_path(path: str | Path) -> Path:
         return path / BEST
     if not is_run(path):
         problem = f"it is a folder; expected a file of weights, or the folder of a run, with {BEST} in it"
-        raise WeightsError(f"{path}: {problem}{_run_below(path)}")
+        below = f"; the newest run in it is {newest}" if (newest := newest_run_below(path)) else ""
+        raise WeightsError(f"{path}: {problem}{below}")
     if there := _holds(path, (LAST, PREVIOUS)):
         way = f"; {path / there[0]} has the last state of the run"
     else:
@@ -61,7 +62,7 @@ def _holds(folder: Path, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if os.path.isfile(folder / name)]
 
 
-def _run_below(folder: Path) -> str:
-    """The newest run in a folder of runs, in words; '' where there is none."""
-    found = [*folder.glob(f"*/{BEST}"), *folder.glob(f"*/*/{BEST}")]
-    return f"; the newest run in it is {max(found, key=os.path.getmtime).parent}" if found else ""
+def newest_run_below(folder: str | Path) -> Path | None:
+    """The newest run in a folder of runs, or in one of such folders."""
+    found = [*Path(folder).glob(f"*/{BEST}"), *Path(folder).glob(f"*/*/{BEST}")]
+    return max(found, key=os.path.getmtime).parent if found else None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from utils.errors import WeightsError
-from utils.run.lock import held
+from utils.lock import held
 from utils.run.trainer import Trainer
 from utils.training import engine
 from utils.training.schedulers import learning_rate

@@ -1,4 +1,4 @@
-"""One process at a time in a run folder. The lock is the system's: it ends with the process, however that ends.
+"""One command at a time in a folder. The lock is the system's: it ends with the process, however that ends.
 
 filelock, which comes with torch, would lose what users see of it: who holds the lock, and a folder that is clean after.
 """
@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .. import distributed
-from ..errors import ConfigError
-from ..log import log
+from . import distributed
+from .errors import ConfigError
+from .log import log
 
 NAME = ".lock"
 BYTE = 1 << 30  # which byte is locked: far behind the text, which Windows would otherwise keep others from reading
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, kind: str = "run") -> Iterator[None]:
     """Keep others out of `folder` for the duration; rank 0 holds the lock for all its ranks.
 
+    kind: of what writes there, in a word.
     Raises ConfigError on every rank if another process holds it. Where the file system has no locks, there is none.
     """
     lock, refusal = None, None
     if distributed.is_main():
         try:
-            lock = _acquire(folder / NAME)
+            lock = _acquire(folder / NAME, kind)
         except ConfigError as error:
             refusal = error.problems
     if refusal := distributed.from_main(refusal):
@@ -40,7 +41,7 @@ def held(folder: Path) -> Iterator[None]:
             _release(folder / NAME, lock)
 
 
-def _acquire(path: Path) -> int | None:
+def _acquire(path: Path, kind: str) -> int | None:
     """The descriptor of the locked file, None where there are no locks."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -52,11 +53,11 @@ def _acquire(path: Path) -> int | None:
             holder = os.read(descriptor, 200).decode(errors="replace")
             os.close(descriptor)
             if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                log.warning(f"{path.parent}: not locked against a second run: {error.strerror}")
+                log.warning(f"{path.parent}: not locked against a second command: {error.strerror}")
                 return None
             hint = "wait until it has ended, or stop it"
             raise ConfigError(
-                str(path.parent), [f"another run is writing here ({holder or 'unknown'}); {hint}"]
+                str(path.parent), [f"another {kind} is writing here ({holder or 'unknown'}); {hint}"]
             ) from None
         os.close(descriptor)  # the run that held it has just ended and taken its file away
     with suppress(OSError):  # a full disk has no room for the name, but locks
