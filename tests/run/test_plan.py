@@ -111,6 +111,19 @@ def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_pa
     )
 
 
+def test_a_head_of_as_many_other_classes_is_named(make_config, data, tmp_path):
+    first = train.run(make_config(epochs=1, warmup_epochs=0, mix_off_epochs=0))
+    shutil.copytree(data, tmp_path / "renamed")
+    for split in ("train", "val"):
+        (tmp_path / "renamed" / split / "ant").rename(tmp_path / "renamed" / split / "dog")
+    keys = dict(epochs=1, warmup_epochs=0, mix_off_epochs=0, load_from=str(first / "best.pth"))
+    other = train.run(make_config(**keys, img_path=str(tmp_path / "renamed"), head_init="default"))
+    said = "best.pth is of other classes, such as 'ant', and begins as it is; head_init = 'probe' fits it anew"
+    assert said in (other / "train.log").read_text(encoding="utf-8")
+    same = train.run(make_config(**keys, head_init="default"))
+    assert "of other classes" not in (same / "train.log").read_text(encoding="utf-8")
+
+
 def test_a_full_disk_does_not_end_a_run_whose_schedule_is_laid_anew(auto_config, monkeypatch):
     """Its config is written again at the next save, as everything else is."""
     monkeypatch.setattr(TimeLimit, "epochs_in_all", lambda self, finished, planned, seconds: 3)

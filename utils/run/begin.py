@@ -1,5 +1,6 @@
 """What a run is made of, put together from a config; a new run and one that is resumed differ in its state alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +14,7 @@ from ..data.preprocess import Preprocess
 from ..data.source import Splits
 from ..errors import WeightsError
 from ..log import log
-from ..text import aligned
+from ..text import aligned, shown
 from ..training.build import make_freezing, make_model, make_recipe, make_state, missing_drop_rates
 from ..training.engine import steps_of
 from ..training.freezing import Freezing
@@ -69,6 +70,7 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     if weights is not None:
         log.info(str(fill_from(model, weights)))
         check_finite(model, weights)
+        report_other_classes(config, splits.classes, weights)
         if config.head_init == "probe":
             settled = replace(config, num_workers=loaders[0].num_workers)  # what limits them is said once
             start_at_probe(model, settled, splits.training, preprocess, recipe)
@@ -78,6 +80,15 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
     check_single_images(model, freezing, config, len(splits.training))
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
     return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
+
+
+def report_other_classes(config: TrainConfig, classes: Sequence[str], weights: WeightsFile) -> None:
+    """Say that a head of as many classes, but of others, was loaded and is not made anew."""
+    known = weights.checkpoint["classes"] if weights.checkpoint else classes
+    if config.head_init != "probe" and len(known) == len(classes) and tuple(known) != tuple(classes):
+        others = [name for name in known if name not in classes]
+        kind = f"other classes, such as {shown(others[0])}" if others else "these classes in another order"
+        log.warning(f"the head of {weights.path} is of {kind}, and begins as it is; head_init = 'probe' fits it anew")
 
 
 def check_finite(model: nn.Module, weights: WeightsFile) -> None:
