@@ -14,6 +14,7 @@ import train
 from tests.gpu.runs import apart, moved, needs_cuda
 from tests.helpers import ROOT
 from tests.helpers.runs import results
+from tests.run.test_unreadable import spoil
 
 # regnetx blows no rounding up; without what is drawn by rank, and without TF32, which other processes do not forbid
 PLAIN = dict(model_prefix="regnetx", model_suffix="200mf", mixup_prob=0.0, cutmix_prob=0.0, accumulate_steps=1)
@@ -71,3 +72,21 @@ def test_two_processes_on_one_gpu_are_one_of_both_batches(device, make_config, m
         assert way <= 0.05
     else:
         assert way >= 0.3  # 1.2 between CPUs
+
+
+def test_a_process_without_an_image_leaves_synchronised_batchnorm_to_the_other(
+    device, make_config, make_runs, image_folder
+):
+    """In the first of two steps; the statistics are of the other's images alone, as in a single process."""
+    needs_cuda(device, "torch synchronises BatchNorm on CUDA alone; tests/run/test_unreadable.py has the rest")
+    root = image_folder({"train": {"ant": 8, "bee": 8}, "val": {"ant": 3, "bee": 3}}, name="even", size=(70, 80))
+    spoil(root, slice(1, 8, 2))
+    changes = dict(PLAIN, img_path=str(root), horizontal_flip=0.0, on_bad_image="skip", epochs=1)
+    single = train.run(config := make_config(**changes, batch_size=8))
+    apiece = dict(changes, batch_size=4, dist_backend="gloo", gpu_ids=[0, 0], sync_bn=True)
+    runs = make_runs(ranks=2, **apiece)
+    job = runs.begin_here(fault=partial(exact_float32))
+    assert job.end() == [0, 0], job.said()
+    loss, way = difference(runs.newest(), single, config)
+    assert loss <= 1e-3
+    assert way <= 0.05

@@ -25,7 +25,7 @@ from ..weights.public import obtain_pretrained
 from ..weights.run_folder import state_path, weights_path
 from ..weights.weights_file import WeightsFile
 from .head_start import start_at_probe
-from .single_images import check_single_images
+from .single_images import check_single_images, fewest_images
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def assemble(config: TrainConfig, splits: Splits, device: torch.device, weights:
         model = synchronised(model, device)
     freezing = make_freezing(config, model)
     check_single_images(model, freezing, config, len(splits.training))
+    recipe = replace(recipe, least=fewest_images(model, freezing, config))
     state = make_state(config, model, recipe, steps_of(len(loaders[0]), recipe.accumulate))
     return Parts(config, splits, preprocess, recipe, freezing, state, *loaders)
 

@@ -107,6 +107,8 @@ class Lines:
             parts["non_finite"] = f"{progress.non_finite} steps skipped"
         if progress.bad:
             parts["bad"] = f"{len(progress.bad)} unreadable"
+        if progress.lone:
+            parts["lone"] = f"{progress.lone} left alone"
         if epoch.best_weights:
             parts["best"] = f"* best ({epoch.best_weights} weights)" if "ema_accuracy" in row else "* best"
         return parts

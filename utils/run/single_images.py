@@ -15,10 +15,29 @@ from ..training.freezing import Freezing, freeze, train_mode
 def check_single_images(model: nn.Module, freezing: Freezing, config: TrainConfig, images: int) -> None:
     """Raises DataError where batches hold one image, and some BatchNorm that learns gets a single value a channel.
 
-    images: of train.  A copy of the network on the meta device, which knows shapes alone, takes such a batch.
+    images: of train.
     """
-    processes = distributed.world_size()
-    if min(config.batch_size, -(-images // processes)) > 1 or (config.sync_bn and processes > 1):
+    if min(config.batch_size, -(-images // distributed.world_size())) == 1:
+        _take_one(model, freezing, config)
+
+
+def fewest_images(model: nn.Module, freezing: Freezing, config: TrainConfig) -> int:
+    """How many images of a batch must be left, where unreadable ones are skipped, for it to be trained on: 1 or 2."""
+    if config.on_bad_image == "error":
+        return 1
+    try:
+        _take_one(model, freezing, config)
+    except DataError:
+        return 2
+    return 1
+
+
+def _take_one(model: nn.Module, freezing: Freezing, config: TrainConfig) -> None:
+    """Show a single image to a copy of the network on the meta device, which knows shapes alone.
+
+    Raises DataError where some BatchNorm that learns gets a single value a channel, and has no other rank's.
+    """
+    if any(isinstance(part, nn.SyncBatchNorm) for part in model.modules()):
         return
     network = copy.deepcopy(model).to("meta")
     freeze(network, freezing.names(config.epochs))  # of all epochs the last ones train most

@@ -33,7 +33,7 @@ class RunState:
         progress = Progress(**checkpoint["progress"])
         progress.weight = checkpoint["progress"].get("weight", progress.images)  # older: every image weighs 1
         if not distributed.is_main():
-            progress = replace(progress, loss_sum=0.0, weight=0.0, images=0, bad=[])
+            progress = replace(progress, loss_sum=0.0, weight=0.0, images=0, bad=[], lone=0)
         best = Best.from_plain(checkpoint["best"])
         patience = Patience(**checkpoint["patience"])
         return cls(checkpoint["epoch"], checkpoint["history"], best, patience, progress)

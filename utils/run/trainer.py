@@ -87,6 +87,11 @@ class Trainer(StepHooks):
         )
         self.run_state.progress = progress
         self._name_bad(parts.splits.training, progress.bad)
+        if progress.lone:
+            log.warning(
+                f"epoch {epoch + 1}: readable, but left out: {progress.lone:,}, the only image left of its batch each "
+                "time, from which BatchNorm cannot learn; the unreadable files of these batches are named above"
+            )
         self._finish_epoch(progress)
 
     def stop(self) -> bool:

@@ -46,7 +46,8 @@ class Account:
     def add(self, result: StepResult, batches: list[Batch]) -> None:
         """Take in a step, and settle the one before."""
         found = (result.loss_sums, result.weights, result.bad_losses[None], result.bad_gradient[None])
-        numbers = torch.cat([each.to(torch.float32) for each in found])
+        more = () if result.empty is None else (result.empty[None],)
+        numbers = torch.cat([each.to(torch.float32) for each in (*found, *more)])
         before, self._open = self._open, (OnItsWay(numbers), batches)
         self._settle(before)
 
@@ -61,8 +62,11 @@ class Account:
             return
         numbers, batches = step[0].read(), step[1]
         count = len(batches)
-        losses, weights, (bad_losses, bad_gradient) = numbers[:count], numbers[count:-2], numbers[-2:]
+        losses, weights = numbers[:count], numbers[count : 2 * count]
+        bad_losses, bad_gradient, *empty = numbers[2 * count :]
         progress = self.progress
+        if any(empty):  # neither a good step nor a failed one
+            return
         if bad_losses == 0 and (bad_gradient == 0 or self.overflows):
             progress.in_a_row = 0
             progress.loss_sum += sum(losses)

@@ -37,6 +37,7 @@ def make_recipe(config: Any, model: nn.Module, device: torch.device, preprocess:
         freeze_bn=config.freeze_bn,
         seed=config.seed,
         weighs=not objective.even or (distributed.world_size() > 1 and config.on_bad_image == "skip"),
+        img_size=preprocess.img_size,
     )
 
 

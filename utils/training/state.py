@@ -53,6 +53,8 @@ class Recipe:
     freeze_bn: bool = False  # whether BatchNorm goes by its averages, which stay as they are
     seed: int = 0
     weighs: bool = False  # whether gradients must be scaled by weights that the objective alone knows, or other ranks
+    least: int = 1  # images that must be left of a batch where some cannot be read
+    img_size: tuple[int, int] = (224, 224)  # (height, width) of images
 
     @property
     def mixed(self) -> bool:
@@ -81,11 +83,13 @@ class StepResult:
     weights: Tensor  # (batches,) of each
     bad_losses: Tensor  # ranks on which some loss is no number
     bad_gradient: Tensor  # whether the gradient's norm is no number, on every rank, as gradients are averaged
+    empty: Tensor | None = None  # whether no rank had an image; None where each has some
 
     @property
     def skip(self) -> Tensor:
         """Whether the step must change nothing."""
-        return self.bad_gradient | (self.bad_losses > 0)
+        bad = self.bad_gradient | (self.bad_losses > 0)
+        return bad if self.empty is None else bad | self.empty
 
 
 @dataclass
@@ -100,6 +104,7 @@ class Progress:
     bad: list[tuple[int, str]] = field(default_factory=list)  # (index, reason) of unreadable images
     seconds: float = 0.0
     waited: float = 0.0  # seconds of these in which no batch was ready
+    lone: int = 0  # images left out as too few others of their batches could be read
 
     @property
     def loss(self) -> float:
@@ -108,10 +113,10 @@ class Progress:
 
 def summed(progress: Progress, device: torch.device) -> Progress:
     """The progress of all ranks together; times are this rank's."""
-    sums = torch.tensor([progress.loss_sum, progress.weight, progress.images], dtype=torch.float64)
-    loss_sum, weight, images = distributed.all_reduce_sum(on_device(sums, device)).tolist()
+    sums = torch.tensor([progress.loss_sum, progress.weight, progress.images, progress.lone], dtype=torch.float64)
+    loss_sum, weight, images, lone = distributed.all_reduce_sum(on_device(sums, device)).tolist()
     bad = [item for items in distributed.gather(progress.bad) for item in items]
-    return replace(progress, loss_sum=loss_sum, weight=weight, images=int(images), bad=bad)
+    return replace(progress, loss_sum=loss_sum, weight=weight, images=int(images), bad=bad, lone=int(lone))
 
 
 def on_device(sums: Tensor, device: torch.device) -> Tensor:
