@@ -1,8 +1,9 @@
-"""on_bad_image = 'skip': what is left is trained on, in one process or several."""
+"""on_bad_image = 'skip': what is left is trained on, in one process or several; nothing left is an error."""
 
 from functools import partial
 
 from utils.data.samplers import shuffled
+from utils.errors import DataError
 from utils.report import run_tables
 from utils.weights.checkpoint import load_checkpoint
 
@@ -30,6 +31,41 @@ def spoil(root, places=slice(None), split="train"):
     for path in chosen:
         path.write_bytes(b"no image")
     return [path.name for path in chosen]
+
+
+@pytest.mark.filterwarnings("error")  # torch has one about a schedule that is ahead
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_run_of_which_no_file_can_be_read_ends_with_an_error_that_names_the_folder(make_config, even, split):
+    spoil(even, split=split)
+    with pytest.raises(DataError, match=f"no image of {split} can be read") as caught:
+        train.run(make_config(**SKIP, img_path=str(even)))
+    assert str(even / split) in str(caught.value)
+
+
+def test_only_val_of_files_none_of_which_can_be_read_is_an_error(make_config, even):
+    folder = train.run(make_config(**SKIP, img_path=str(even)))
+    spoil(even, split="val")
+    with pytest.raises(DataError, match="no image of val can be read"):
+        train.run(make_config(**SKIP, img_path=str(even), only_val=True, load_from=str(folder / "best.pth")))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_two_processes_that_can_read_nothing_end_alike_with_one_line(make_runs, even, tmp_path, split):
+    spoil(even, split=split)
+    job = make_runs(ranks=2, **SKIP, img_path=str(even)).begin(tmp_path / "logs")
+    assert job.end() == [2, 2], job.said()
+    assert [f"no image of {split} can be read" in line for line in job.said().splitlines() if "error:" in line] == [
+        True
+    ]
+    assert "lr_scheduler" not in job.said()
+
+
+def test_test_of_which_no_file_can_be_read_ends_no_run(make_config, image_folder):
+    root = image_folder({split: {"ant": 4, "bee": 4} for split in ("train", "val", "test")}, name="tested")
+    spoil(root, split="test")
+    folder = train.run(make_config(**SKIP, img_path=str(root)))
+    assert "no image of test can be read" in (folder / "train.log").read_text()
+    assert not (folder / "test_results.json").exists()
 
 
 @pytest.mark.filterwarnings("error")

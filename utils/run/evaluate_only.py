@@ -33,6 +33,7 @@ from .environment import environment
 from .final import judge, name_unreadable
 from .final import record as record_judgement
 from .folder import RunFolder, check_place, open_run_folder
+from .nothing import check_evaluated
 from .page import Page
 from .plan import planned_validation
 from .scoring import Scored, score
@@ -93,13 +94,17 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
 def record(
     folder: RunFolder, scored: Sequence[Scored], splits: Splits, payload: dict[str, Any] | None, config: TrainConfig
 ) -> None:
-    """Tables and plots. payload: the checkpoint that was evaluated, if it is one of ours."""
+    """Tables and plots. payload: the checkpoint that was evaluated, if it is one of ours.
+
+    Raises DataError where no image could be read.
+    """
     key, kind = scored_weights(payload) if payload else ("net", "weights")
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
     for each in scored:
         row |= each.columns()
     [chosen] = [each for each in scored if each.weights == key]
     name_unreadable(splits.val, chosen.evaluation.bad)
+    check_evaluated(splits.val, chosen.evaluation, config.split)
     figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
     log.info(f"{figures}  (tables: {kind})  in {folder.path}")
     if not math.isfinite(chosen.evaluation.loss):

@@ -97,6 +97,11 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
+        if split != "val":
+            name_unreadable(images, bad)
+        if not len(answers.targets):
+            log.warning(f"{images.root}: no image of {split} can be read, so that nothing is said of it")
+            continue
         if split == "val":  # its unreadable images are named already
             temperature = fit_temperature(answers.logits, answers.targets) if config.calibrate else 1.0
             known = knowing.result(answers, temperature) if knowing else None
@@ -105,8 +110,6 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
             threshold = chosen_threshold(answers.logits, answers.targets, temperature)
         summary = summarise(answers.logits, answers.targets, temperature, threshold)
         found = Judgement(split, images, answers, summary, bad, chosen_on=split == "val")
-        if split != "val":
-            name_unreadable(images, bad)
         tables = partial(record, folder.path, found, prefix="" if split == "val" else f"{split}_")
         write(f"the tables of {split}", tables)
         log.info(found.sentence())

@@ -26,6 +26,7 @@ from .final import conclude, seconds_of_conclusion
 from .folder import RunFolder
 from .known import images_of_train
 from .networks import Networks
+from .nothing import check_evaluated, check_trained
 from .observers import Epoch, Lines, Observer, RunTables
 from .page import Page
 from .saver import Saver
@@ -87,6 +88,7 @@ class Trainer(StepHooks):
         )
         self.run_state.progress = progress
         self._name_bad(parts.splits.training, progress.bad)
+        check_trained(parts.splits.training, progress)
         if progress.lone:
             log.warning(
                 f"epoch {epoch + 1}: readable, but left out: {progress.lone:,}, the only image left of its batch each "
@@ -216,6 +218,7 @@ class Trainer(StepHooks):
             monitor=self.config.monitor,
         )
         self._name_bad(parts.splits.val, scored[0].evaluation.bad)
+        check_evaluated(parts.splits.val, scored[0].evaluation, "val")
         self.limit.reserve = seconds_of_conclusion(
             parts.splits, time.monotonic() - start, len(scored), images_of_train(self.config, parts.splits)
         )
