@@ -1,5 +1,7 @@
 """Fixtures of the tests of whole runs."""
 
+from utils.config.keys import AUTO_KEYS
+
 import pytest
 
 from tests.run.faults.processes import Runs
@@ -13,5 +15,16 @@ def make_runs(make_config, tmp_path):
         changes = {"epochs": 2, "save_steps": 1, **changes}
         make_config(**changes)
         return Runs(tmp_path, tmp_path / "config.py", changes, ranks=ranks)
+
+    return make
+
+
+@pytest.fixture
+def auto_config(make_config):
+    """auto_config(**changes): every key that can be is 'auto', but what keeps the run short."""
+
+    def make(**changes):
+        short = {"img_size": [32, 32], "val_resize": [36, 36], "batch_size": 4, "epochs": 2}
+        return make_config(**{**dict.fromkeys(AUTO_KEYS, "auto"), **short, **changes})
 
     return make
