@@ -1,11 +1,13 @@
 """only_val of a checkpoint of ours: network and data are the checkpoint's, unless the user says otherwise."""
 
+import json
 import os
 import signal
 import sys
 
-from utils.config import TrainConfig, load_train_config
+from utils.config import PredictConfig, TrainConfig, load_train_config
 from utils.errors import WeightsError
+from utils.prediction.classifier import load_classifier
 from utils.run import evaluate_only
 from utils.signals import Stopped
 from utils.tables import read_csv
@@ -16,7 +18,7 @@ import torch
 
 import train
 from tests.helpers import ROOT
-from tests.helpers.checkpoints import whole_checkpoint
+from tests.helpers.checkpoints import CPU, new_state, whole_checkpoint
 
 
 @pytest.fixture
@@ -143,3 +145,58 @@ def test_figures_of_weights_that_diverged_are_said_to_mean_nothing(run, data, co
     status, said = command("--weights", run)
     assert status == 0, said
     assert "val_loss is nan, so the figures say nothing: the weights may be of a training that diverged" in said
+
+
+@pytest.fixture
+def calibrated(run, data):
+    """calibrated(temperature) is a best.pth that judges views of an image unlike, so that it moves their mean."""
+
+    def write(temperature):
+        torch.manual_seed(0)
+        checkpoint = whole_checkpoint(img_path=str(data))
+        model = new_state(TrainConfig.plain(**checkpoint["config"]))[0].model.train()
+        for part in model.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.momentum = 1.0  # statistics that are those of images: features that differ
+        with torch.no_grad():
+            model.fc.weight *= 2
+            model(torch.rand(64, 3, 32, 32))
+        checkpoint["net"] = model.state_dict()
+        best = {name: checkpoint[name] for name in checkpoint.keys() - {"net_ema", "optimizer", "scheduler", "scaler"}}
+        save_checkpoint(run / "best.pth", {**best, "weights_of": "raw", "temperature": temperature})
+        return run / "best.pth"
+
+    return write
+
+
+@pytest.mark.parametrize(("ranks", "tta"), [(1, "flip"), (1, "crops5"), (2, "crops5")])
+def test_views_have_the_probabilities_that_prediction_gives_them(calibrated, make_runs, tmp_path, ranks, tta):
+    path = calibrated(4.0)
+    job = make_runs(ranks=ranks).begin(tmp_path / "tta", options=("only_val=True", f"load_from={path}", f"tta={tta}"))
+    assert set(job.end()) == {0}, job.said()
+    [folder] = (tmp_path / "tta" / "shufflenetv2_0.5").iterdir()
+    rows = read_csv(folder / "predictions.csv")
+    classifier = load_classifier(PredictConfig(load_from=str(path), device="cpu", tta=tta), CPU)
+    predictions = classifier.predict([row["path"] for row in rows], 3)
+    assert len(rows) == 9
+    for row, prediction in zip(rows, predictions):
+        assert row["predicted"] == prediction.ranked[0][0]
+        found = {name: float(row[f"p({name})"]) for name, _ in prediction.ranked}
+        assert found == pytest.approx(dict(prediction.ranked), abs=1e-5)
+
+
+def test_views_have_the_figures_before_calibration_that_they_have_without_one(calibrated):
+    found = []
+    for temperature in (1.0, 4.0):
+        config = dict(only_val=True, load_from=str(calibrated(temperature)), device="cpu", num_workers=0, tta="flip")
+        folder = train.run(TrainConfig(**config))
+        figures = json.loads((folder / "val_results.json").read_bytes())
+        [row] = read_csv(folder / "results.csv")
+        assert float(row["accuracy"]) == figures["accuracy"]
+        found.append((figures, float(row["val_loss"])))
+    (plain, loss), (scaled, same_loss) = found
+    for name in ("log_loss", "brier", "calibration_error"):
+        assert scaled[f"uncalibrated_{name}"] == plain[name] == plain[f"uncalibrated_{name}"]
+    assert same_loss == loss == pytest.approx(plain["log_loss"], rel=1e-6)
+    assert scaled["log_loss"] < plain["log_loss"]
+    assert scaled["temperature"] == 4.0

@@ -75,11 +75,17 @@ class Summary:
 
 
 def summarise(
-    logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0, threshold: Threshold | None = None
+    logits: np.ndarray,
+    targets: np.ndarray,
+    temperature: float = 1.0,
+    threshold: Threshold | None = None,
+    *,
+    uncalibrated: np.ndarray | None = None,
 ) -> Summary:
     """logits: (N, K).  targets: (N,).
 
     temperature: that probabilities are calibrated by.  threshold: of the second of two classes, where there is one.
+    uncalibrated: (N, K) logits of the probabilities before, where `logits` themselves are not, as of means over views.
     """
     classes, predicted = logits.shape[1], logits.argmax(axis=1)
     confusion = confusion_of(targets, predicted, classes)
@@ -88,8 +94,8 @@ def summarise(
     probabilities, of_second = np.exp(logarithms), targets == 1
     raw, raw_bins = calibrated, bins = _confidence(logarithms, probabilities, targets, right)
     if temperature != 1:
-        uncalibrated = log_probabilities(logits)
-        raw, raw_bins = _confidence(uncalibrated, np.exp(uncalibrated), targets, right)
+        before = log_probabilities(logits if uncalibrated is None else uncalibrated)
+        raw, raw_bins = _confidence(before, np.exp(before), targets, right)
     return Summary(
         confusion,
         metrics_from(confusion),

@@ -67,7 +67,8 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
     recipe = make_recipe(config, models["net"], device, preprocess)
     views = Views(config.tta, preprocess)
     if config.tta != "none":
-        models = {name: MeanOfViews(model, views) for name, model in models.items()}
+        temperature = payload["temperature"] if payload else 1.0
+        models = {name: MeanOfViews(model, views, temperature) for name, model in models.items()}
     _, loader = make_loaders(config, splits, views.reads, device)
     with terminations_raise():
         folder = open_run_folder(config)
@@ -111,9 +112,8 @@ def record(
         cause = "the weights may be of a training that diverged"
         log.warning(f"val_loss is {chosen.evaluation.loss}, so the figures say nothing: {cause}; evaluate others")
     folder.record([row], chosen.metrics, splits.classes)
-    if (answers := chosen.evaluation.answers) is not None:
-        temperature, own = (payload["temperature"], is_own(config, payload)) if payload else (1.0, False)
-        found = judge(config.split, splits.val, answers, chosen.evaluation.bad, temperature, own=own)
+    temperature, own = (payload["temperature"], is_own(config, payload)) if payload else (1.0, False)
+    if (found := judge(config.split, splits.val, chosen.evaluation, temperature, own=own)) is not None:
         record_judgement(folder.path, found)
         log.info(found.sentence())
     folder.draw()

@@ -25,7 +25,7 @@ from ..training.answers import AllLogits
 from ..training.build import make_model, make_recipe
 from ..training.evaluate import evaluate
 from ..training.meters import Meter
-from ..training.metrics import Answers
+from ..training.metrics import Answers, Evaluation
 from ..training.state import Recipe
 from ..weights.checkpoint import BEST, load_checkpoint
 from ..weights.checkpoint_schema import validated
@@ -115,17 +115,17 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         log.info(found.sentence())
 
 
-def judge(
-    split: str, images: Source, answers: Answers, bad: list[tuple[int, str]], temperature: float, *, own: bool
-) -> Judgement:
-    """What is known of a network by one split alone.
+def judge(split: str, images: Source, found: Evaluation, temperature: float, *, own: bool) -> Judgement | None:
+    """What is known of a network by one split alone; None without answers, as on ranks other than 0.
 
     own: whether the images are of the run that the network comes from, whose val has chosen it.
     """
-    on_val = split == "val"
+    if (answers := found.answers) is None:
+        return None
+    on_val, before = split == "val", found.uncalibrated.logits if found.uncalibrated else None
     threshold = chosen_threshold(answers.logits, answers.targets, temperature) if on_val else None
-    summary = summarise(answers.logits, answers.targets, temperature, threshold)
-    return Judgement(split, images, answers, summary, bad, chosen_on=on_val and own)
+    summary = summarise(answers.logits, answers.targets, temperature, threshold, uncalibrated=before)
+    return Judgement(split, images, answers, summary, found.bad, chosen_on=on_val and own)
 
 
 def name_unreadable(images: Source, bad: Sequence[tuple[int, str]]) -> None:

@@ -50,8 +50,8 @@ def write_run(
     repeat = replace(config, only_val=True, load_from=str(folder.path / BEST))
     folder.begin(repeat, splits, environment(device, config.num_threads), 0)
     folder.record([row], found.metrics, splits.classes)
-    if (answers := found.evaluation.answers) is not None:
-        record(folder.path, judge("val", splits.val, answers, found.evaluation.bad, 1.0, own=True))
+    if (judgement := judge("val", splits.val, found.evaluation, 1.0, own=True)) is not None:
+        record(folder.path, judgement)
     checkpoint = {
         "net": model.state_dict(),
         "weights_of": "raw",

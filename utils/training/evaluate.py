@@ -14,6 +14,7 @@ from .bars import progress_bar
 from .meters import Confusion, MeanLoss, Meter
 from .metrics import Evaluation
 from .state import Recipe, exchange_every
+from .views import MeanOfViews, Uncalibrated
 
 
 @torch.inference_mode()
@@ -69,12 +70,27 @@ def evaluate_classes(
     name: str = "val",
 ) -> list[Evaluation]:
     """`evaluate` with the loss and the confusion matrix of each model, and if asked for the `answers` to each image."""
-    device = recipe.device
-    counts = [(MeanLoss(device), Confusion(num_classes, device)) for _ in models]
-    kept = [AllLogits(num_classes, device) if answers else None for _ in models]
-    meters = [(*own, logits) if logits else own for own, logits in zip(counts, kept)]
-    bad = evaluate(models, loader, recipe, meters, stop=stop, name=name)
-    return [
-        Evaluation(loss.result(), confusion.result(), bad, logits.result() if logits else None)
-        for (loss, confusion), logits in zip(counts, kept)
-    ]
+    found = [_Figures(model, num_classes, recipe.device, answers=answers) for model in models]
+    bad = evaluate(models, loader, recipe, [each.meters for each in found], stop=stop, name=name)
+    return [each.result(bad) for each in found]
+
+
+class _Figures:
+    """The meters of one model. A loss is always that before calibration."""
+
+    def __init__(self, model: nn.Module, num_classes: int, device: torch.device, *, answers: bool) -> None:
+        self.confusion = Confusion(num_classes, device)
+        self.loss: Meter = MeanLoss(device)
+        self.answers = AllLogits(num_classes, device) if answers else None
+        self.uncalibrated: Meter | None = None
+        if isinstance(model, MeanOfViews) and model.temperature != 1:
+            self.loss = Uncalibrated(model, self.loss)
+            self.uncalibrated = Uncalibrated(model, AllLogits(num_classes, device)) if answers else None
+        every = self.loss, self.confusion, self.answers, self.uncalibrated
+        self.meters = [meter for meter in every if meter is not None]
+
+    def result(self, bad: list[tuple[int, str]]) -> Evaluation:
+        """bad: the images that were left out."""
+        answers = self.answers.result() if self.answers else None
+        uncalibrated = self.uncalibrated.result() if self.uncalibrated else None
+        return Evaluation(self.loss.result(), self.confusion.result(), bad, answers, uncalibrated)

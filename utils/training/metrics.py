@@ -98,3 +98,4 @@ class Evaluation:
     confusion: Tensor  # (K, K) int64 on the CPU; row: true class, column: predicted
     bad: list[tuple[int, str]]  # (index, reason) of images left out
     answers: Answers | None = None  # on rank 0, where they were asked for
+    uncalibrated: Answers | None = None  # beside answers that are logits at one temperature alone: those at 1
