@@ -3,8 +3,8 @@
 from utils.config import TrainConfig
 from utils.data.source import ImageList, PackedPaths, Splits, pack_paths
 from utils.errors import WeightsError
+from utils.run.differences import check_resume, differences
 from utils.run.evaluate_only import load_models
-from utils.run.resume import check_resume, differences
 from utils.weights.checkpoint import save_checkpoint
 from utils.weights.checkpoint_schema import validated
 from utils.weights.load import load_weights

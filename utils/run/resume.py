@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models import family_of
-
 from .. import distributed
 from ..config.keys import AUTO_KEYS, TrainConfig
 from ..config.rules import train_problems
@@ -25,6 +23,7 @@ from ..weights.best import Best
 from ..weights.checkpoint import load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from ..weights.run_folder import BEST, LAST, PREVIOUS
+from .differences import ORDER, Differences, check_resume, differences
 from .folder import RunFolder
 from .kept import states_deleted
 from .patience import Patience
@@ -32,12 +31,7 @@ from .scoring import PREFIXES
 from .state import RunState
 from .time_limit import TimeLimit
 
-NETWORK = ("model_prefix", "model_suffix", "classes", "size of its tables")
-GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
-FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
-ORDER = ("seed", "train images")  # which image comes when
 OF_A_START = ("log_root", "exp_name", "pretrained", "weights_dir", "weights_mirror", "head_init")  # done with by then
-PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -85,7 +79,7 @@ class ResumePoint:
     path: Path  # another one where `wanted` has a `problem`
     checkpoint: dict[str, Any]
     problem: str
-    changes: "Differences"
+    changes: Differences
 
     @classmethod
     def read(cls, config: TrainConfig, splits: Splits, *, force: bool) -> "ResumePoint":
@@ -135,43 +129,6 @@ def as_found(config: TrainConfig, saved: dict[str, Any]) -> TrainConfig:
     if found and (problems := train_problems(vars(config))):
         raise ConfigError("config, with what the run has found", problems)
     return config
-
-
-@dataclass(frozen=True)
-class Differences:
-    """What is not as it was when the checkpoint was written: name -> (then, now)."""
-
-    values: dict[str, tuple[Any, Any]]
-
-    def among(self, names: tuple[str, ...]) -> bool:
-        return any(name in names for name in self.values)
-
-    def __str__(self) -> str:
-        return "; ".join(f"{name} was {_short(then)}, is {_short(now)}" for name, (then, now) in self.values.items())
-
-
-def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits) -> Differences:
-    """Between the checkpoint and the run that is to go on from it, in what decides over its course."""
-    names = [name for name in (*FIXED, *ORDER, *PACE) if hasattr(config, name)]
-    now = {name: getattr(config, name) for name in names}
-    then = {name: checkpoint["config"].get(name) for name in names}
-    now |= {"processes": distributed.world_size(), "train images": len(splits.train or ())}
-    then |= {"processes": checkpoint["world_size"], "train images": checkpoint["train_images"]}
-    now["classes"], then["classes"] = list(splits.classes), checkpoint["classes"]
-    if family_of(config.model_prefix).tables:  # of other images they can have the same shape, with another meaning
-        now["size of its tables"] = list(config.img_size)
-        then["size of its tables"] = list(checkpoint["config"]["img_size"])
-    return Differences({name: (then[name], now[name]) for name in now if now[name] != then[name]})
-
-
-def check_resume(found: Differences, source: str, *, force: bool) -> None:
-    """Raises WeightsError naming what differs so much that the run could not go on as if it had not stopped."""
-    if not found.values or (force and not found.among(FIXED)):
-        return
-    way = "start a new run with load_from instead"
-    if not found.among(FIXED):
-        way = f"--force resumes all the same, or {way}"
-    raise WeightsError(f"{source}: cannot resume: {found}; {way}")
 
 
 def restore(checkpoint: dict[str, Any], state: TrainState, path: Path) -> RunState:
@@ -286,12 +243,6 @@ def report_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainS
     log.info(
         f"{change}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}"
     )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list) and len(value) > 5:
-        return f"{len(value)} classes ({', '.join(value[:5])} ...)"
-    return repr(value)
 
 
 def with_time_left(config: TrainConfig, checkpoint: dict[str, Any], limit: TimeLimit) -> TrainConfig:
