@@ -1,13 +1,16 @@
 """A run ends for want of progress as Keras' EarlyStopping would end it."""
 
+import json
 from dataclasses import replace
 
 from utils.config import TrainConfig
+from utils.report.compared_runs import ranked
+from utils.report.curves import scores
 from utils.run.patience import Patience
 from utils.signals import Stopped
 from utils.training.metrics import MONITORS
 from utils.weights.best import Best
-from utils.weights.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint
 
 import pytest
 
@@ -103,3 +106,22 @@ def test_the_best_epoch_is_that_of_the_figure(make_config):
     losses = [float(row[name]) for row in results(folder) for name in ("val_loss", "ema_val_loss") if name in row]
     assert best["val_loss"] == min(losses)
     assert (best["metric"], best["mode"]) == ("val_loss", "min")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_pictures_and_tables_mark_the_epoch_of_best_pth_whatever_figure_is_watched_now(make_config, older):
+    """older: a run of before there was best.json."""
+    config = make_config(epochs=2, monitor="val_loss", use_ema=False)
+    folder = train.run(config)
+    best = load_checkpoint(folder / "best.pth")["best"]["epoch"]
+    assert json.loads((folder / "best.json").read_bytes()) == {"epoch": best, "weights": "raw", "metric": "val_loss"}
+    state = load_checkpoint(folder / "last.pth")
+    for row in state["history"]:  # by accuracy it is the other one
+        row["accuracy"] = float(row["epoch"] != best)
+    save_checkpoint(folder / "last.pth", state)
+    if older:
+        (folder / "best.json").unlink()
+    train.run(replace(config, resume=True, load_from=str(folder / "last.pth"), monitor="accuracy"))
+    assert load_checkpoint(folder / "best.pth")["best"]["epoch"] == best
+    assert scores(folder).get_suptitle() == f"Validation: the best epoch, {best} of 2, is marked"
+    assert ranked([folder])[0].cells()[1] == f"{best} of 2"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from . import run_tables
+from .best_of_run import row_of_best
 from .saved_run import describe_runs, read_config
 
 
@@ -50,6 +51,6 @@ class Run:
 def ranked(folders: Sequence[Path]) -> list[Run]:
     """The runs by their best accuracy, those that have none last."""
     tables = [run_tables.read_results(folder) for folder in folders]
-    best = [run_tables.best_row(table, read_config(folder).monitor) for folder, table in zip(folders, tables)]
+    best = [row_of_best(folder, table, read_config(folder).monitor) for folder, table in zip(folders, tables)]
     runs = [Run(*each) for each in zip(describe_runs(folders), tables, best)]
     return sorted(runs, key=lambda run: -run.figure_of_best("accuracy") if run.best else np.inf)

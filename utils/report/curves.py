@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from ..training.schedulers import learning_rate
 from . import run_tables
+from .best_of_run import row_of_best
 from .canvas import COLOURS, canvas, curve, finish_curves, one_panel
 from .saved_run import read_config, read_steps_per_epoch
 
@@ -37,7 +38,7 @@ def scores(folder: Path) -> Figure | None:
     if "train_loss" not in results:
         return None
     figure = canvas(8, 6.4)
-    best = run_tables.best_row(results, read_config(folder).monitor)
+    best = row_of_best(folder, results, read_config(folder).monitor)
     panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
     for (name, title), axes in zip(SCORES.items(), panels):
         _score(axes, results, name, title, best)

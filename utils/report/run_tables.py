@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..files import write_text
 from ..tables import read_csv, read_rows, write_csv
 from ..text import display_width
-from ..training.metrics import COLUMNS, MONITORS, Metrics
+from ..training.metrics import Metrics
 
 RESULTS, RESULTS_TEXT = "results.csv", "results.txt"
 PER_CLASS, CONFUSION, COUNTS = "per_class.csv", "confusion_matrix.csv", "class_counts.csv"
@@ -28,7 +28,7 @@ def expecting(path: Path, content: str) -> Iterator[None]:
     """Turn what a damaged table leads to into a DataError naming the file."""
     try:
         yield
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
+    except (KeyError, ValueError, TypeError, RecursionError, csv.Error) as error:
         raise DataError(f"{path}: expected {content}: {type(error).__name__}: {error}") from None
 
 
@@ -52,23 +52,6 @@ def read_results(folder: Path) -> dict[str, np.ndarray]:
         rows = read_csv(folder / RESULTS)
         names = dict.fromkeys(("epoch", *SCORES, *rows[0])) if rows else ()
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
-
-
-def best_row(results: dict[str, np.ndarray], monitor: str = "accuracy") -> tuple[int, str] | None:
-    """(row, prefix of its columns, "" or "ema_" of averaged weights) of the best epoch, which best.pth is of.
-
-    That has the best figure `monitor`, one of MONITORS, among equal ones the lowest val_loss, then comes the earliest.
-    None where no row has both.
-    """
-    column, sign = COLUMNS.get(monitor, monitor), -1 if MONITORS[monitor] == "max" else 1
-    candidates = [
-        (sign * value, loss, row, prefix)
-        for prefix in ("", "ema_")
-        if f"{prefix}{column}" in results and f"{prefix}val_loss" in results
-        for row, (value, loss) in enumerate(zip(results[f"{prefix}{column}"], results[f"{prefix}val_loss"]))
-        if np.isfinite(value) and np.isfinite(loss)
-    ]
-    return min(candidates)[2:] if candidates else None
 
 
 def write_results_text(folder: Path, epoch: int, metrics: Metrics, classes: Sequence[str]) -> None:

@@ -19,10 +19,11 @@ from ..data.source import Splits
 from ..errors import ConfigError
 from ..files import atomic_file, remove_drafts, unwritable, write_json, write_text
 from ..recipe.row import Row
-from ..report import run_tables
+from ..report import best_of_run, run_tables
 from ..report.file_names import CONFIG, ENVIRONMENT, RECIPE
 from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
+from ..weights.best import KINDS, Best
 from ..weights.checkpoint import save_checkpoint
 from ..weights.run_folder import BEST, LAST, PREVIOUS
 
@@ -121,10 +122,18 @@ class RunFolder:
         if time.monotonic() > self.next_drawing:
             self.draw()
 
-    def record_best(self, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
-        """per_class.csv, confusion_matrix.csv and most_confused.csv: of the weights in best.pth."""
+    def record_best(self, best: Best, evaluation: Evaluation, metrics: Metrics, classes: Sequence[str]) -> None:
+        """best.json, per_class.csv, confusion_matrix.csv and most_confused.csv: of the weights in best.pth."""
         if self.writes:
+            self.note_best(best)
             run_tables.write_evaluation(self.path, evaluation.confusion.numpy(), metrics, classes)
+
+    def note_best(self, best: Best | None) -> None:
+        """best.json: which epoch best.pth is of, so that nobody reads the weights to know. None: of no known one."""
+        if self.writes and best is not None:
+            best_of_run.write(self.path, best.epoch, KINDS[best.weights], best.metric)
+        elif self.writes:
+            best_of_run.path_of(self.path).unlink(missing_ok=True)
 
     def draw(self) -> None:
         """Every picture that the files allow."""

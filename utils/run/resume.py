@@ -104,9 +104,9 @@ class ResumePoint:
         if self.changes.values:
             find_place(self.changes, self.checkpoint, config, state, run_state)
         report_epochs(self.checkpoint, config, state)
-        check_best(self.path.parent, run_state)
-        follow_monitor(run_state, config)
         folder = RunFolder(self.path.parent)
+        check_best(folder, run_state)
+        follow_monitor(run_state, config)
         folder.clear(self.wanted if self.problem and self.wanted.name != BEST else None)  # which may be sound
         folder.rewind(self.checkpoint["history"])
         return run_state, folder
@@ -190,23 +190,29 @@ def _images_per_step(config: dict[str, Any], processes: int) -> int:
     return config["batch_size"] * config["accumulate_steps"] * processes
 
 
-def check_best(folder: Path, run_state: RunState) -> None:
-    """Forget a best epoch that best.pth no longer holds, so that the next one is kept. Reads best.pth."""
+def check_best(folder: RunFolder, run_state: RunState) -> None:
+    """Forget a best epoch that best.pth no longer holds, so that the next one is kept. Reads best.pth.
+
+    What it holds is noted in the folder, also of a run that was begun before there were such notes.
+    """
     if run_state.best is None:
         return
+    path = folder.path / BEST
     try:
-        held = Best.from_plain(read_checkpoint(folder / BEST)["best"])
+        held = Best.from_plain(read_checkpoint(path)["best"])
     except WeightsError as error:
         run_state.best = None
+        folder.note_best(None)
         log.warning(f"{error}; the best of the epochs to come will be kept")
         return
+    folder.note_best(held)
     if held is not None and held.epoch > run_state.epoch:
         again = "which comes again; the best of the epochs to come will be kept"
-        log.warning(f"{folder / BEST}: is of epoch {held.epoch}, {again}")
+        log.warning(f"{path}: is of epoch {held.epoch}, {again}")
         run_state.best = None
     elif held is None or held.epoch < run_state.best.epoch:
         found = f"epoch {held.epoch}" if held else "no epoch"
-        log.warning(f"{folder / BEST}: holds {found}, not {run_state.best.epoch}, which is lost")
+        log.warning(f"{path}: holds {found}, not {run_state.best.epoch}, which is lost")
         run_state.best = held
 
 

@@ -13,6 +13,7 @@ from .. import distributed
 from ..errors import SaveError
 from ..log import log
 from ..training.metrics import Evaluation, Metrics
+from ..weights.best import Best
 from ..weights.checkpoint import weights_alone, write_checkpoint
 from ..weights.run_folder import BEST, LAST
 from .folder import RunFolder
@@ -45,8 +46,9 @@ class Saver:
             kept = io.BytesIO()
             write_checkpoint(kept, content)
             self.pending[BEST] = lambda: self.folder.save_bytes(BEST, kept.getvalue())
-        tables = partial(self.folder.record_best, evaluation, metrics, checkpoint["classes"])
-        self.write("the tables of best.pth", tables)
+        if (best := Best.from_plain(checkpoint["best"])) is not None:
+            tables = partial(self.folder.record_best, best, evaluation, metrics, checkpoint["classes"])
+            self.write("the tables of best.pth", tables)
 
     def has_best(self) -> bool:
         """Whether best.pth is written and up to date; the same on every rank."""

@@ -8,7 +8,7 @@ from ..figures.intervals import Interval, wilson
 from ..page.document import section, small
 from ..page.markup import Html, both, join, tag, text
 from ..page.parts import Column, table
-from ..report.run_tables import best_row
+from ..report.best_of_run import best_row
 from .run_files import SPLITS, RunFiles
 
 FIGURES = {  # key of <split>_results.json -> (English, Chinese, whether it is a share)
