@@ -177,9 +177,10 @@ def find_place(
         within = within * _images_per_step(checkpoint["config"], checkpoint["world_size"])
         within = min(now, within // _images_per_step(vars(config), distributed.world_size()))
     state.step = run_state.epoch * now + within
-    state.scheduler.last_epoch = round(state.scheduler.last_epoch * now / then)
+    state.scheduler.last_epoch = state.step
     set_rates(state.scheduler)
-    log.warning(f"forced: {found}; epoch {run_state.epoch + 1} goes on at step {within + 1} of {now}")
+    goes_on = f"goes on at step {within + 1} of {now}" if within < now else "is trained, and will be evaluated"
+    log.warning(f"forced: {found}; epoch {run_state.epoch + 1} {goes_on}")
 
 
 def steps_of(config: dict[str, Any], images: int, processes: int) -> int:
