@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -71,6 +72,9 @@ class Source(Protocol):
     def counts(self) -> np.ndarray:
         """Images of each class, (classes,) int64."""
 
+    def fingerprint(self) -> tuple[int, ...]:
+        """Differs, most likely, from that of other names, classes or targets; `root` aside, which may have moved."""
+
 
 @dataclass(frozen=True)
 class ImageList:
@@ -95,8 +99,12 @@ class ImageList:
     def counts(self) -> np.ndarray:
         return np.bincount(self.targets, minlength=len(self.classes))
 
-    def fingerprint(self) -> tuple[int, int, int]:
-        """Differs, most likely, from that of other names, classes or targets."""
+    def fingerprint(self) -> tuple[int, ...]:
+        """Differs, most likely, from that of other names below the root, classes or targets."""
+        return self._fingerprint
+
+    @cached_property  # for every checkpoint asks, and a million names take 50 ms
+    def _fingerprint(self) -> tuple[int, ...]:
         classes = "/".join(self.classes).encode("utf-8", "surrogateescape")
         return self.paths.checksum(), zlib.crc32(self.targets.data), zlib.crc32(classes)
 
@@ -141,6 +149,9 @@ class Sample:
 
     def counts(self) -> np.ndarray:
         return np.bincount(self.targets, minlength=len(self.classes))
+
+    def fingerprint(self) -> tuple[int, ...]:
+        return *self.whole.fingerprint(), zlib.crc32(self.places.data)
 
 
 @dataclass(frozen=True)

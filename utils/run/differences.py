@@ -13,7 +13,8 @@ from ..errors import WeightsError
 NETWORK = ("model_prefix", "model_suffix", "classes", "size of its tables")
 GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
 FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
-ORDER = ("seed", "train images")  # which image comes when
+NAMES = "names of train images"
+ORDER = ("seed", "train images", NAMES)  # which image comes when
 PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
 
 
@@ -27,7 +28,7 @@ class Differences:
         return any(name in names for name in self.values)
 
     def __str__(self) -> str:
-        return "; ".join(f"{name} was {_short(then)}, is {_short(now)}" for name, (then, now) in self.values.items())
+        return "; ".join(_in_words(name, then, now) for name, (then, now) in self.values.items())
 
 
 def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits) -> Differences:
@@ -41,7 +42,32 @@ def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits)
     if family_of(config.model_prefix).tables:  # of other images they can have the same shape, with another meaning
         now["size of its tables"] = list(config.img_size)
         then["size of its tables"] = list(checkpoint["config"]["img_size"])
-    return Differences({name: (then[name], now[name]) for name in now if now[name] != then[name]})
+    found = {name: (then[name], now[name]) for name in now if now[name] != then[name]}
+    if "train images" not in found and "classes" not in found:  # which differ with them
+        found |= _other_names(checkpoint, splits)
+    return Differences(found)
+
+
+def _other_names(checkpoint: dict[str, Any], splits: Splits) -> dict[str, tuple[Any, Any]]:
+    """Whether as many images as before are others, or come in another order: their indices decide what is drawn."""
+    then = checkpoint["fingerprints"]
+    if then is None or splits.train is None:  # of an older version, which has the number alone
+        return {}
+    now = list(splits.train.fingerprint())
+    return {NAMES: (then["train"], now)} if now != then["train"] else {}
+
+
+def change_of_val(checkpoint: dict[str, Any], splits: Splits) -> str:
+    """A sentence where val has other images than the epochs before were judged by; '' where it has not, or of an older
+    checkpoint."""
+    then = checkpoint["fingerprints"]
+    if then is None or list(splits.val.fingerprint()) == then["val"]:
+        return ""
+    return (
+        f"{splits.val.root}: not the images that the epochs so far were judged by: some were added, removed, renamed "
+        "or put into another class; figures of val before and after this are of different images, and so are those by "
+        "which the best epoch so far is compared with others"
+    )
 
 
 def check_resume(found: Differences, source: str, *, force: bool) -> None:
@@ -52,6 +78,12 @@ def check_resume(found: Differences, source: str, *, force: bool) -> None:
     if not found.among(FIXED):
         way = f"--force resumes all the same, or {way}"
     raise WeightsError(f"{source}: cannot resume: {found}; {way}")
+
+
+def _in_words(name: str, then: Any, now: Any) -> str:
+    if name == NAMES:
+        return "train images: as many as before, but some have other names or are in other classes"
+    return f"{name} was {_short(then)}, is {_short(now)}"
 
 
 def _short(value: Any) -> str:

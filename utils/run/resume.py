@@ -23,7 +23,7 @@ from ..weights.best import Best
 from ..weights.checkpoint import load_checkpoint
 from ..weights.checkpoint_schema import check_state, validated
 from ..weights.run_folder import BEST, LAST, PREVIOUS
-from .differences import ORDER, Differences, check_resume, differences
+from .differences import ORDER, Differences, change_of_val, check_resume, differences
 from .folder import RunFolder
 from .kept import states_deleted
 from .patience import Patience
@@ -92,6 +92,8 @@ class ResumePoint:
         config = as_found(config, checkpoint["config"])
         changes = differences(checkpoint, config, splits)
         check_resume(changes, config.load_from, force=force)
+        if change := change_of_val(checkpoint, splits):
+            log.warning(change)
         return cls(config, wanted, path, checkpoint, problem, changes)
 
     def restore(self, config: TrainConfig, state: TrainState) -> tuple[RunState, RunFolder]:

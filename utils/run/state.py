@@ -60,4 +60,5 @@ def to_checkpoint(
         "preprocess": preprocess.to_plain(),
         "world_size": distributed.world_size(),
         "train_images": len(splits.train or ()),
+        "fingerprints": {"train": list(splits.training.fingerprint()), "val": list(splits.val.fingerprint())},
     }

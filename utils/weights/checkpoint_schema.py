@@ -220,6 +220,15 @@ def _is_progress(progress: Any) -> bool:
     )
 
 
+def _are_fingerprints(prints: Any) -> bool:
+    return (
+        isinstance(prints, dict)
+        and prints.keys() == {"train", "val"}
+        and all(isinstance(each, list) and each and all(type(n) is int and 0 <= n < MOST for n in each)
+                for each in prints.values())
+    )  # fmt: skip
+
+
 _KEYS = {field.name for field in fields(TrainConfig)}
 COUNT = integer(0, high=MOST)
 STATE = "tensors by name"
@@ -240,9 +249,10 @@ TEMPERATURE = number(above=0)
 LATER: dict[str, Kind] = {  # entries that older checkpoints lack; best.pth gets a temperature as its run ends
     "temperature": TEMPERATURE,
     "patience": _kind("{'value', 'waited'}", _is_patience),
+    "fingerprints": _kind("{'train', 'val'}, of integers", _are_fingerprints),
     "known": _kind("features of train, a neighbour, a distance and a confidence, or None", are_known),
 }
-BEFORE = {"temperature": 1.0, "patience": {}, "known": None}
+BEFORE = {"temperature": 1.0, "patience": {}, "known": None, "fingerprints": None}
 STATE_OF_A_RUN: dict[str, Kind] = {  # which a resume needs, and best.pth does not hold
     "net_ema": _kind(f"{STATE}, or None", lambda value: value is None or _is_state(value)),
     "optimizer": _kind("a dict", lambda value: isinstance(value, dict)),
