@@ -9,7 +9,8 @@ find_label_errors.py --undo logs/resnet_18/cv0/label_errors/undo.csv
 It writes suspects.csv and suspects.html, the likeliest errors first: look at the page, delete the rows of suspects.csv
 that are wrong themselves, and --apply moves the files of the others to the folder of the suggested class, beside the
 one of their label. What is moved where is in an undo file before the first file is moved; --undo puts all back, after
-an interruption too. Nothing is ever overwritten. Predictions of images that the network was trained on are refused.
+an interruption too. No image is ever overwritten, and a suspects.csv that was edited only with --overwrite.
+Predictions of images that the network was trained on are refused.
 """
 
 import argparse
@@ -24,7 +25,15 @@ from utils.files import check_writable, new_file, write_text, writing
 from utils.label_errors.held_out import read_held_out
 from utils.label_errors.html import html_page
 from utils.label_errors.moves import apply_moves, plan_moves, read_moves, undo_moves, write_moves
-from utils.label_errors.suspects import SUSPECTS, Suspect, find_suspects, is_of_suspects, read_suspects, write_suspects
+from utils.label_errors.suspects import (
+    SUSPECTS,
+    Suspect,
+    check_unedited,
+    find_suspects,
+    is_of_suspects,
+    read_suspects,
+    write_suspects,
+)
 from utils.report.saved_answers import PREDICTIONS
 from utils.signals import terminations_raise
 from utils.text import aligned, listed
@@ -33,14 +42,17 @@ PAGE = "suspects.html"
 SHOWN = 10  # suspects printed
 
 
-def find(table: Path, output: Path, *, vouched: bool, max_pixels: int) -> list[Suspect]:
-    """Write the table and the page; returns the suspects. Raises DataError."""
-    held_out = read_held_out(table, vouched=vouched)
+def find(given: argparse.Namespace, output: Path) -> list[Suspect]:
+    """Write the table and the page; returns the suspects. Raises DataError, also for an edited table in their place."""
+    table = given.table
+    held_out = read_held_out(table, vouched=given.held_out)
     suspects = find_suspects(held_out)
+    if not given.overwrite:
+        check_unedited(output / SUSPECTS, suspects, f"nothing was {'moved' if given.apply else 'written'}")
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
         write_suspects(output / SUSPECTS, suspects)
-        page = html_page(suspects, len(held_out.paths), str(table.resolve()), max_pixels)
+        page = html_page(suspects, len(held_out.paths), str(table.resolve()), given.max_image_pixels)
         write_text(output / PAGE, page)
     rows = [(each.path, each.label, each.suggested, f"{each.p_label:.3f}") for each in suspects[:SHOWN]]
     more = [f"... and {len(suspects) - SHOWN:,} more"] if len(suspects) > SHOWN else []
@@ -82,10 +94,7 @@ def run(given: argparse.Namespace) -> None:
         raise ConfigError("command line", [problem])
     output = given.output or (given.table.parent if edited else default_output(given.table))
     check_writable(output, f"--output {output}")
-    if edited:
-        suspects = read_suspects(given.table)
-    else:
-        suspects = find(given.table, output, vouched=given.held_out, max_pixels=given.max_image_pixels)
+    suspects = read_suspects(given.table) if edited else find(given, output)
     if given.apply:
         apply(suspects, output)
 
@@ -100,8 +109,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     table = f"{PREDICTIONS} of images that the network was not trained on; with --apply also a {SUSPECTS}"
     add("table", nargs="?", type=as_path, metavar="PREDICTIONS", help=table)
-    output = f"folder for {SUSPECTS} and {PAGE}, which are replaced there (default: label_errors beside PREDICTIONS)"
+    output = f"folder for {SUSPECTS} and {PAGE} (default: label_errors beside PREDICTIONS)"
     add("--output", type=as_path, metavar="FOLDER", help=output)
+    overwrite = f"replace a {SUSPECTS} there whose rows are not those that are found, as after you edited it"
+    add("--overwrite", action="store_true", help=overwrite)
     vouched = "the network was not trained on these images, which nothing beside the table says"
     add("--held-out", action="store_true", help=vouched)
     add("--apply", action="store_true", help="move the files of all suspects, and write an undo file")

@@ -13,6 +13,11 @@ CLASSES = ("ant", "bee", "cow")
 WRONG = {("ant", 0): "bee", ("ant", 1): "cow", ("cow", 2): "bee"}  # picture -> its true class
 
 
+def contents(folder):
+    """Path below `folder` -> bytes of every file."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """val/<class>/<number>.png, eight of each class; the true class has the colour."""

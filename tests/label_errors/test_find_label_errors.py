@@ -15,12 +15,7 @@ from utils.tables import read_csv, write_csv
 
 import pytest
 
-from tests.label_errors.conftest import CLASSES
-
-
-def contents(folder):
-    """Path below `folder` -> bytes of every file."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.label_errors.conftest import CLASSES, contents
 
 
 @pytest.fixture

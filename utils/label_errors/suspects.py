@@ -1,5 +1,6 @@
 """The images whose label is probably wrong, and their table."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -61,3 +62,21 @@ def read_suspects(path: Path) -> list[Suspect]:
         except ValueError:
             raise DataError(f"{path}: row {number}: expected {', '.join(COLUMNS)}") from None
     return found
+
+
+def check_unedited(path: Path, suspects: Sequence[Suspect], undone: str) -> None:
+    """Raises DataError if `path` exists with other rows than these, which somebody's work may be in.
+
+    undone: what is left undone then, in words.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        is_table = is_of_suspects(path)
+        if is_table and read_suspects(path) == list(suspects):
+            return
+    except DataError:  # not even a csv, or with rows of another kind
+        is_table = False
+    use = f"tools/find_label_errors.py {path} --apply moves the files of its rows; " if is_table else ""
+    found = "has other rows than are found now, as it was edited or is of other predictions"
+    raise DataError(f"{path}: {found}; {undone}; {use}--overwrite replaces it")
