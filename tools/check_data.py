@@ -1,8 +1,9 @@
 """Look for what would spoil a training in a folder of images, before the training: check_data.py data/photos
 
-ROOT holds train/<class>/*, val/<class>/* and perhaps test/<class>/*, or class folders directly. Every file is decoded
-in full. Exit status 2 if there is what would spoil a training: unreadable files, the same or nearly the same picture in
-two splits (leakage), the same picture in two classes, or classes that train lacks; 0 if not. Files are never changed.
+ROOT holds train/<class>/*, val/<class>/* and perhaps test/<class>/*, or class folders directly, or the folds of
+create_data.py, whose val folders together are all images. Every file is decoded in full. Exit status 2 if there is what
+would spoil a training: unreadable files, the same or nearly the same picture in two splits (leakage), the same picture
+in two classes, or classes that train lacks; 0 if not. Files are never changed.
 
 The report is printed, and written to --output as report.txt, report.html (one file, with thumbnails), files.csv (one
 row a file) and duplicates.csv. Near duplicates are other sizes and qualities of a picture and slight crops of it, found
@@ -37,7 +38,7 @@ class Request:
 def parse_arguments(arguments: list[str] | None = None) -> Request:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add, usual = parser.add_argument, Limits()
-    add("root", type=as_path, metavar="ROOT", help="folder with train, val and test, or with class folders")
+    add("root", type=as_path, metavar="ROOT", help="folder with train, val and test, with class folders, or with folds")
     output_help = f"folder for {', '.join(REPORTS)}, which are replaced there (default: ROOT_check, beside ROOT)"
     add("--output", type=as_path, metavar="FOLDER", help=output_help)
     tiny = f"pixels of the shorter side below which a picture is tiny (default: {usual.min_side})"

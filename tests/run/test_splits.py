@@ -71,3 +71,16 @@ def test_a_folder_below_the_one_that_is_meant_leads_to_it(make_config, data, fol
     with pytest.raises(DataError, match=said) as caught:
         read_data(make_config(img_path=str(data / folder)))
     assert str(caught.value).endswith(str((data / folder).parent))
+
+
+@pytest.mark.parametrize("mode", ["--link", "--manifest"])
+def test_folds_lead_to_the_tool_that_trains_on_each(make_config, data, tmp_path, mode):
+    folds = tmp_path / "folds"
+    assert create_data.main([str(data / "train"), str(folds), "--folds", "2", mode]) == 0
+    with pytest.raises(DataError, match="train: no such folder; ") as caught:
+        read_data(make_config(img_path=str(folds)))
+    said = f"{folds} is divided into folds: python tools/cross_validate.py {folds} trains on all of them but one"
+    assert said in str(caught.value)
+    if mode == "--link":
+        assert str(caught.value).endswith(f"name its folder: {folds / 'fold0'}")
+        read_data(make_config(img_path=str(folds / "fold0")))

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data.listing import named_as, scan
+from ..data.made_folds import MADE, lists_in, made_folds
 from ..data.source import ImageList
-from ..data.split_folders import direct_images, renaming, split_folders
+from ..data.split_folders import command_line, direct_images, renaming, split_folders
 from ..data.traversal import list_classes
 from ..errors import DataError
 from ..text import listed
@@ -34,7 +35,7 @@ class File:
     """An image file of the set."""
 
     path: str  # relative to the root, / between folders
-    split: str  # "train", "val", "test", or "" where the class folders lie in the root itself
+    split: str  # "train", "val", "test", "fold0" ..., or "" where the class folders lie in the root itself
     label: str
     found: Inspected
 
@@ -83,9 +84,20 @@ class Findings:
     def problem_counts(self) -> Counter:
         return Counter(kind for file in self.files for kind in file.found.problems)
 
+    @property
+    def part(self) -> str:
+        """What `splits` are called."""
+        return "fold" if self.splits and all(map(MADE.fullmatch, self.splits)) else "split"
+
+    @property
+    def balanced(self) -> str:
+        """What `imbalance` is of: "train", or "" for all."""
+        return "" if self.part == "fold" else self.splits[0]
+
     def imbalance(self) -> float:
-        """Images of the most frequent class for one of the rarest, in train."""
-        present = [count for count in self.counts[self.splits[0]].tolist() if count]
+        """Images of the most frequent class for one of the rarest, in train; over all folds where there are some."""
+        splits = self.splits if self.part == "fold" else self.splits[:1]
+        present = [count for count in np.sum([self.counts[split] for split in splits], axis=0).tolist() if count]
         return max(present) / min(present)
 
 
@@ -108,14 +120,23 @@ def examine(root: Path, limits: Limits, near: int | None) -> Findings:
     alike = [Alike([files[i] for i in indices], exact=True) for indices in likeness.same]
     alike += [Alike([files[i] for i in indices], exact=False) for indices in likeness.near]
     notes = [f"{split or root.name}: {note}" for split, images in lists.items() for note in images.notes]
-    return Findings(root, tuple(lists), files, alike, notes, limits)
+    findings = Findings(root, tuple(lists), files, alike, notes, limits)
+    if findings.part == "fold":
+        notes.append("train of each fold: its images are those in val of the others, where each was looked at once")
+    return findings
 
 
 def read_splits(root: Path) -> dict[str, ImageList]:
     """Split -> its images, whatever synonym of train, val or test its folder is called.
 
-    A root without train/<class> holds class folders itself and is one split, called "".
+    Of the folds of create_data.py, "fold0" ... -> val, which together are all images. A root without folds or
+    train/<class> holds class folders itself and is one split, called "". Raises DataError where there are no images.
     """
+    if root.is_file():
+        way = command_line(["python", "tools/create_data.py", str(root), "DST", "--link"])
+        raise DataError(
+            f"{root}: is a file; expected a folder; of a csv of images, {way} makes one that can be checked"
+        )
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; expected train/<class> and val/<class> in it, or <class> folders")
     folders = split_folders(root)
@@ -123,14 +144,24 @@ def read_splits(root: Path) -> dict[str, ImageList]:
         names = list(folders.values())
         if names and set(list_classes(root)) <= set(names):
             raise DataError(f"{root / 'train'}: no images found; expected train/<class> beside {listed(names)}")
-        folders = {"": ""}
+        folders = _folds(root) or {"": ""}
     first, *_ = folders
     lists = {split: scan(root / name) for split, name in folders.items()}
     lists = {split: named_as(images, lists[first].classes) for split, images in lists.items()}
     if not sum(map(len, lists.values())):
+        if found := lists_in(root):
+            raise DataError(f"{root}: {found}; expected the folder that they lie in")
         found = direct_images(root) or "no images found"
         raise DataError(f"{root}: {found}; expected a folder with images in it for each class")
     return lists
+
+
+def _folds(root: Path) -> dict[str, str]:
+    """Fold -> the folder of its val below `root`; empty where there are none. Raises DataError for one fold alone."""
+    folds = made_folds(root)
+    if len(folds) == 1 and list_classes(root) == [folds[0].name]:
+        raise DataError(f"{root}: holds one fold alone; expected two or more, or the folder of that one: {folds[0]}")
+    return {fold.name: f"{fold.name}/{split_folders(fold)['val']}" for fold in folds} if len(folds) > 1 else {}
 
 
 def _below(root: Path, path: str) -> str:
@@ -144,9 +175,14 @@ def spoilers(findings: Findings) -> Iterator[str]:
     for exact, what in KINDS:
         if sets := [each for each in findings.alike if each.exact == exact and each.leaks]:
             hint = "" if exact else f"; {ON_LOOKALIKES}"
-            yield f"leakage: {_many(len(sets), what)} in more than one split ({_extent(sets)}){hint}"
+            yield f"leakage: {_many(len(sets), what)} in more than one {findings.part} ({_extent(sets)}){hint}"
     if sets := [each for each in findings.alike if each.exact and each.conflicts]:
         yield f"labels in conflict: {_many(len(sets), 'picture')} in more than one class ({_extent(sets)})"
+    if findings.part == "fold":
+        present = np.sum([count > 0 for count in findings.counts.values()], axis=0)
+        if alone := [label for label, folds in zip(findings.classes, present.tolist()) if folds == 1]:
+            yield f"all images in one fold, whose train lacks the class: class {listed(alone)}"
+        return
     train = set(findings.classes) - set(_missing(findings, findings.splits[0]))
     for split in findings.splits[1:]:
         if unknown := sorted({file.label for file in findings.files if file.split == split} - train):
@@ -161,7 +197,7 @@ def concerns(findings: Findings) -> Iterator[str]:
     if "train" in findings.splits and "val" not in findings.splits:
         way = shlex.join(["tools/create_data.py", str(findings.root / "train"), "DST"])
         yield f"no images in {findings.root / 'val'}, which train.py needs beside train; {way} divides those of train"
-    for split in findings.splits[1:]:
+    for split in findings.splits[0 if findings.part == "fold" else 1 :]:
         if absent := _missing(findings, split):
             yield f"no images in {split}: class {listed(absent)}"
     if len(findings.classes) == 1:
@@ -173,7 +209,7 @@ def concerns(findings: Findings) -> Iterator[str]:
         yield f"{_many(len(sets), KINDS[1][1])} in more than one class ({_extent(sets)}); {ON_LOOKALIKES}"
     for exact, what in KINDS:
         if sets := [each for each in findings.alike if each.exact == exact and not each.leaks and not each.conflicts]:
-            yield f"{_many(len(sets), what)} within a class and split ({_extent(sets)})"
+            yield f"{_many(len(sets), what)} within a class and {findings.part} ({_extent(sets)})"
     for kind, count in sorted(findings.problem_counts().items()):
         if kind != UNREADABLE:
             limit = findings.limits.in_words(kind)

@@ -8,12 +8,13 @@ from ..errors import ImageError
 from ..page.document import document, more
 from ..page.markup import Html, join, tag
 from ..page.parts import Column, bar, bullets, image, table, thumbnail
+from ..page.plot import COLOURS as MOST_COLOURS
 from .findings import Alike, File, Findings, by_weight, concerns, spoilers
 from .inspect import UNREADABLE
 from .sizes import kinds, size_histogram, typical_sizes
 
 SETS_SHOWN, FILES_SHOWN, ROWS_SHOWN = 40, 5, 100  # sets, files of a set or kind with a thumbnail, files in a list
-COLOURS = {"train": 0, "val": 4, "test": 2, "": 0}  # of the page's
+COLOURS = {"train": 0, "val": 4, "test": 2, "": 0}  # of the page's; folds take one after the other
 TABLE = "files.csv"  # which has all files
 
 
@@ -40,15 +41,16 @@ def _classes(findings: Findings) -> Iterator[Html]:
     counts = findings.counts
     labels = findings.classes
     most = max([1, *(int(sum(images)) for images in zip(*counts.values()))])
-    keys = [join([tag("i", class_=f"key c{COLOURS[split]}"), f" {split} "]) for split in counts if split]
+    colours = {split: COLOURS.get(split, place % MOST_COLOURS) for place, split in enumerate(counts)}
+    keys = [join([tag("i", class_=f"key c{colours[split]}"), f" {split} "]) for split in counts if split]
     imbalance = f"the most frequent class has {findings.imbalance():.1f} times the images of the rarest in "
     yield tag("h2", "Images of each class")
-    yield tag("p", *keys, f"{imbalance}{findings.splits[0] or 'the set'}", class_="small")
+    yield tag("p", *keys, f"{imbalance}{findings.balanced or 'the set'}", class_="small")
     headings = ["class", *(split or "images" for split in counts), "share"]
     columns = [Column(Html(name), numeric=name in (*counts, "images")) for name in headings]
     rows = []
     for c, label in enumerate(labels):
-        pieces = [(int(count[c]) / most, COLOURS[split]) for split, count in counts.items()]
+        pieces = [(int(count[c]) / most, colours[split]) for split, count in counts.items()]
         rows.append([label, *(f"{int(count[c]):,}" for count in counts.values()), bar(pieces)])
     rows.append([tag("b", "all"), *(tag("b", f"{int(count.sum()):,}") for count in counts.values()), ""])
     yield table(columns, rows, Html("Images of each class"))
@@ -67,7 +69,7 @@ def _sets(findings: Findings) -> Iterator[Html]:
 def _set(findings: Findings, alike: Alike) -> Html:
     tags = [tag("span", "the same picture" if alike.exact else "look alike", class_="tag")]
     if alike.leaks:
-        tags.append(tag("span", "leakage: in more than one split", class_="tag bad"))
+        tags.append(tag("span", f"leakage: in more than one {findings.part}", class_="tag bad"))
     if alike.conflicts:
         tags.append(tag("span", "labels differ", class_="tag bad" if alike.exact else "tag"))
     bad = " bad" if alike.leaks or (alike.exact and alike.conflicts) else ""

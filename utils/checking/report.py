@@ -62,7 +62,7 @@ def _class_table(findings: Findings) -> list[str]:
     more = [f"... and {len(rows) - CLASSES_SHOWN} more classes"] if len(rows) > CLASSES_SHOWN else []
     total = ["all", *(int(n.sum()) for n in counts.values())]
     header = ["class", *(split or "images" for split in counts)]
-    ratio = f"imbalance: {findings.imbalance():.1f} (most frequent class / rarest, in {findings.splits[0] or 'all'})"
+    ratio = f"imbalance: {findings.imbalance():.1f} (most frequent class / rarest, in {findings.balanced or 'all'})"
     return [*aligned([header, *rows[:CLASSES_SHOWN], total]), *more, ratio]
 
 

@@ -3,13 +3,14 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..data.copies import copies_between
 from ..data.listing import scan
+from ..data.made_folds import made_folds, made_manifests
 from ..data.split_folders import split_folders
 from ..errors import DataError
 from ..files import DraftFolder
@@ -25,8 +26,6 @@ from .plan import Division, FoldRequest
 
 DATA = "data"
 NAMED = 3  # copies
-MANIFEST = "val.csv"
-MADE = re.compile(r"fold(\d+)")  # how create_data.py calls a fold
 
 
 def divided(request: FoldRequest, folder: Path) -> Division:
@@ -52,26 +51,6 @@ def divided(request: FoldRequest, folder: Path) -> Division:
         with terminations_raise():
             notes = _divide(request, manifests, targets, folder / DIVISION)
     return Division(folders, _originals(folder / DIVISION, folders), notes)
-
-
-def made_folds(root: Path) -> list[Path]:
-    """fold0, fold1 ... of create_data.py in `root`; none where it holds others. Raises DataError if one is missing."""
-    return _complete(root, lambda fold: {"train", "val"} <= split_folders(fold).keys(), "train and val")
-
-
-def made_manifests(root: Path) -> list[Path]:
-    """fold0/val.csv, fold1/val.csv ... of create_data.py --manifest in `root`, as `made_folds`."""
-    found = _complete(root, lambda fold: (fold / MANIFEST).is_file(), MANIFEST)
-    return [fold / MANIFEST for fold in found]
-
-
-def _complete(root: Path, has: Callable[[Path], bool], what: str) -> list[Path]:
-    """fold0, fold1 ... that have it. Raises DataError if one between them has not."""
-    names = [entry.name for entry in root.iterdir()] if root.is_dir() else []
-    found = {int(match[1]): root / name for name in names if (match := MADE.fullmatch(name)) and has(root / name)}
-    if missing := [f"fold{k}" for k in range(max(found, default=-1)) if k not in found]:
-        raise DataError(f"{root}: no {listed(missing)} beside fold{max(found)}; expected {what} in each fold")
-    return [found[k] for k in sorted(found)]
 
 
 def _check_made(request: FoldRequest, folds: int) -> None:

@@ -73,5 +73,10 @@ def dividing(root: Path) -> str:
     line = ["python", "tools/create_data.py", whole, f"{whole}_divided", "--val", "0.2"]
     return (
         f"{whole} holds folders of classes ({listed(classes)}), which are to be divided into train and val: "
-        f"{subprocess.list2cmdline(line) if os.name == 'nt' else shlex.join(line)}; then img_path={line[3]}"
+        f"{command_line(line)}; then img_path={line[3]}"
     )
+
+
+def command_line(words: list[str]) -> str:
+    """As it is typed, in quotes where that is needed."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

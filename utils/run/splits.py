@@ -11,6 +11,7 @@ from ..config.rules import DIGITS_PATH
 from ..data.demo import make_digits
 from ..data.list_index import remembered
 from ..data.listing import Listing, list_folder, scan
+from ..data.made_folds import training_on_folds
 from ..data.source import ImageList, Source, Splits
 from ..data.split_folders import dividing, renaming
 from ..errors import ConfigError, DataError
@@ -62,7 +63,7 @@ def _read_split(root: Path, split: str, classes: Sequence[str] | None, read: Cal
     """Raises DataError where there is none, with the line that mends it where its folder has another name."""
     if not os.path.isdir(root / split) and (how := renaming(root, split)):
         raise DataError(f"{root / split}: no such folder; {how}")
-    if not os.path.isdir(root / split) and (how := dividing(root)):
+    if not os.path.isdir(root / split) and (how := dividing(root) or training_on_folds(root)):
         raise DataError(f"{root / split}: no such folder; {how}")
     images = read(root / split, classes)
     if not len(images):
