@@ -132,6 +132,12 @@ def test_files_and_tests_that_are_named_exist(name):
             assert [option for option in re.findall(r"--[\w-]+", code) if f'"{option}"' not in script] == []
 
 
+@pytest.mark.parametrize("page", ["docs/tools.md", "docs/zh/tools.md"])
+def test_every_tool_has_a_row_in_the_list_of_tools(page):
+    tools = sorted(path.name for path in (ROOT / "tools").glob("*.py") if path.name != "__init__.py")
+    assert [name for name in tools if f"\n| `tools/{name}` | " not in TEXTS[page]] == []
+
+
 def test_the_number_of_networks_is_the_same_everywhere():
     count = len(list_models())
     families = len({prefix for prefix, _ in list_models()})
