@@ -74,14 +74,30 @@ def test_a_run_that_only_validated_has_what_belongs_to_classes(tmp_path, capsys)
     assert pictures(tmp_path) == {"P_R_F1_per_class.jpg", "confusion_matrix.jpg", "data_distribution.jpg"}
 
 
-def test_pictures_of_one_run_may_go_elsewhere(runs, tmp_path, capsys):
-    target = tmp_path / "pictures"
-    assert main([str(runs[0]), "--output", str(target)]) == 2
-    assert "expected a folder" in capsys.readouterr().err
-    target.mkdir()
-    assert main([str(runs[0]), "--output", str(target)]) == 0
+def test_pictures_of_one_run_may_go_elsewhere_and_are_replaced_only_where_asked_for(runs, tmp_path, capsys):
+    target = tmp_path / "deep" / "pictures"
+    command = [str(runs[0]), "--output", str(target)]
+    assert main(command) == 0
     assert pictures(target) == set(OLD_PICTURES)
     assert not pictures(runs[0])
+    kept = target / "scheduler.jpg"
+    for name in set(OLD_PICTURES) - {kept.name}:
+        (target / name).unlink()
+    kept.write_bytes(b"mine")
+    assert main(command) == 2
+    assert f"--output: {kept} exists already; --overwrite replaces it" in capsys.readouterr().err
+    assert (pictures(target), kept.read_bytes()) == ({kept.name}, b"mine")
+    assert main([*command, "--overwrite"]) == 0
+    assert pictures(target) == set(OLD_PICTURES)
+    assert kept.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("name", ["picture.jpg", "file"])
+def test_pictures_of_one_run_need_a_folder(name, runs, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main([str(runs[0]), "--output", str(tmp_path / name)]) == 2
+    assert "expected a folder for the pictures of one run" in capsys.readouterr().err
+    assert not (tmp_path / "picture.jpg").exists()
 
 
 def test_a_run_from_elsewhere_executes_nothing(runs, tmp_path, capsys):
