@@ -36,6 +36,7 @@ from models.dialects import NATIVE_EPS, OURS, dialects_of, translate, translate_
 from models.libraries import LIBRARIES
 
 FORMATS = (".pth", ".pt", ".safetensors")
+CLASS_NAMES = "class_indices.json"  # of a run
 TOLERANCE = 1e-4  # of the largest logit, or of 1
 
 
@@ -66,16 +67,21 @@ def convert(request: Request) -> list[str]:
     lines += verify(network, model, converted, request.layout)
     write(request.target, converted)
     whose = "our" if request.layout == OURS else f"{request.layout}'s"
-    return [*lines, f"wrote {len(converted)} tensors in {whose} names to {request.target}", *left_behind(file)]
+    return [*lines, f"wrote {len(converted)} tensors in {whose} names to {request.target}", *left_behind(file, network)]
 
 
-def left_behind(file: WeightsFile) -> list[str]:
-    """What a checkpoint knows and weights alone do not say, as predict.py takes it."""
+def left_behind(file: WeightsFile, network: NetworkSpec) -> list[str]:
+    """What a checkpoint knows and weights alone do not say: all keys that predict.py needs for them."""
     if file.checkpoint is None:
         return []
-    steps = vars(read_preprocess(file.checkpoint["preprocess"]))
-    keys = [f"{name} = {literal(value)}" for name, value in steps.items() if name != "dct_scaling"]  # which is no key
-    return [f"it holds no classes and no preprocessing; to predict with it, set class_indices_path, {', '.join(keys)}"]
+    steps = vars(read_preprocess(file.checkpoint["preprocess"]).resized(network.img_size))
+    del steps["dct_scaling"]  # which is no key
+    values = {"model_prefix": network.prefix, "model_suffix": network.suffix, **steps}
+    keys = ", ".join(f"{name} = {literal(value)}" for name, value in values.items())
+    names = file.path.with_name(CLASS_NAMES)  # of another head they would be others
+    is_of_them = names.is_file() and len(file.checkpoint["classes"]) == network.num_classes
+    classes = f"class_indices_path = {literal(str(names))}" if is_of_them else "class_indices_path"
+    return [f"it holds no classes and no preprocessing; to predict with it, set {keys}, {classes}"]
 
 
 def check_paths(request: Request) -> None:

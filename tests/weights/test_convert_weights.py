@@ -1,6 +1,12 @@
 """tools/convert_weights.py: there and back again, what it refuses, and that it writes nothing it has not verified."""
 
+import re
+
+from utils.config import load_predict_config, parse_overrides
+from utils.config.keys import PredictConfig
 from utils.errors import WeightsError
+from utils.files import write_json
+from utils.prediction.classifier import load_classifier
 from utils.weights.checkpoint import save_checkpoint
 from utils.weights.load import load_weights
 from utils.weights.spec import NetworkOptions
@@ -15,7 +21,7 @@ from benchmarks.peers.networks import PARAMETERS
 from models import create_model, list_models
 from models.dialects import layouts
 from tests.helpers import ROOT
-from tests.helpers.checkpoints import whole_checkpoint
+from tests.helpers.checkpoints import folder_with_best, whole_checkpoint
 from tests.helpers.initialisation import SkipRandomFill, damp, randomise
 from tools import convert_weights
 from tools.convert_weights import Request, convert, main
@@ -110,8 +116,34 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     save_checkpoint(tmp_path / "best.pth", checkpoint)
     reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
     assert "32x48" in reported[1]
-    assert "set class_indices_path, img_size = [32, 48], val_resize = [36, 48], mean = [" in reported[-1]
+    assert "img_size = [32, 48], val_resize = [36, 48], mean = [" in reported[-1]
+    assert reported[-1].endswith(", class_indices_path")  # no file with names lies there
     assert WeightsFile(tmp_path / "out.pth").state.keys() == checkpoint["net"].keys()
+
+
+@pytest.mark.parametrize("size", [None, (64, 96)])
+def test_what_a_converted_checkpoint_needs_is_named_with_its_values(size, tmp_path):
+    folder = folder_with_best(tmp_path)
+    write_json(folder / "class_indices.json", {"0": "ant", "1": "bee", "2": "cow"})
+    reported = convert(request(folder / "best.pth", tmp_path / "out.pth", "torchvision", img_size=size))
+    text = reported[-1].partition("to predict with it, set ")[2]
+    said = dict(re.findall(r"(\w+) = (\[.*?\]|[^,]+)", text))
+    sets = parse_overrides([f"{name}={value}" for name, value in said.items()])
+    config = load_predict_config(ROOT / "predict_config.py", {"load_from": str(tmp_path / "out.pth"), **sets})
+    found = load_classifier(config, torch.device("cpu"))
+    ours = load_classifier(PredictConfig(load_from=str(folder)), torch.device("cpu"))
+    assert found.classes == ours.classes == ["ant", "bee", "cow"]
+    assert found.preprocess == (ours.preprocess if size is None else ours.preprocess.resized(size))
+    if size is None:
+        images = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
+        torch.testing.assert_close(found.logits(images), ours.logits(images))
+
+
+def test_names_of_other_classes_are_not_offered_for_a_new_head(tmp_path):
+    folder = folder_with_best(tmp_path)
+    write_json(folder / "class_indices.json", {"0": "ant", "1": "bee", "2": "cow"})
+    reported = convert(request(folder / "best.pth", tmp_path / "out.pth", "torchvision", num_classes=5))
+    assert reported[-1].endswith(", class_indices_path")
 
 
 def test_safetensors_are_written_and_read(weights, tmp_path):
