@@ -232,8 +232,12 @@ def test_a_fold_that_was_stopped_goes_on_from_its_last_epoch(photos, validate, m
     monkeypatch.setattr(train, "run", counted)
     whole = validate(photos, "--folds", 2)[3]
     assert not list(whole.glob("*/*/last.pth"))  # keep = 'best', as a fold is not trained on
-    status, _, _, folder = validate(photos, "--folds", 2)
+    status, out, err, folder = validate(photos, "--folds", 2)
     assert status == 143
+    assert f"tools/cross_validate.py --resume {folder} goes on" in out
+    log = (folder / "shufflenetv2_0.5" / "fold1" / "train.log").read_text(encoding="utf-8")
+    assert "stopped at step 3" in log
+    assert "train.py --resume" not in out + err + log
     assert (folder / "shufflenetv2_0.5" / "fold1" / "last.pth").is_file()
     assert validate("--resume", folder)[0] == 0
     assert [config.resume for config in calls] == [False, False, False, False, True]

@@ -14,6 +14,7 @@ from .. import distributed
 from ..data.samplers import TrainBatches
 from ..data.source import Source
 from ..log import log
+from ..report.file_names import is_of_folds
 from ..signals import Stopped, StopRequest
 from ..training.build import make_mixer
 from ..training.engine import StepHooks, train_one_epoch
@@ -123,7 +124,10 @@ class Trainer(StepHooks):
         """Save and end this rank, as all others do now, with the signal that came to some of them."""
         signum = max(distributed.gather(self.stop_request.signum)) or signal.SIGTERM
         self.saver.last(self._checkpoint(run_state), final=True)
-        log.info(f"stopped at step {self.state.step}; python train.py --resume {self.folder.path} continues")
+        folder = self.folder.path
+        of_folds = is_of_folds(folder.resolve().parents[1])  # tools/cross_validate.py says how all of them go on
+        how = "" if of_folds else f"; python train.py --resume {folder} continues"
+        log.info(f"stopped at step {self.state.step}{how}")
         raise Stopped(signum)
 
     def _finish_epoch(self, progress: Progress) -> None:
