@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..files import writing
 from ..report.canvas import canvas, save
-from ..report.fonts import class_labels, families, plain
+from ..report.fonts import class_labels, drawable, families, plain
 from .maps import CAMS, Explanation
 
 TITLES = {
@@ -65,7 +65,7 @@ def drawing(seen: np.ndarray, explanation: Explanation, classes: Sequence[str], 
 def headline(explanation: Explanation, classes: Sequence[str], asked: Asked) -> tuple[list[str], list[str]]:
     """(lines, font families): the image with its true class if that is known; the class that is explained with its
     probability, why that one, and the predicted one if it differs."""
-    name = plain(Path(asked.image).name, MOST_LETTERS)
+    [name] = drawable([plain(Path(asked.image).name, MOST_LETTERS)])
     labels, fonts = class_labels(classes)
     numbers = explanation.target, explanation.predicted
     target, predicted = (f"{labels[i]}, {explanation.probabilities[i]:.1%}" for i in numbers)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..report.canvas import DPI, canvas
-from ..report.fonts import class_labels, families, plain
+from ..report.fonts import class_labels, drawable, families, plain
 from ..text import display_width
 from .augmented import Picture, Section
 
@@ -21,7 +21,7 @@ def contact_sheet(title: str, sections: Sequence[Section], classes: Sequence[str
     """All sections below each other. size: (height, width) of the pictures but for those that are shown as they are."""
     height, width = _cell(size)
     across = max(len(row) for section in sections for row in section.rows) * (width + GAP) + GAP
-    lines = textwrap.wrap(title, across // LETTER)
+    lines = drawable(textwrap.wrap(title, across // LETTER))
     tops = list(accumulate((_height(section, height) for section in sections), initial=GAP + len(lines) * LINE))
     # One unit of the axes is one pixel of the file.
     figure = canvas(across / DPI, tops[-1] / DPI, arranged=False)

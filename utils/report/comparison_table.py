@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import SubFigure
 from matplotlib.text import Text
 
-from .fonts import families, plain
+from .fonts import drawable, families, plain
 
 LINE = 0.26  # inches of height
 MARGIN = 0.2  # inches to the right of a label
@@ -20,16 +20,17 @@ def draw_table(panel: SubFigure, rows: Sequence[Sequence[str]], colours: Sequenc
     axes = panel.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    fonts = families([row[-1] for row in rows])
+    labels = drawable([row[-1] for row in rows])
+    fonts = families(labels)
     for x, header in zip(PLACES, HEADERS):
         axes.text(x, LINE, header, va="center", fontsize=SIZE, color="#555555")
-    for number, (row, colour, style) in enumerate(zip(rows, colours, styles), 1):
+    for number, (row, text, colour, style) in enumerate(zip(rows, labels, colours, styles), 1):
         y = LINE * (number + 1)
         axes.plot((PLACES[0], PLACES[1] - 0.15), (y, y), style, color=colour, linewidth=2.5)
         for x, cell in zip(PLACES[1:], (str(number), *row[:-1])):
             axes.text(x, y, cell, va="center", fontsize=SIZE, family=fonts)
         label = axes.text(PLACES[-1], y, "", va="center", fontsize=SIZE, family=fonts)
-        _fit(label, row[-1], (width - PLACES[-1] - MARGIN) * panel.figure.dpi)
+        _fit(label, text, (width - PLACES[-1] - MARGIN) * panel.figure.dpi)
 
 
 def _fit(label: Text, text: str, room: float) -> None:

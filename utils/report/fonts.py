@@ -31,6 +31,16 @@ def plain(text: str, most: int = 2000) -> str:
     return one_line(" ".join(text.encode(errors="replace").decode().split()), most).replace("$", r"\$")
 
 
+def drawable(texts: Sequence[str]) -> list[str]:
+    """The texts, for the fonts that `families` names for them: with ? for letters that those do not have."""
+    if _family_with(frozenset("".join(texts))) is not None:
+        return list(texts)
+    from matplotlib import font_manager
+
+    own = _glyphs(font_manager.findfont("DejaVu Sans"))
+    return ["".join(c if c.isspace() or ord(c) in own else "?" for c in text) for text in texts]
+
+
 def families(texts: Sequence[str]) -> list[str]:
     """Font families that have all glyphs of the texts between them, where such are installed."""
     family = _family_with(frozenset("".join(texts)))
