@@ -1,6 +1,6 @@
 """Names as text for people."""
 
-from utils.text import aligned, listed, natural_order, one_line, printable, shown
+from utils.text import aligned, display_width, listed, natural_order, one_line, printable, shortened, shown
 
 
 def test_printable_escapes_what_breaks_lines_or_steers_terminals():
@@ -20,6 +20,14 @@ def test_listed_names_a_few():
 def test_long_texts_lose_their_middle():
     assert one_line("a" * 50 + "b" * 50, most=25) == "a" * 10 + " ... " + "b" * 10
     assert one_line("two\nlines") == r"two\nlines"
+
+
+def test_names_in_tables_lose_their_middle_by_the_columns_that_they_take():
+    assert shortened("a" * 40) == "a" * 40
+    assert shortened("a" * 50 + "b" * 50, 11) == "aaaa...bbbb"
+    assert shortened("猫" * 9 + "狗" * 9, 13) == "猫猫...狗狗狗"
+    assert display_width(shortened("猫" * 200)) <= 40
+    assert shortened("two\nlines") == r"two\nlines"
 
 
 def test_names_that_are_sorted_as_texts_are_ordered_by_their_numbers():

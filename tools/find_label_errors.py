@@ -36,10 +36,10 @@ from utils.label_errors.suspects import (
 )
 from utils.report.saved_answers import PREDICTIONS
 from utils.signals import terminations_raise
-from utils.text import aligned, listed
+from utils.text import aligned, listed, shortened
 
 PAGE = "suspects.html"
-SHOWN = 10  # suspects printed
+SHOWN, WIDEST_PATH = 10, 80  # suspects printed, and columns of a terminal for the path of one
 
 
 def find(given: argparse.Namespace, output: Path) -> list[Suspect]:
@@ -54,7 +54,10 @@ def find(given: argparse.Namespace, output: Path) -> list[Suspect]:
         write_suspects(output / SUSPECTS, suspects)
         page = html_page(suspects, len(held_out.paths), str(table.resolve()), given.max_image_pixels)
         write_text(output / PAGE, page)
-    rows = [(each.path, each.label, each.suggested, f"{each.p_label:.3f}") for each in suspects[:SHOWN]]
+    rows = [
+        (shortened(each.path, WIDEST_PATH), shortened(each.label), shortened(each.suggested), f"{each.p_label:.3f}")
+        for each in suspects[:SHOWN]
+    ]
     more = [f"... and {len(suspects) - SHOWN:,} more"] if len(suspects) > SHOWN else []
     say(aligned([("image", "label", "suggested", "p(label)"), *rows]) + more if suspects else [])
     agreed = 100 * float((held_out.labels == held_out.predicted).mean())

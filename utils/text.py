@@ -5,10 +5,10 @@ import re
 import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
-CUT = " ... "
+CUT, ELLIPSIS = " ... ", "..."
 
 
 def printable(text: str) -> str:
@@ -47,6 +47,22 @@ class _Short(reprlib.Repr):
 def display_width(text: str) -> int:
     """Columns on a terminal: Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """`name` for a cell of a printed table: wider than so many columns of a terminal, it loses its middle."""
+    name = printable(name)
+    if display_width(name) <= most:
+        return name
+    head = _beginning(name, (most - len(ELLIPSIS)) // 2)
+    tail = _beginning(name[::-1], most - len(ELLIPSIS) - display_width(head))[::-1]
+    return f"{head}{ELLIPSIS}{tail}"
+
+
+def _beginning(text: str, columns: int) -> str:
+    """As much of it as so many columns hold."""
+    ends = accumulate(map(display_width, text))
+    return text[: sum(end <= columns for end in ends)]
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> list[str]:

@@ -275,3 +275,14 @@ def test_it_runs_from_anywhere(python, photos, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ok: nothing found that would spoil a training"
     assert (tmp_path / "photos_check" / "report.html").is_file()
+
+
+def test_long_names_of_classes_do_not_widen_the_table(photos, check):
+    long = "x" * 100 + "y" * 100
+    for split in ("train", "val"):
+        (photos / split / "temple").rename(photos / split / long)
+    status, out, _, files, _ = check(photos)
+    [row] = [line for line in out.splitlines() if "xxx...yyy" in line]
+    assert (status, row.split()[1:]) == (0, ["8", "4"])
+    assert len(row) < 80
+    assert long in {row["class"] for row in files}

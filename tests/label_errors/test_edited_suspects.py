@@ -1,4 +1,6 @@
-"""tools/find_label_errors.py where suspects.csv is there already: what a user has edited is not lost."""
+"""tools/find_label_errors.py where suspects.csv is there already: what a user has edited is not lost. Long names."""
+
+import sys
 
 from utils.tables import read_csv
 
@@ -55,3 +57,17 @@ def test_another_file_in_the_place_of_the_suspects_is_kept(content, predictions,
     assert "--overwrite replaces it" in err
     assert "--apply moves" not in err
     assert suspects.read_text() == content
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no paths so long")
+def test_long_names_widen_the_printed_table_no_further_and_are_whole_in_the_csv(pictures, predictions, find):
+    long = "x" * 100 + "y" * 100
+    (pictures / "val" / "bee").rename(pictures / "val" / long)
+    text = predictions.read_text().replace("p(bee)", f"p({long})").replace("/bee/", f"/{long}/")
+    predictions.write_text(text.replace(",bee,", f",{long},").replace(",bee,", f",{long},"))  # side by side, too
+    status, out, _ = find(predictions)
+    table = out.splitlines()[:4]
+    assert (status, sum("xxx...yyy" in line for line in table)) == (0, 2)
+    assert max(map(len, table)) < 180
+    rows = read_csv(predictions.parent / "label_errors" / "suspects.csv")
+    assert {row["suggested"] for row in rows} == {long, "cow"}

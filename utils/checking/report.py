@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..files import write_text
 from ..tables import write_csv
-from ..text import aligned, printable
+from ..text import aligned, printable, shortened
 from .findings import Alike, File, Findings, by_weight, concerns, spoilers
 from .html import html_report
 from .inspect import UNREADABLE
@@ -58,7 +58,8 @@ def text_report(findings: Findings) -> list[str]:
 
 def _class_table(findings: Findings) -> list[str]:
     counts = findings.counts
-    rows = [[label, *(int(n[c]) for n in counts.values())] for c, label in enumerate(findings.classes)]
+    names = map(shortened, findings.classes)
+    rows = [[name, *(int(n[c]) for n in counts.values())] for c, name in enumerate(names)]
     more = [f"... and {len(rows) - CLASSES_SHOWN} more classes"] if len(rows) > CLASSES_SHOWN else []
     total = ["all", *(int(n.sum()) for n in counts.values())]
     header = ["class", *(split or "images" for split in counts)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..text import aligned, listed, printable
+from ..text import aligned, listed, printable, shortened
 from .groups import Grouping
 from .sources import LabelledFiles
 
@@ -30,7 +30,8 @@ def summary(
         name: np.bincount(source.targets[images], minlength=len(source.classes)) for name, images in parts.items()
     }
     columns = {"images": source.counts(), **({"groups": _groups(source, grouping)} if with_groups else {}), **counts}
-    rows = [[name, *(int(column[c]) for column in columns.values())] for c, name in enumerate(source.classes)]
+    names = map(shortened, source.classes)
+    rows = [[name, *(int(column[c]) for column in columns.values())] for c, name in enumerate(names)]
     total = [len(source), *([len(grouping.groups)] if with_groups else []), *(len(images) for images in parts.values())]
     percent = ["", *[""] * (len(columns) - len(parts) - 1), *(f"{len(i) / len(source):.1%}" for i in parts.values())]
     lines = aligned([["class", *columns], *rows, ["all", *total], ["", *percent]])
