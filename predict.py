@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,7 +136,7 @@ def report(
         sort_pictures(config, classifier, answers)
     if single and single.answer:
         true = true_class(single.path, asked.parent, classifier.classes)
-        save_picture(single, folder, true, config.max_image_pixels)
+        save_picture(single, folder, classifier.classes, true, config.max_image_pixels)
     if not single and (accuracy := tally.accuracy_in_words()):
         put_line(accuracy)
     return tally
@@ -175,12 +175,14 @@ def save_table(
     put_line(one_line(f"{tally.in_words()}: {path}"))
 
 
-def save_picture(prediction: Prediction, folder: Path, true: str | None, max_pixels: int) -> None:
+def save_picture(
+    prediction: Prediction, folder: Path, classes: Sequence[str], true: str | None, max_pixels: int
+) -> None:
     """true: the class that the image's folder names."""
     from utils.prediction.picture import draw_prediction  # matplotlib takes a second to import
 
     with new_file(folder, Path(prediction.path).stem, ".jpg") as path:
-        draw_prediction(path, prediction, true, max_pixels)
+        draw_prediction(path, prediction, classes, true, max_pixels)
     put_line(one_line(f"picture: {path}"))
 
 

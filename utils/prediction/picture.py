@@ -1,5 +1,6 @@
 """The picture of one prediction."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -8,32 +9,41 @@ from matplotlib.ticker import PercentFormatter
 
 from ..data.images import MAX_PIXELS, read_image
 from ..report.canvas import canvas, save
-from ..report.fonts import class_labels, families, plain
+from ..report.fonts import class_labels, drawable, families, plain
 from .predictions import Prediction
 
 BAR, BAR_OF_TRUTH = "#88b0d4", "#1f4e79"  # light and dark in grey too
 MOST_LETTERS = 80  # of the name of the image
 
 
-def draw_prediction(path: Path, prediction: Prediction, true: str | None = None, max_pixels: int = MAX_PIXELS) -> None:
-    """Write the picture. true: the class that the folder of the image names, if it names one."""
-    save(prediction_figure(prediction, true, max_pixels), path)
+def draw_prediction(
+    path: Path,
+    prediction: Prediction,
+    classes: Sequence[str],
+    true: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> None:
+    """Write the picture. true: the one of `classes`, all that there are, that the folder of the image names."""
+    save(prediction_figure(prediction, classes, true, max_pixels), path)
 
 
-def prediction_figure(prediction: Prediction, true: str | None, max_pixels: int = MAX_PIXELS) -> Figure:
+def prediction_figure(
+    prediction: Prediction, classes: Sequence[str], true: str | None, max_pixels: int = MAX_PIXELS
+) -> Figure:
     """The image under its name and, where it is known, its true class; beside it a bar for each ranked class."""
     names, probabilities = zip(*prediction.ranked)
-    labels, fonts = class_labels([*names, *([] if true is None else [true])])
+    written, fonts = class_labels(classes)  # of all: where no font has their letters, they are indices
+    label = dict(zip(classes, written))
     figure = canvas(9, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
     image = read_image(prediction.path, max_pixels)
     left.imshow(image, interpolation="nearest" if max(image.size) < 100 else "antialiased")
     left.axis("off")
-    shown = plain(Path(prediction.path).name, MOST_LETTERS)
+    [shown] = drawable([plain(Path(prediction.path).name, MOST_LETTERS)])
     figure.suptitle(shown, fontsize=12, weight="bold", family=families([shown]))
     if true is not None:
-        left.set_title(f"true class: {labels[-1]}" + (" (right)" if true == names[0] else ""), family=fonts)
-    _bars(right, labels[: len(names)], probabilities, [name == true for name in names], fonts)
+        left.set_title(f"true class: {label[true]}" + (" (right)" if true == names[0] else ""), family=fonts)
+    _bars(right, [label[name] for name in names], probabilities, [name == true for name in names], fonts)
     return figure
 
 
