@@ -128,6 +128,29 @@ def test_a_pair_that_a_shell_has_cut_off_at_a_blank_is_explained(capsys, words, 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
+        (["here", "--epochs", "5"], "--set epochs=5"),
+        (["--batch-size=16", "here"], "--set batch_size=16"),
+        (["--exp_name", "my run"], "--set 'exp_name=my run'"),
+        (["--use_ema", "--set", "seed=1"], "--set use_ema=VALUE"),
+        (["--patience"], "--set patience=VALUE"),
+        (["--momentun", "0.9"], ""),
+    ],
+)
+def test_a_key_that_is_written_as_an_option_is_explained(capsys, words, hint):
+    """As timm's scripts and others have it."""
+    parser = argparse.ArgumentParser()
+    add_words(parser)
+    add_config_options(parser, TrainConfig, "train_config.py")
+    with pytest.raises(SystemExit, match="2"):
+        read_options(parser, words, TrainConfig)
+    said = capsys.readouterr().err.strip()
+    assert "unrecognized arguments: " in said
+    assert said.endswith(f"; keys of the config are set by --set: {hint}") if hint else "keys of" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
         (["--set", "img_size=[160,", "160]"], True),
         (["--set", "epochs=", "3"], True),
         (["--set", "load_from=", "here"], False),

@@ -2,13 +2,15 @@
 
 import argparse
 import contextlib
+import dataclasses
 import errno
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,10 +137,13 @@ def config_file(name: str) -> str:
     return str(beside) if beside.is_file() and not os.path.isfile(name) else name
 
 
-def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def read_options(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None, schema: type | None = None
+) -> argparse.Namespace:
     """`parser.parse_intermixed_args`, which explains a pair of --set that a shell has cut off at a blank.
 
     Words that are taken for paths, but lead nowhere, are such rests too where there is such a pair.
+    schema: of the config, whose keys are explained where they are taken for options.
     """
     given, rest = parser.parse_known_intermixed_args(arguments)
     unknown = any(word.startswith("-") for word in rest)  # an option, which the pair behind it may be of
@@ -152,8 +157,21 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
             for pair in given.set
             if _is_cut(pair)
         ]
+        hints += _keys_among(rest, sys.argv[1:] if arguments is None else arguments, schema)
         parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
     return given
+
+
+def _keys_among(unknown: Iterable[str], words: Sequence[str], schema: type | None) -> Iterator[str]:
+    """How the keys of a config are set that are among the unknown options of a command line of these words."""
+    keys = {field.name for field in dataclasses.fields(schema)} if schema else set()
+    for option in unknown:
+        name, equals, value = option.removeprefix("--").partition("=")
+        key = name.replace("-", "_")
+        if option.startswith("--") and key in keys:
+            behind = words[words.index(option) + 1 :][:1]
+            value = value if equals else behind[0] if behind and not behind[0].startswith("--") else "VALUE"
+            yield f"; keys of the config are set by --set: {shlex.join(['--set', f'{key}={value}'])}"
 
 
 def _is_cut(pair: str) -> bool:
