@@ -75,7 +75,7 @@ def test_the_config_of_a_run_is_fitted_to_other_epochs(tmp_path):
 def test_a_run_that_is_resumed_for_fewer_epochs_is_fitted_and_it_is_said(tmp_path, caplog, scheduler):
     saved = vars(TrainConfig.plain(**LONG, scheduler_type=scheduler, steps=(10, 20), img_path=str(tmp_path)))
     config = as_found(run_config_from(saved, "the run", {"epochs": 4}), saved)
-    assert (config.warmup_epochs, config.mix_off_epochs, config.freeze_epochs) == (0.4, 4, 3)
+    assert (config.warmup_epochs, config.mix_off_epochs, config.freeze_epochs) == (0.4, 3, 3)
     assert config.steps == ((1, 2) if scheduler == "step_lr" else (10, 20))
     assert train_problems(vars(config)) == []
     said = [record.getMessage() for record in caplog.records]
