@@ -190,7 +190,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_words(parser)
     add_config_options(parser, PredictConfig, "predict_config.py")
-    arguments = read_options(parser, schema=PredictConfig)
+    arguments = read_options(parser)
 
     def command() -> None:
         overrides = overrides_of(arguments)

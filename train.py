@@ -200,7 +200,7 @@ def main(*, several: bool = False) -> int:
         "epoch under way continues after the images it has seen, rounded down to whole steps, so that a few may come "
         "twice), or although seed or the images of train are (the epoch under way starts again)",
     )
-    arguments = read_options(parser, schema=TrainConfig)
+    arguments = read_options(parser)
 
     def command() -> None:
         check_launch(several=several)

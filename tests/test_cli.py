@@ -142,7 +142,7 @@ def test_a_key_that_is_written_as_an_option_is_explained(capsys, words, hint):
     add_words(parser)
     add_config_options(parser, TrainConfig, "train_config.py")
     with pytest.raises(SystemExit, match="2"):
-        read_options(parser, words, TrainConfig)
+        read_options(parser, words)
     said = capsys.readouterr().err.strip()
     assert "unrecognized arguments: " in said
     assert said.endswith(f"; keys of the config are set by --set: {hint}") if hint else "keys of" not in said

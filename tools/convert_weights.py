@@ -19,6 +19,7 @@ from utils.cli import as_path, run_command
 from utils.config.schema import literal
 from utils.errors import WeightsError
 from utils.files import atomic_file, unwritable
+from utils.report.file_names import CLASS_INDICES
 from utils.text import one_line
 from utils.torch_private import with_version
 from utils.weights.load import fill_from
@@ -36,7 +37,6 @@ from models.dialects import NATIVE_EPS, OURS, dialects_of, translate, translate_
 from models.libraries import LIBRARIES
 
 FORMATS = (".pth", ".pt", ".safetensors")
-CLASS_NAMES = "class_indices.json"  # of a run
 TOLERANCE = 1e-4  # of the largest logit, or of 1
 
 
@@ -78,7 +78,7 @@ def left_behind(file: WeightsFile, network: NetworkSpec) -> list[str]:
     del steps["dct_scaling"]  # which is no key
     values = {"model_prefix": network.prefix, "model_suffix": network.suffix, **steps}
     keys = ", ".join(f"{name} = {literal(value)}" for name, value in values.items())
-    names = file.path.with_name(CLASS_NAMES)  # of another head they would be others
+    names = file.path.with_name(CLASS_INDICES)  # of another head they would be others
     is_of_them = names.is_file() and len(file.checkpoint["classes"]) == network.num_classes
     classes = f"class_indices_path = {literal(str(names))}" if is_of_them else "class_indices_path"
     return [f"it holds no classes and no preprocessing; to predict with it, set {keys}, {classes}"]

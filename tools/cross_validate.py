@@ -61,7 +61,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--group", type=regular_expression, default="", metavar="REGEX", help=group)
     add_config_options(parser, TrainConfig, train.CONFIG)
     add("--resume", type=os.path.expanduser, metavar="FOLDER", help="go on with the cross-validation in this folder")
-    given = read_options(parser, arguments, TrainConfig)
+    given = read_options(parser, arguments)
     if (given.first is None) == (given.resume is None):
         parser.error("expected IMG_PATH, or --resume FOLDER alone")
     if given.resume is not None and any((given.set, given.folds, given.repeats > 1, given.group, given.weights)):

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--output", type=as_path, metavar="FILE", help="a .jpg or .png; default: a new one in log_root/other"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --output names, if it exists")
-    given = read_options(parser, arguments, TrainConfig)
+    given = read_options(parser, arguments)
 
     def command() -> None:
         if given.output is not None:

@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -129,6 +129,7 @@ def add_config_options(parser: argparse.ArgumentParser, schema: type, default: s
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"keys of {default}:\n{help_text(schema)}"
+    parser.set_defaults(keys=[field.name for field in dataclasses.fields(schema)])  # for read_options
 
 
 def config_file(name: str) -> str:
@@ -137,13 +138,11 @@ def config_file(name: str) -> str:
     return str(beside) if beside.is_file() and not os.path.isfile(name) else name
 
 
-def read_options(
-    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None, schema: type | None = None
-) -> argparse.Namespace:
+def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """`parser.parse_intermixed_args`, which explains a pair of --set that a shell has cut off at a blank.
 
-    Words that are taken for paths, but lead nowhere, are such rests too where there is such a pair.
-    schema: of the config, whose keys are explained where they are taken for options.
+    Words that are taken for paths, but lead nowhere, are such rests too where there is such a pair. Keys of the config
+    are explained where they are taken for options.
     """
     given, rest = parser.parse_known_intermixed_args(arguments)
     unknown = any(word.startswith("-") for word in rest)  # an option, which the pair behind it may be of
@@ -157,14 +156,13 @@ def read_options(
             for pair in given.set
             if _is_cut(pair)
         ]
-        hints += _keys_among(rest, sys.argv[1:] if arguments is None else arguments, schema)
+        hints += _keys_among(rest, sys.argv[1:] if arguments is None else arguments, parser.get_default("keys") or ())
         parser.error(f"unrecognized arguments: {' '.join(rest)}{''.join(hints[:1])}")
     return given
 
 
-def _keys_among(unknown: Iterable[str], words: Sequence[str], schema: type | None) -> Iterator[str]:
+def _keys_among(unknown: Iterable[str], words: Sequence[str], keys: Collection[str]) -> Iterator[str]:
     """How the keys of a config are set that are among the unknown options of a command line of these words."""
-    keys = {field.name for field in dataclasses.fields(schema)} if schema else set()
     for option in unknown:
         name, equals, value = option.removeprefix("--").partition("=")
         key = name.replace("-", "_")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 CONFIG, ENVIRONMENT, RECIPE = "train_config.py", "environment.json", "recipe.csv"
+CLASS_INDICES = "class_indices.json"
 FOLDS, FOLDS_TEXT = "cross_validation.json", "cross_validation.txt"
 DIVISION = "division.csv"  # which image is in which fold, where they were divided for it
 OUT_OF_FOLD = "out_of_fold"  # the name of the split of all images, each judged by networks that never saw it

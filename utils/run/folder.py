@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..files import atomic_file, remove_drafts, unwritable, write_json, write_text
 from ..recipe.row import Row
 from ..report import best_of_run, run_tables
-from ..report.file_names import CONFIG, ENVIRONMENT, RECIPE
+from ..report.file_names import CLASS_INDICES, CONFIG, ENVIRONMENT, RECIPE
 from ..signals import Stopped
 from ..training.metrics import Evaluation, Metrics
 from ..weights.best import KINDS, Best
@@ -47,7 +47,7 @@ class RunFolder:
             facts |= {"command": commands[0], "resumed_by": [*commands[1:], environment["command"]]}
         write_json(self.path / ENVIRONMENT, facts, indent=2)
         names = {str(i): name for i, name in enumerate(splits.classes)}
-        write_json(self.path / "class_indices.json", names, indent=2)
+        write_json(self.path / CLASS_INDICES, names, indent=2)
         train = splits.train.counts() if splits.train else np.zeros(len(splits.classes), dtype=np.int64)
         run_tables.write_counts(self.path, splits.classes, train, splits.val.counts())
         if steps_per_epoch:

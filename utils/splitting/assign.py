@@ -61,20 +61,20 @@ def assign(groups: Sequence[Group], wanted: np.ndarray, *, train_first: bool) ->
 
     train_first: a class with a single group is in part 0, train, and never elsewhere alone.
     """
-    division = _Division(groups, wanted)
+    division = _Division(groups, wanted, train_first=train_first)
     for g in sorted(range(len(groups)), key=lambda g: (-groups[g].size, groups[g].rank)):
         division.put(g, max(range(len(wanted)), key=lambda part: division.gain(g, part)))
-    division.fill_gaps(train_first)
+    division.fill_gaps()
     if len(groups) <= FEW:
-        division.refine(train_first)
+        division.refine()
     return division.parts
 
 
 class _Division:
     """An assignment in the making. Plain lists, not arrays: a million groups are visited one at a time."""
 
-    def __init__(self, groups: Sequence[Group], wanted: np.ndarray) -> None:
-        self.groups = groups
+    def __init__(self, groups: Sequence[Group], wanted: np.ndarray, *, train_first: bool) -> None:
+        self.groups, self.train_first = groups, train_first
         self.wanted = wanted.tolist()
         self.totals = wanted.sum(axis=0).tolist()
         self.parts = [-1] * len(groups)
@@ -97,7 +97,7 @@ class _Division:
             self.missing[part][c] -= sign * n
             self.having[part][c] += sign
 
-    def fill_gaps(self, train_first: bool) -> None:
+    def fill_gaps(self) -> None:
         """Where a part lacks a class that it should have, move a group there that can be spared."""
         gaps = [(p, c) for p, row in enumerate(self.wanted) for c, n in enumerate(row) if n and not self.having[p][c]]
         if not gaps:
@@ -107,7 +107,7 @@ class _Division:
             for c in group.counts.keys() & holders.keys():
                 holders[c].append(g)
         for part, c in gaps:
-            must = train_first and part == 0
+            must = self.train_first and part == 0
             spare = [g for g in holders[c] if self.parts[g] != part and (must or self._can_spare(g))]
             if spare and not self.having[part][c]:
                 self.put(max(spare, key=lambda g: (self.gain(g, part), self.groups[g].rank)), part)
@@ -117,25 +117,25 @@ class _Division:
         having = self.having[self.parts[g]]
         return all(having[c] > 1 for c in self.groups[g].counts)
 
-    def refine(self, train_first: bool) -> None:
+    def refine(self) -> None:
         """Move groups, and exchange pairs, while that brings the parts nearer to their quotas and opens no gap."""
         everything = range(len(self.groups))
         parts = range(len(self.wanted))
         changed = any(map(any, self.missing))
         while changed:
-            moved = [self._put_if_better(train_first, (g, part)) for g in everything for part in parts]
+            moved = [self._put_if_better((g, part)) for g in everything for part in parts]
             pairs = combinations(everything, 2)
             places = self.parts
-            swapped = [self._put_if_better(train_first, (g, places[h]), (h, places[g])) for g, h in pairs]
+            swapped = [self._put_if_better((g, places[h]), (h, places[g])) for g, h in pairs]
             changed = any(moved) or any(swapped)
 
-    def _put_if_better(self, train_first: bool, *moves: tuple[int, int]) -> bool:
+    def _put_if_better(self, *moves: tuple[int, int]) -> bool:
         """Put each (group, part), unless all of them together bring the parts no nearer, or open a gap."""
         back = [(g, self.parts[g]) for g, _ in moves]
         if any(part == before for (_, part), (_, before) in zip(moves, back)):
             return False
         nearer = math.fsum(self._put_and_gain(g, part) for g, part in moves)
-        if nearer > LEAST_GAIN and not any(self._has_gap(g, before, train_first) for g, before in back):
+        if nearer > LEAST_GAIN and not any(self._has_gap(g, before) for g, before in back):
             return True
         for g, part in back:
             self.put(g, part)
@@ -147,8 +147,8 @@ class _Division:
         self.put(g, part)
         return gained - self.gain(g, before)
 
-    def _has_gap(self, g: int, part: int, train_first: bool) -> bool:
+    def _has_gap(self, g: int, part: int) -> bool:
         """Whether `part`, which group g has left, now lacks a class of it that it should have."""
         wanted, having = self.wanted[part], self.having[part]
-        must = train_first and part == 0
+        must = self.train_first and part == 0
         return any((wanted[c] or must) and not having[c] for c in self.groups[g].counts)
