@@ -74,7 +74,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_as_if_nothing_had_been(confi
 
 def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):
     killed_after(1, config, monkeypatch)
-    with pytest.raises(ConfigError, match="resume: .* is of another job: batch_size was 2, is 3; remove it"):
+    with pytest.raises(ConfigError, match="resume: .* is of another job: batch_size was 2, is 3; the keys that it had"):
         predict.run(replace(config, resume=True, batch_size=3))
     (data / "val/bee/new.png").write_bytes(b"")
     with pytest.raises(ConfigError, match="images was 9, is 10"):

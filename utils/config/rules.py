@@ -163,8 +163,9 @@ def steps_within_epochs(c: SimpleNamespace) -> str | None:
     too_short = not c.steps and c.epochs - c.warmup_epochs < 2  # for any, as utils/recipe has found then
     if c.scheduler_type != "step_lr" or too_short or any(step + c.warmup_epochs <= c.epochs - 1 for step in c.steps):
         return None
-    beyond = f"all of {list(c.steps)} (+ warmup_epochs = {c.warmup_epochs}) lie beyond epochs = {c.epochs}"
-    return f"steps: {beyond}, so the learning rate would never fall; 'auto' fits"
+    falls = f"{list(c.steps)} (+ warmup_epochs = {c.warmup_epochs})"
+    late = f"of epochs = {c.epochs} none begins at one of {falls} or later"
+    return f"steps: {late}, so the learning rate would never fall; 'auto' fits"
 
 
 @rule("init_lr", "min_lr", "scheduler_type")

@@ -50,7 +50,7 @@ def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
     except (ValueError, TypeError, KeyError, RecursionError):
         differs = [f"{PLAN} in it is damaged"]
     if differs:
-        problem = f"{folder} is of another job: {', '.join(differs)}; remove it, or set resume = False"
+        problem = f"{folder} is of another job: {', '.join(differs)}; the keys that it had go on with it, resume = False begins anew"
         raise ConfigError("resume", [problem])
 
 

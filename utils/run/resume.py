@@ -181,8 +181,12 @@ def find_place(
     state.step = run_state.epoch * now + within
     state.scheduler.last_epoch = state.step
     set_rates(state.scheduler)
-    goes_on = f"goes on at step {within + 1} of {now}" if within < now else "is trained, and will be evaluated"
-    log.warning(f"forced: {found}; epoch {run_state.epoch + 1} {goes_on}")
+    where = f"epoch {run_state.epoch + 1} goes on at step {within + 1} of {now}"
+    if run_state.epoch >= config.epochs:
+        where = "no epoch is left"
+    elif within == now:
+        where = f"epoch {run_state.epoch + 1} is trained, and will be evaluated"
+    log.warning(f"forced: {found}; {where}")
 
 
 def steps_of(config: dict[str, Any], images: int, processes: int) -> int:

@@ -210,6 +210,8 @@ def test_another_order_is_forced_from_the_beginning_of_the_epoch(make_config, mo
     assert "epoch 1 goes on at step 1 of 3" in log_of(folder)
     last = load_checkpoint(folder / "last.pth")
     assert last["step"] == last["scheduler"]["last_epoch"] == 6  # else the schedule would be ahead to the end
+    resumed(config, folder, seed=6, force=True)
+    assert "forced: seed was 5, is 6; no epoch is left" in log_of(folder)
 
 
 def test_what_does_not_fit_is_not_to_be_forced(make_config):
