@@ -17,7 +17,7 @@ from utils.errors import ConfigError, DataError
 from utils.prediction import job
 from utils.prediction.classifier import Classifier
 from utils.prediction.job import classify_share
-from utils.prediction.parts import Parts, begin, parts_folder
+from utils.prediction.parts import PLAN, Parts, begin, parts_folder
 from utils.prediction.predictions import Answered, Prediction, write_predictions
 from utils.prediction.reading import Reader
 
@@ -74,10 +74,13 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_as_if_nothing_had_been(confi
 
 def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):
     killed_after(1, config, monkeypatch)
-    with pytest.raises(ConfigError, match="resume: .* is of another job: batch_size was 2, is 3; the keys that it had"):
+    with pytest.raises(ConfigError, match="resume: .* is of another job: batch_size was 2, is 3; what it had goes on"):
         predict.run(replace(config, resume=True, batch_size=3))
     (data / "val/bee/new.png").write_bytes(b"")
     with pytest.raises(ConfigError, match="images was 9, is 10"):
+        predict.run(replace(config, resume=True))
+    (parts_folder(tmp_path / "out.csv") / PLAN).write_text("{")
+    with pytest.raises(ConfigError, match=r"plan\.json is damaged; resume = False begins anew"):
         predict.run(replace(config, resume=True))
     assert len(predict.run(config)) == 10  # which begins anew
 

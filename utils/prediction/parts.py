@@ -42,15 +42,16 @@ def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
 
 
 def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
+    way = "resume = False begins anew"
     try:
         before = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         differs = [
             f"{name} was {shown(before[name])}, is {shown(plan[name])}" for name in plan if before[name] != plan[name]
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
-        differs = [f"{PLAN} in it is damaged"]
+        raise ConfigError("resume", [f"{folder / PLAN} is damaged; {way}"]) from None
     if differs:
-        problem = f"{folder} is of another job: {', '.join(differs)}; the keys that it had go on with it, resume = False begins anew"
+        problem = f"{folder} is of another job: {', '.join(differs)}; what it had goes on with it, {way}"
         raise ConfigError("resume", [problem])
 
 
