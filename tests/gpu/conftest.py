@@ -52,6 +52,18 @@ def deterministic():
 
 
 @pytest.fixture
+def noted_recordings(monkeypatch):
+    """What has been recorded as CUDA graphs since the test began."""
+    recorded, record = [], torch.cuda.make_graphed_callables
+
+    def noting(*given, **more):
+        recorded.append(record(*given, **more))
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", noting)
+    return recorded
+
+
+@pytest.fixture
 def make_config(make_config, device):
     """The one of tests/conftest.py on `device`; there for images of 64 x 64, whose last maps are not single places."""
 

@@ -84,32 +84,31 @@ def shallow(monkeypatch, device):
 @pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize("names", [("resnet", "18"), ("mobilenetv3", "small"), ("convnext", "tiny")], ids=" ".join)
 @pytest.mark.parametrize("amp_dtype", ["float16", "bfloat16"])
-def test_recorded_steps_are_those_of_eager_ones(device, make_config, monkeypatch, names, amp_dtype):
+def test_recorded_steps_are_those_of_eager_ones(device, make_config, noted_recordings, names, amp_dtype):
     """Bit for bit, dropout and the last batch of another size among them: 21 images in batches of 4, in two epochs."""
     needs_cuda(device, "nothing is recorded")
-    recorded, record = [], torch.cuda.make_graphed_callables
-    monkeypatch.setattr(
-        torch.cuda, "make_graphed_callables", lambda *given, **more: recorded.append(record(*given, **more))
-    )
     changes = dict(model_prefix=names[0], model_suffix=names[1], amp_dtype=amp_dtype, use_benchmark=False, epochs=2)
     changes |= dict(accumulate_steps=1, batch_size=4, init_lr=1e-3)
     graphs, eager = (train.run(make_config(cuda_graphs=word, **changes)) for word in ("auto", "none"))
-    assert len(recorded) == 1
+    assert len(noted_recordings) == 1
     assert_same_run(graphs, eager)
 
 
 @pytest.mark.usefixtures("shallow")
-@pytest.mark.parametrize("mode", offered())
-def test_compiled_steps_are_those_of_eager_ones_and_the_last_batch_compiles_nothing(device, make_config, mode):
-    """21 images in batches of 6, the last of 3, which stays eager; two a step where the mode can accumulate."""
+@pytest.mark.parametrize(("mode", "accumulate"), [*((mode, 1) for mode in offered()), ("default", 2)])
+def test_compiled_steps_are_those_of_eager_ones_and_the_last_batch_compiles_nothing(
+    device, make_config, noted_recordings, mode, accumulate
+):
+    """21 images in batches of 6, the last of 3, which stays eager; steps of one batch are recorded, too."""
     if mode != "default":
         needs_cuda(device, "one mode is traced as the other")
     changes = dict(model_prefix="resnet", model_suffix="18", epochs=2, warmup_epochs=0, init_lr=1e-3, use_apex=False)
-    changes |= dict(accumulate_steps=1 if mode == "reduce-overhead" else 2)
+    changes |= dict(accumulate_steps=accumulate)
     torch.compiler.reset()  # what tests before this one compiled counts towards the compiler's limit for a function
     graphs = Graphs()
     compiled = train.run(make_config(compile=mode, **changes), observers=[graphs])
-    eager = train.run(make_config(**changes))
+    assert len(noted_recordings) == (device.type == "cuda" and mode == "default" and accumulate == 1)
+    eager = train.run(make_config(cuda_graphs="none", **changes))
     before, first, *later = graphs.counts
     assert 1 <= first - before <= 3, "one for training, one for evaluation, one for the average"
     assert later == [first], "the second epoch compiles again"

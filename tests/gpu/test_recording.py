@@ -88,14 +88,10 @@ def test_after_a_recording_that_broke_off_the_memory_of_batches_is_used_again(de
     assert reserved[-1] == reserved[3]
 
 
-def test_a_run_is_recorded_beside_loading_processes_and_page_locked_batches(device, make_config, monkeypatch):
+def test_a_run_is_recorded_beside_loading_processes_and_page_locked_batches(device, make_config, noted_recordings):
     """The thread that page-locks batches asks things of the GPU, at any moment, which would break a recording off."""
     needs_cuda(device, "nothing is recorded")
-    made, record = [], torch.cuda.make_graphed_callables
-    monkeypatch.setattr(
-        torch.cuda, "make_graphed_callables", lambda *given, **more: made.append(record(*given, **more))
-    )
     changes = dict(accumulate_steps=1, batch_size=4, num_workers=2, use_benchmark=False)
     for persistent in (True, False):
         train.run(make_config(epochs=2, persistent_workers=persistent, **changes))
-    assert len(made) == 2
+    assert len(noted_recordings) == 2

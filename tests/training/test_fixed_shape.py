@@ -177,6 +177,37 @@ def test_a_recording_leaves_no_trace_in_network_and_generator(monkeypatch):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.parametrize(
+    ("changes", "recordings"),
+    [
+        (dict(), 1),
+        (dict(compile="default"), 1),
+        (dict(compile="reduce-overhead"), 0),  # which records by itself
+        (dict(compile=True, cuda_graphs="none"), 0),
+        (dict(compile="default", accumulate_steps=2), 0),
+    ],
+    ids=str,
+)
+def test_what_is_recorded_of_a_compiled_network_is_its_compiled_steps(monkeypatch, changes, recordings):
+    gpu, calls, network = Gpu(monkeypatch), [], random_network().train()
+    monkeypatch.setattr(fixed_shape.torch, "compile", lambda network, **_: noting(network, calls))
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    config = TrainConfig.plain(batch_size=4, img_size=(6, 6), **changes)
+    here = recipe(accumulate=config.accumulate_steps)
+    monkeypatch.setattr(fixed_shape, "recorded", lambda network, shape, _, fast: recorded(network, shape, here, fast))
+    fast = for_training(network, config, replace(here, device=torch.device("cuda")))
+    compiled = 1 if config.compile else 0
+    assert len(calls) == 3 * recordings * compiled  # nothing but what is recorded: all else would be compiled twice
+    fast(FULL)
+    assert len(gpu.replayed) == recordings
+    fast(LAST)
+    assert 2 not in gpu.replayed + calls
+    network.eval()
+    fast(FULL)  # as it is without a recording
+    assert len(calls) == (3 * recordings + 2 - recordings) * compiled
+    assert len(gpu.replayed) == recordings
+
+
 @pytest.mark.parametrize("memory", [dict(taken=3, free=8, total=8), dict(taken=2, free=1, total=80)])
 def test_steps_that_leave_too_little_memory_are_not_recorded(monkeypatch, memory):
     Gpu(monkeypatch, **memory)

@@ -1,4 +1,4 @@
-"""Networks that are faster for batches of one shape: compiled for it, or recorded as CUDA graphs.
+"""Networks that are faster for batches of one shape: compiled for it, recorded as CUDA graphs, or both.
 
 All batches of an epoch but the last have one shape. What is made for it is used for it; other batches go through the
 network as it is, so that a ragged last batch costs neither a compilation nor a recording.
@@ -46,13 +46,17 @@ def for_training(network: nn.Module, config: Any, recipe: Recipe, *, record: boo
     another thread, such as the one that page-locks batches, asks something of the GPU meanwhile.
     """
     shape = shape_of(config)
-    if config.compile:
-        return FixedShape(network, shape, compiled(network, config.compile))
-    alone = distributed.world_size() == 1 and recipe.accumulate == 1  # gradients lie in the graph: none adds to them
-    if record and config.cuda_graphs == "auto" and recipe.device.type == "cuda" and alone:
-        fast = recorded(network, shape, recipe)
-        return network if fast is None else FixedShape(network, shape, fast)
-    return network
+    fast = compiled(network, config.compile) if config.compile else None
+    if record and may_be_recorded(config, recipe):
+        fast = recorded(network, shape, recipe, fast) or fast
+    return network if fast is None else FixedShape(network, shape, fast)
+
+
+def may_be_recorded(config: Any, recipe: Recipe) -> bool:
+    """Gradients lie in the graph, so that none may be added to them; 'reduce-overhead' records by itself."""
+    alone = distributed.world_size() == 1 and recipe.accumulate == 1
+    wanted = config.cuda_graphs == "auto" and config.compile != "reduce-overhead"
+    return recipe.device.type == "cuda" and wanted and alone
 
 
 def for_evaluation(model: nn.Module, config: Any) -> nn.Module:
@@ -77,8 +81,10 @@ def compiled(network: nn.Module, mode: str | bool) -> Call:
     return call if word == "reduce-overhead" else module
 
 
-def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call | None:
+def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe, fast: Call | None = None) -> Call | None:
     """Forward and backward pass as CUDA graphs, which cost the host a launch each; None where they cannot be.
+
+    fast: what is to be recorded in the place of `network`, which it is made of: the compiled one.
 
     They keep a set of activations of their own, so only steps that leave most of the memory free are recorded; greater
     ones keep a GPU busy anyway. The passes that this takes leave no trace in the network or the generator.
@@ -88,7 +94,8 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
     images = torch.rand(shape, device=recipe.device).to(memory_format=recipe.memory_format)
     training, pool = network.training, torch.cuda.graph_pool_handle()
     train_mode(network, freeze_bn=recipe.freeze_bn)
-    call = _Call(network)
+    unrecorded = network if fast is None else fast
+    call = _Call(network, unrecorded)
     try:
         with (
             recording(recipe.device, pool),
@@ -96,7 +103,7 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
         ):
             if recipe.amp_dtype is not None:
                 images = rounded(network, images, recipe.amp_dtype)
-            if not _fits(network, images):
+            if not _fits(network, images):  # not compiled: under this autocast, that would serve the recording alone
                 return None
             torch.cuda.make_graphed_callables(call, (images,), allow_unused_input=True, pool=pool)
         give_back_cublas_memory()  # that of the passes before the recording, on a stream of their own
@@ -109,7 +116,7 @@ def recorded(network: nn.Module, shape: tuple[int, ...], recipe: Recipe) -> Call
         network.train(training)
         buffers.restore_where(torch.tensor(True, device=recipe.device))
         torch.cuda.set_rng_state(numbers, recipe.device)
-    return lambda images: call(images) if network.training else network(images)
+    return lambda images: (call if network.training else unrecorded)(images)
 
 
 def rounded(network: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
@@ -159,13 +166,14 @@ def recording(device: torch.device, pool: Any) -> Iterator[None]:
 
 
 class _Call(nn.Module):
-    """A network whose forward can be replaced without a change of the network."""
+    """`call`, which computes by the parameters of `network`: a recording takes its place, and the network stays."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, call: Call) -> None:
         super().__init__()
         self.network = network
+        self.call = (call,)  # in a tuple, as a module would be registered
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = self.network(images)
+        logits = self.call[0](images)
         give_back_cublas_memory()  # of this thread: the backward pass, which another computes, takes its place
         return logits
