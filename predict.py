@@ -32,6 +32,7 @@ from utils.prediction.parts import Parts
 from utils.prediction.predictions import Answered, Prediction, write_predictions
 from utils.prediction.sorting import Sorter
 from utils.prediction.tally import Tally
+from utils.signals import terminations_raise
 from utils.text import one_line
 from utils.threads import compute_with
 
@@ -196,7 +197,7 @@ def main() -> int:
         overrides = overrides_of(arguments)
         config = load_predict_config(arguments.config, overrides)
         several = distributed.process_group(torch.device("cpu"), backend="gloo")  # no tensor of a GPU is exchanged
-        with several if distributed.launched() else nullcontext():
+        with terminations_raise(), several if distributed.launched() else nullcontext():
             classify(config, overrides)
 
     return run_command(command)

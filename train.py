@@ -200,6 +200,8 @@ def main(*, several: bool = False) -> int:
         "epoch under way continues after the images it has seen, rounded down to whole steps, so that a few may come "
         "twice), or although seed or the images of train are (the epoch under way starts again)",
     )
+    if several:  # torch.distributed.launch adds it without --use_env; the environment says the same
+        parser.add_argument("--local-rank", "--local_rank", help=argparse.SUPPRESS)
     arguments = read_options(parser)
 
     def command() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -70,6 +71,21 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_as_if_nothing_had_been(confi
     assert sorted(paths) == [each.path for each in whole[6:]]
     assert ((tmp_path / "out.csv").read_bytes(), (tmp_path / "out.npz").read_bytes()) == expected
     assert not parts_folder(tmp_path / "out.csv").exists()
+
+
+def test_a_job_that_is_terminated_says_how_it_goes_on(config, monkeypatch, capsys):
+    """By SIGTERM, after the first batch."""
+    in_batches = Classifier.in_batches
+
+    def terminated(*given):
+        yield next(in_batches(*given))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Classifier, "in_batches", terminated)
+    words = [config.load_from, config.predict_img_path, "--output", config.output, "--set", "batch_size=2"]
+    monkeypatch.setattr(sys, "argv", ["predict.py", *words])
+    assert predict.main() == 128 + signal.SIGTERM
+    assert "--resume goes on" in capsys.readouterr().err
 
 
 def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):

@@ -84,9 +84,10 @@ def test_two_processes_stop_together_and_resume_to_the_same_end(make_runs, make_
     assert_same_run(runs.whole()[0], part)
 
 
-def test_without_a_launcher_the_error_gives_the_command(monkeypatch, capsys):
+@pytest.mark.parametrize("words", [[], ["--local-rank=0"]], ids=["", "as launch has it without --use_env"])
+def test_without_a_launcher_the_error_gives_the_command(monkeypatch, capsys, words):
     script = str(ROOT / "train_multi_gpu.py")
-    monkeypatch.setattr(sys, "argv", [script])
+    monkeypatch.setattr(sys, "argv", [script, *words])
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(SystemExit) as ended:

@@ -189,7 +189,8 @@ def test_a_recording_leaves_no_trace_in_network_and_generator(monkeypatch):
     ids=str,
 )
 def test_what_is_recorded_of_a_compiled_network_is_its_compiled_steps(monkeypatch, changes, recordings):
-    gpu, calls, network = Gpu(monkeypatch), [], random_network().train()
+    gpu, calls = Gpu(monkeypatch), []
+    network = random_network().train()
     monkeypatch.setattr(fixed_shape.torch, "compile", lambda network, **_: noting(network, calls))
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
     config = TrainConfig.plain(batch_size=4, img_size=(6, 6), **changes)

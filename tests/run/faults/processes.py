@@ -24,6 +24,7 @@ from tests.helpers import ROOT
 from tests.helpers.runs import assert_same_run, wait_for
 
 UNDISTURBED: dict[str, tuple[Path, float]] = {}  # by what was run: every test has the same images
+IMPORTED_LATE = "torchvision.transforms.v2", "torch._dynamo", "utils.report.pictures", "utils.run_page.write"  # by a run
 SECONDS = 120  # after which a process that has not ended is taken to hang
 
 
@@ -82,7 +83,7 @@ class Runs:
     def __init__(self, root: Path, config: Path, changes: dict[str, Any], *, ranks: int = 1) -> None:
         self.root, self.config, self.changes, self.ranks = root, config, changes, ranks
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["train", "utils.report.pictures", "tests.run.faults.processes"])
+        self.context.set_forkserver_preload(["train", "tests.run.faults.processes", *IMPORTED_LATE])
         with mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)):  # where the server looks for what it loads
             forkserver.ensure_running()
         self.started = 0
