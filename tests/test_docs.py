@@ -82,6 +82,7 @@ WITHOUT_PROJECT = "import onnxruntime"  # tests/export/test_without_the_project.
 SLOW = (  # what takes many seconds
     "python predict.py digits.onnx",
     "python tools/export.py",
+    "python tools/probe.py data/digits --folds",
 )
 LONG = (  # of several that differ little all but one; what other tests run in their process, over all networks
     "python -m models",

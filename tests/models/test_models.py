@@ -92,6 +92,7 @@ def test_models_are_listed_in_the_order_of_the_table_with_their_image_sizes():
     assert {names: native_img_size(*names) for names in list_models()} == {n: IMG_SIZES[n] for n in list_models()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prefix", "suffix"), list_models())
 def test_shapes_norms_and_least_size_are_those_of_the_public_network(prefix, suffix):
     with torch.device("meta"):  # shapes without memory or arithmetic

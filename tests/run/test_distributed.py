@@ -96,6 +96,7 @@ def test_without_a_launcher_the_error_gives_the_command(monkeypatch, capsys, wor
     assert "torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_one_dying_process_ends_all(make_config, tmp_path):
     make_config(epochs=400, warmup_epochs=1, num_workers=1)
     line = [*LAUNCH, str(ROOT / "train_multi_gpu.py"), "--config", str(tmp_path / "config.py")]

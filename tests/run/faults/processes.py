@@ -24,7 +24,12 @@ from tests.helpers import ROOT
 from tests.helpers.runs import assert_same_run, wait_for
 
 UNDISTURBED: dict[str, tuple[Path, float]] = {}  # by what was run: every test has the same images
-IMPORTED_LATE = "torchvision.transforms.v2", "torch._dynamo", "utils.report.pictures", "utils.run_page.write"  # by a run
+IMPORTED_LATE = (
+    "torchvision.transforms.v2",
+    "torch._dynamo",
+    "utils.report.pictures",
+    "utils.run_page.write",
+)  # by a run
 SECONDS = 120  # after which a process that has not ended is taken to hang
 
 
