@@ -75,7 +75,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--networks", nargs="+", default=NETWORKS, metavar="PREFIX:SUFFIX", help="of the training steps")
     add("--batch-sizes", nargs="+", type=int, default=[256, 32], help="the smallest is measured first")
     add("--compile", nargs="+", choices=["off", "on"], default=["off", "on"], help="the kinds of steps; off is first")
-    add("--cuda-graphs", choices=["auto", "none"], default="auto", help="of our steps that are not compiled")
+    add("--cuda-graphs", choices=["auto", "none"], default="auto", help="of our steps")
     add("--parts", nargs="+", choices=PARTS, default=PARTS)
     add("--loaded", nargs="+", default=LOADED, metavar="PREFIX:SUFFIX", help="networks of whole epochs, from files")
     add("--device", choices=["cuda", "cpu"], default="cuda")
