@@ -53,6 +53,8 @@ def parse_arguments(arguments: list[str] | None = None) -> Request:
     add("--exact-only", action="store_true", help="look for no near duplicates, as among frames of a video")
     given = parser.parse_args(arguments)
     root = given.root.resolve()
+    if given.output is None and not root.name:
+        parser.error(f"--output: needed for {given.root}, which has no name to call the folder of the report after")
     output = given.output or root.with_name(f"{root.name}_check")
     limits = Limits(given.min_side, given.max_megapixels, given.max_aspect, given.max_image_pixels)
     return Request(given.root, output, limits, None if given.exact_only else given.near)

@@ -3,7 +3,8 @@
 A row an image of train: as it is, as validation would see it, and as each of the first epochs does after crop, flip,
 policy and erasing. Below, where the config mixes, the first batch that mixup and the first that cutmix changes, with
 soft labels (before label smoothing). Images and batches come through the code of training itself: with the same config
-and data, a single training process is given these very pixels.
+and data, a single training process is given these very pixels, unless max_minutes changes the length of the run, which
+decides keys that are 'auto': that is measured as a training begins.
 
 The sheet goes to other/augmentation.jpg below log_root, or augmentation_1.jpg and so on where that has been written
 already, or to the new file that --output names.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
+from utils import distributed
 from utils.cli import add_config_options, as_path, integer_in, read_options, run_command
 from utils.config import TrainConfig, load_train_config
 from utils.files import OF_NO_RUN, PICTURE_ENDINGS, check_new_file, new_file, writing
@@ -27,8 +29,6 @@ from utils.run.begin import weights_to_start_from
 from utils.run.command_line import add_words, overrides_of
 from utils.run.plan import facts_at
 from utils.run.splits import read_data
-
-import torch
 
 SHOWN = ("augment", "horizontal_flip", "random_erase_prob", "mixup_prob", "cutmix_prob", "seed")  # keys in the title
 EXTRAS = ("crop_scale", "crop_ratio", "vertical_flip", "rotate", "color_jitter", "grayscale_prob", "blur_prob")
@@ -47,8 +47,8 @@ def shown_value(value: object) -> str:
 def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
     """Write the sheet to `path`. Raises DataError."""
     splits = read_data(config)
-    cpu = torch.device("cpu")
-    config, _ = resolve(config, facts_at(config, splits, cpu, weights_to_start_from(config)))
+    device = distributed.pick_device(config.device, config.gpu_ids)  # which the length of a run goes by
+    config, _ = resolve(config, facts_at(config, splits, device, weights_to_start_from(config)))
     sections = preview(config, splits, images=images, epochs=epochs)
     keys = ", ".join(f"{key} {shown_value(getattr(config, key))}" for key in keys_of_title(config))
     title = f"{splits.train.root} in training: img_size {config.img_size[0]} x {config.img_size[1]}, {keys}"

@@ -26,7 +26,8 @@ from .text import shown
 from .threads import prepare
 from .trackers.worker import hung
 
-DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM")  # full, over quota, read-only, not allowed ...
+# a disk that is full, over quota, read-only, not allowed, broken; a name that it does not take
+DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENAMETOOLONG")
 _PAIR = re.compile("[a-z_]+=")  # how a pair of --set begins
 
 

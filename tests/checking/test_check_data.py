@@ -17,6 +17,7 @@ from PIL import Image
 from tests.helpers import ROOT
 from tests.helpers.crops import HEIGHT, WIDTH, as_jpeg
 from tests.helpers.image_files import noisy_image
+from tools.check_data import main
 
 TOOL = ROOT / "tools" / "check_data.py"
 
@@ -200,6 +201,17 @@ def test_the_output_goes_where_it_is_wanted_but_never_among_the_classes(photos, 
     assert status == 2
     assert "taken for a class" in err
     assert sorted(photos.rglob("*")) == before
+
+
+def test_a_root_without_a_name_and_a_name_that_is_too_long_are_errors(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([tmp_path.anchor])
+    assert ended.value.code == 2
+    assert "--output: needed for" in capsys.readouterr().err
+    assert main([str(tmp_path / ("n" * 300))]) != 0
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")

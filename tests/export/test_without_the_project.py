@@ -35,7 +35,7 @@ def save_model(path, steps):
     logits = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ("batch", len(CLASSES)))
     graph = onnx.helper.make_graph(nodes, "g", [images], [logits], [onnx.numpy_helper.from_array(weight, "w")])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    onnx.helper.set_model_props(model, Metadata("one layer", "best.pth", CLASSES, steps).to_strings())
+    onnx.helper.set_model_props(model, Metadata("one layer", "best.pth", CLASSES, steps, temperature=2.5).to_strings())
     onnx.save(model, path)
 
 

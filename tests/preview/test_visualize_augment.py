@@ -1,5 +1,6 @@
 """tools/visualize_augment.py shows what training sees: the same pixels, the same labels."""
 
+from utils import distributed
 from utils.data.loaders import train_loader
 from utils.data.pixels import denormalise, normalise
 from utils.data.preprocess import Preprocess
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 import train
+from tools import visualize_augment
 from tools.visualize_augment import keys_of_title, main
 
 
@@ -34,6 +36,20 @@ def trained(make_config, monkeypatch):
     train.run(config)
     monkeypatch.undo()
     return config, seen
+
+
+def test_keys_are_fitted_to_the_device_that_trains(make_config, monkeypatch, tmp_path):
+    """Of so few images a GPU has time for more epochs, and those for a policy."""
+    config = make_config(epochs="auto", augment="auto", device="auto")
+    drawn = []
+    monkeypatch.setattr(visualize_augment, "preview", lambda config, *_, **__: drawn.append(config) or [])
+    monkeypatch.setattr(visualize_augment, "contact_sheet", lambda *_: None)
+    monkeypatch.setattr(visualize_augment, "save", lambda *_: None)
+    for name in ("cpu", "cuda"):
+        monkeypatch.setattr(distributed, "pick_device", lambda *_, name=name: torch.device(name))
+        visualize_augment.draw(config, tmp_path / "sheet.jpg", images=1, epochs=1)
+    on_cpu, on_gpu = drawn
+    assert on_cpu.epochs < on_gpu.epochs
 
 
 def test_pictures_and_soft_labels_are_those_that_training_gets(trained):

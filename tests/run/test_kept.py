@@ -114,6 +114,14 @@ def test_rank_0_alone_deletes_and_waits_for_the_others(folder, monkeypatch):
     assert states(folder) == []
 
 
+def test_a_best_pth_that_is_watched_by_another_figure_now_is_still_the_best(make_config):
+    """No epoch is better, so that best.pth holds the figure of before."""
+    config = make_config(epochs=1, warmup_epochs=0)
+    folder = train.run(config)
+    resumed(replace(config, monitor="macro_f1", keep="best"), folder)
+    assert states(folder) == []
+
+
 def test_a_kill_between_the_two_leaves_what_can_be_resumed(make_config, monkeypatch):
     """And a run that has kept all is freed later, by a resume that trains nothing more."""
     folder = train.run(make_config(epochs=1, warmup_epochs=0))

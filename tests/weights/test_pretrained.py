@@ -57,6 +57,15 @@ def test_a_run_starts_from_public_weights(config, entry, server, tmp_path):
     assert len(server.asked) == asked  # they are on the disk
 
 
+def test_a_run_that_started_from_public_weights_is_resumed(config, entry, server, monkeypatch):
+    folder = train.run(config)
+    asked = len(server.asked)
+    monkeypatch.setattr("sys.argv", ["train.py", "--resume", str(folder), "--set", "epochs=2"])
+    assert train.main() == 0
+    assert load_checkpoint(folder / "last.pth")["epoch"] == 2
+    assert len(server.asked) == asked
+
+
 def test_what_the_user_sets_wins_over_what_the_weights_expect(config, entry):
     folder = train.run(replace(config, mean=(0.5, 0.5, 0.5), img_size=(32, 32), resize_mode="shortest"))
     steps = load_checkpoint(folder / "best.pth")["preprocess"]

@@ -79,11 +79,11 @@ def known_network(c: SimpleNamespace) -> str | None:
     return None
 
 
-@rule("pretrained", "load_from", "only_val", "model_prefix", "model_suffix")
+@rule("pretrained", "load_from", "only_val", "resume", "model_prefix", "model_suffix")
 def known_weights(c: SimpleNamespace) -> str | None:
     if c.pretrained is False or known_network(c):
         return None
-    if c.load_from and not c.only_val:
+    if c.load_from and not (c.only_val or c.resume):  # a resumed run has made its start from them
         return "pretrained: goes without load_from, which names weights too"
     try:
         public_weights(c.model_prefix, c.model_suffix, c.pretrained if isinstance(c.pretrained, str) else "")

@@ -47,7 +47,9 @@ def _problem_of_best(path: Path, best: Best | None) -> str:
         held = Best.from_plain(validated(load_checkpoint(path), path)["best"])
     except WeightsError as error:
         return str(error)
-    return "" if held == best else f"{path}: is not of epoch {best.epoch}, which was the best"
+    # its metric may be another since a resume with another `monitor`, which compares the same epoch by it
+    same = held is not None and (held.epoch, held.weights) == (best.epoch, best.weights)
+    return "" if same else f"{path}: is not of epoch {best.epoch}, which was the best"
 
 
 def states_deleted(folder: Path) -> str:
