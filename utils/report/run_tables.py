@@ -114,7 +114,7 @@ def write_evaluation(
     header = ["class", "precision", "recall", "f1", "support", *more]
     rows = [[name, *("" if np.isnan(value) else value for value in values)] for name, *values in zip(classes, *columns)]
     write_csv(folder / f"{prefix}{PER_CLASS}", header, rows)
-    counts = [[name, *row] for name, row in zip(classes, confusion)]
+    counts = ([name, *row.tolist()] for name, row in zip(classes, confusion))  # (K, K): a row at a time
     write_csv(folder / f"{prefix}{CONFUSION}", ["true \\ predicted", *classes], counts)
     pairs = [[classes[i], classes[j], count, share] for i, j, count, share in confused_pairs(confusion, MOST_PAIRS)]
     write_csv(folder / f"{prefix}{CONFUSED}", ["true", "predicted", "count", "share"], pairs)
