@@ -60,7 +60,7 @@ def val_loader(
     pin: bool,
     cache: ImageCache | None = None,
 ) -> ImageLoader:
-    transform = EvalTransform(preprocess)
+    transform = EvalTransform(preprocess, cache)
     dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
     batches = EvalBatches(len(images), config.batch_size, rank=rank, world_size=world_size)
     return make_loader(dataset, batches, config, workers=workers, pin=pin)
