@@ -30,6 +30,14 @@ def test_a_file_that_is_there_in_one_spelling_keeps_no_other_from_its_name():
     ]
 
 
+def test_classes_that_are_one_folder_on_some_systems_share_no_name():
+    """To Windows and macOS Cat and cat are one, to macOS both spellings of an accent too."""
+    classes = ("Caf\u00e9", "Cat", "cafe\u0301", "cat", "dog")
+    names = [f"{number}/x.png" for number in range(5)]
+    source = LabelledFiles("x.csv", classes, np.arange(5), names, names, ["x.png", "x.png", "X.png", "X.png", "x.png"])
+    assert distinct_names(source, {}) == ["x.png", "x.png", "X_2.png", "X_2.png", "x.png"]
+
+
 def counted(monkeypatch, owner, name):
     """The calls of a function, in a list that grows with each."""
     function, calls = getattr(owner, name), []

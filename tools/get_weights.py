@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils.cli import as_path, run_command, say
+from utils.data.split_folders import command_line
 from utils.errors import ConfigError, WeightsError
 from utils.weights.download import DownloadError, weights_folder
 from utils.weights.public import facts, obtain, remote_or_error
@@ -46,7 +47,8 @@ def usage(prefix: str, suffix: str, given: argparse.Namespace) -> str:
     keys = {"model_prefix": prefix, "model_suffix": suffix, "pretrained": True}
     keys |= {"weights_dir": given.folder} if given.folder else {}
     keys |= {"weights_mirror": given.mirror} if given.mirror else {}
-    return "python train.py " + " ".join(f"--set {name}={value}" for name, value in keys.items())
+    settings = [word for name, value in keys.items() for word in ("--set", f"{name}={value}")]
+    return command_line(["python", "train.py", *settings])
 
 
 def run(given: argparse.Namespace) -> None:

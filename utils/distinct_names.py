@@ -22,13 +22,13 @@ class DistinctNames:
             number += 1
         if number > 1:
             self._next[stem, ending] = number + 1
-        self._taken.add(_folded(name))
+        self._taken.add(folded(name))
         return name
 
     def _is_taken(self, name: str) -> bool:
-        return _folded(name) in self._taken or self._exists(name)
+        return folded(name) in self._taken or self._exists(name)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Equal for names that some systems take for one."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -182,3 +182,18 @@ def test_a_run_validates_on_the_same_pixels_with_and_without_cache(tmp_path):
     assert torch.equal(*seen)
     assert torch.equal(seen[0][0], steps(open_image(splits.val.name(0))))
     assert not torch.equal(seen[0][0], steps(read_image(splits.val.name(0))))  # it was read small
+
+
+@pytest.mark.parametrize("mode", ["squash", "shortest", "letterbox"])
+def test_the_cache_of_validation_changes_no_pixel_of_jpegs_of_odd_sizes(tmp_path, mode):
+    (tmp_path / "a").mkdir()
+    sizes = [(401, 333), (301, 461), (551, 357), (351, 461), (651, 249), (1301, 77), (77, 1301)]
+    for number, size in enumerate(sizes):
+        jpeg(tmp_path / "a" / f"{number}.jpg", size)
+    jpeg(tmp_path / "a" / "turned.jpg", (648, 248), orientation=6)
+    splits = Splits(None, scan(tmp_path))
+    config = TrainConfig.plain(img_size=(56, 64), val_resize=(64, 72), resize_mode=mode, num_workers=0, cache="ram")
+    steps = Preprocess.from_config(config)
+    cached = next(iter(make_loaders(config, splits, steps, torch.device("cpu"))[1])).images
+    for index, pixels in enumerate(cached):
+        assert torch.equal(pixels, steps(open_image(splits.val.name(index)))), splits.val.name(index)

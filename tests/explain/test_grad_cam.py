@@ -1,6 +1,7 @@
 """tools/grad_cam.py: a checkpoint and images in, drawings out, and what is said where something is wrong."""
 
 from utils.explain.drawing import Asked, drawing, headline, overlay, relief
+from utils.explain.drawing_paths import drawing_paths
 from utils.explain.maps import METHODS, Explanation
 from utils.weights.checkpoint import save_checkpoint
 
@@ -68,6 +69,16 @@ def test_a_folder_keeps_its_arrangement_and_bad_files_are_reported(weights, phot
     assert "3 drawn, 1 not" in printed
     width, height = size_of(tmp_path / "out/b/1.jpg")
     assert width < 4 * height  # two panels
+
+
+def test_no_drawing_replaces_another(tmp_path):
+    """a.png is drawn as a.png.jpg beside a.gif, and so is a.png.png; to Windows and macOS b.png and B.png are one."""
+    names = ["a.gif", "a.png", "a.png.png", "b.png", "B.png", "c.png"]
+    sources = [str(tmp_path / "photos" / name) for name in names]
+    (tmp_path / "photos").mkdir()
+    paths = drawing_paths(sources, str(tmp_path / "photos"), None, tmp_path / "out", overwrite=False)
+    drawn = [path.relative_to(tmp_path / "out").as_posix() for path in paths]
+    assert drawn == ["a.gif.jpg", "a.png.jpg", "a.png_2.jpg", "b.png.jpg", "B.png_2.jpg", "c.jpg"]
 
 
 def test_an_answer_that_is_no_number_is_not_drawn_and_no_name_steers_the_terminal(weights, photos, capsys):

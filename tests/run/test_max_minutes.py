@@ -7,13 +7,19 @@ from dataclasses import replace
 from utils import tables
 from utils.config import TrainConfig, load_train_config
 from utils.config.rules import train_problems
+from utils.data import loaders
+from utils.data.cache import ImageCache
 from utils.recipe.resolve import resolve
+from utils.run.begin import assemble
 from utils.run.folder import RunFolder
 from utils.run.plan import within_minutes
 from utils.run.resume import ResumePoint
+from utils.run.splits import read_data
 from utils.run.time_limit import TimeLimit, with_epochs
+from utils.run.trial import affordable_epochs
 
 import pytest
+import torch
 
 import train
 from tests.helpers.runs import plain_config, results
@@ -115,6 +121,30 @@ def test_max_minutes_leaves_pictures_as_the_weights_expect_them():
     config = TrainConfig(img_path=".", max_minutes=1)
     facts = golden.facts(weights=True)
     assert within_minutes(config, facts, lambda config: 1) == replace(facts, affordable_epochs=1)
+
+
+def test_pictures_in_memory_are_decoded_once_for_the_trial_and_the_run(make_config, monkeypatch):
+    """Those of val anew where they shrink to another size."""
+    made = []
+
+    class Counted(ImageCache):
+        def __init__(self, images, **options):
+            made.append(images)
+            super().__init__(images, **options)
+
+    monkeypatch.setattr(loaders, "ImageCache", Counted)
+    config = make_config(cache="ram", max_minutes=0.01)
+    splits = read_data(config)
+    device = torch.device("cpu")
+    affordable_epochs(config, splits, device, TimeLimit.begin(config))
+    assert made == [splits.train, splits.val]
+    smaller = replace(config, img_size=(24, 24), val_resize=(24, 24))
+    affordable_epochs(smaller, splits, device, TimeLimit.begin(config))
+    assert made == [splits.train, splits.val, splits.val]
+    parts = assemble(replace(smaller, epochs=7), splits, device)
+    assert len(made) == 3
+    images = next(iter(parts.val_loader)).images
+    assert torch.equal(images[0], parts.preprocess(splits.val.open(0)))
 
 
 def test_the_part_of_an_epoch_before_a_resume_counts_for_its_length(auto_config, monkeypatch):

@@ -255,17 +255,20 @@ def test_pictures_that_cannot_be_shrunk_stop_it_or_are_left_out(pictures, tmp_pa
     whole = (pictures / "cat" / "wide.JPG").read_bytes()
     (pictures / "cat" / "half.jpg").write_bytes(whole[: len(whole) // 2])
     (pictures / "cat" / "text.png").write_text("no picture")
+    small = (pictures / "cat" / "a.png").read_bytes()
+    (pictures / "cat" / "small.png").write_bytes(small[: len(small) // 2])  # its header is whole
     assert main([str(pictures), str(tmp_path / "out"), "--max-side", "64"]) == 2
     printed = capsys.readouterr().err
     first, *lines = printed.splitlines()
-    assert first.startswith("error: 2 unreadable images; --on-bad-image skip leaves them out:")
-    assert [line.startswith(f"  {pictures}") for line in lines] == [True, True]
+    assert first.startswith("error: 3 unreadable images; --on-bad-image skip leaves them out:")
+    assert [line.startswith(f"  {pictures}") for line in lines] == [True] * 3
     assert "half.jpg" in lines[0]
-    assert "text.png: not an image" in lines[1]
+    assert "small.png" in lines[1]
+    assert "text.png: not an image" in lines[2]
     assert sorted(os.listdir(tmp_path)) == ["good", "pictures"]
     create(pictures, tmp_path / "out", "--max-side", "64", "--on-bad-image", "skip")
     assert files(tmp_path / "out") == files(tmp_path / "good")
-    assert "left out 2 unreadable images" in capsys.readouterr().out
+    assert "left out 3 unreadable images" in capsys.readouterr().out
 
 
 def test_the_digits_are_made_where_they_are_wanted(tmp_path, monkeypatch, capsys):

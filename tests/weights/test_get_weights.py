@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import shlex
 
 from utils.general import load_weights
 
@@ -55,6 +57,15 @@ def torchvisions(server, monkeypatch):
 
 
 @pytest.mark.usefixtures("torchvisions")
+def test_the_printed_command_can_be_pasted_where_the_folder_has_spaces(server, tmp_path, capsys):
+    folder = tmp_path / "my weights"
+    assert get_weights.main(["shufflenetv2", "0.5", "--folder", str(folder), "--mirror", server.address]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "train.py" in line]
+    words = [word.strip('"') for word in shlex.split(line, posix=os.name != "nt")]
+    assert f"weights_dir={folder}" in words
+
+
+@pytest.mark.usefixtures("torchvisions")
 def test_the_tool_downloads_and_says_how_to_start(server, tmp_path, capsys):
     line = ["shufflenetv2", "0.5", "--folder", str(tmp_path), "--mirror", server.address]
     assert get_weights.main(["--print", *line]) == 0
@@ -63,7 +74,7 @@ def test_the_tool_downloads_and_says_how_to_start(server, tmp_path, capsys):
     printed = capsys.readouterr().out
     [path] = tmp_path.glob("*.pth")
     assert path.parent == tmp_path
-    assert "--set model_suffix=0.5 --set pretrained=True" in printed
+    assert "python train.py --set model_prefix=shufflenetv2 --set model_suffix=0.5 --set pretrained=True" in printed
     assert f"--set weights_dir={tmp_path} --set weights_mirror={server.address}" in printed
     assert load_weights(create_model("shufflenetv2", "0.5", 1000), path).missing == []
 

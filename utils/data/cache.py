@@ -36,7 +36,9 @@ class ImageCache:
         self.images, numbers = images, range(len(images))
         with ThreadPoolExecutor() as pool:
             found = list(pool.map(partial(_size_or_nothing, images, reduction=reduction), numbers))
-            self.sizes = np.array([size for size, _ in found], dtype=np.int64).reshape(-1, 2)
+            kept = [tuple(-(-side // factor) for side in size) for size, factor in found]
+            self.sizes = np.array(kept, dtype=np.int64).reshape(-1, 2)
+            self.sizes_of_files = {i: size for i, (size, factor) in enumerate(found) if factor > 1}  # of those reduced
             lengths = self.sizes.prod(axis=1) * 3
             if lengths.sum() > budget:
                 raise DataError(
@@ -69,13 +71,12 @@ class ImageCache:
 
 
 def _size_or_nothing(images: Source, index: int, reduction: Callable[[Size], int]) -> tuple[Size, int]:
-    """((height, width) as it is kept, how much smaller than the file's that is)."""
+    """((height, width) of the file, how much smaller it is kept)."""
     try:
         with images.open(index) as picture:
-            height, width = upright_size(picture)
-            factor = reduction((height, width))
-            factor = factor if is_reducible(picture, factor) else 1
-            return (-(-height // factor), -(-width // factor)), factor
+            size = upright_size(picture)
+            factor = reduction(size)
+            return size, factor if is_reducible(picture, factor) else 1
     except ImageError:
         return (0, 0), 1  # decoding gives the reason later
 

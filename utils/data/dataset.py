@@ -60,8 +60,10 @@ class ImageDataset(BatchDataset):
 class EvalTransform:
     """Preprocess in the form that ImageDataset calls; nothing is drawn, nothing erased."""
 
-    def __init__(self, preprocess: Preprocess) -> None:
+    def __init__(self, preprocess: Preprocess, cache: ImageCache | None = None) -> None:
+        """cache: the data set's, whose pictures may have been reduced."""
         self.preprocess = preprocess
+        self.sizes_of_files = {} if cache is None else cache.sizes_of_files
 
     def __call__(self, picture: Any, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        return self.preprocess(picture), NO_BOX
+        return self.preprocess(picture, self.sizes_of_files.get(index)), NO_BOX

@@ -60,7 +60,7 @@ def val_loader(
     pin: bool,
     cache: ImageCache | None = None,
 ) -> ImageLoader:
-    transform = EvalTransform(preprocess)
+    transform = EvalTransform(preprocess, cache)
     dataset = ImageDataset(images, transform, skip_bad=config.on_bad_image == "skip", cache=cache)
     batches = EvalBatches(len(images), config.batch_size, rank=rank, world_size=world_size)
     return make_loader(dataset, batches, config, workers=workers, pin=pin)
@@ -68,14 +68,26 @@ def val_loader(
 
 def make_loaders(config: Any, splits: Splits, preprocess: Preprocess, device: torch.device) -> tuple[Any, Any]:
     """(train loader or None, val loader) of this rank."""
-    local = distributed.local_world_size()
     common = _share(config, preprocess, device)
     train_cache = val_cache = None
     if config.cache == "ram":
-        train_cache = ImageCache(splits.train, budget=cache_budget(local)) if splits.train else None
-        val_cache = ImageCache(splits.val, budget=cache_budget(local), reduction=preprocess.reduction)
+        train_cache = _cached(splits, "train", splits.train, None) if splits.train else None
+        val_cache = _cached(splits, "val", splits.val, preprocess)
     train = train_loader(config, splits.train, **common, cache=train_cache) if splits.train else None
     return train, val_loader(config, splits.val, preprocess, **common, cache=val_cache)
+
+
+def _cached(splits: Splits, part: str, images: Source, preprocess: Preprocess | None) -> ImageCache:
+    """The cache of a part, decoded once for the trial of max_minutes and the run after it.
+
+    preprocess: by which pictures are reduced; None keeps them whole.
+    """
+    if part not in splits.caches or splits.caches[part][0] != preprocess:
+        splits.caches.pop(part, None)  # its memory is free for the next
+        budget = cache_budget(distributed.local_world_size())
+        reduction = {"reduction": preprocess.reduction} if preprocess else {}
+        splits.caches[part] = preprocess, ImageCache(images, budget=budget, **reduction)
+    return splits.caches[part][1]
 
 
 def evaluation_loader(config: Any, images: Source, preprocess: Preprocess, device: torch.device) -> ImageLoader:

@@ -44,11 +44,14 @@ class Preprocess:
     def to_plain(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def __call__(self, picture: Image.Image | Tensor) -> Tensor:
-        """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged."""
+    def __call__(self, picture: Image.Image | Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """A picture, opened, decoded or (H, W, 3) uint8, -> (H, W, 3) uint8. Raises ImageError if it is damaged.
+
+        size: (height, width) of the file, where a decoded picture has been reduced.
+        """
         picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
-        whole, size = decoded_and_size(picture, self.reduction)
-        image = self._resized(whole, size)
+        whole, found = decoded_and_size(picture, self.reduction)
+        image = self._resized(whole, size or found)
         height, width = self.img_size
         top = round((image.height - height) / 2)
         left = round((image.width - width) / 2)

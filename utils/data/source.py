@@ -3,9 +3,9 @@
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -159,6 +159,8 @@ class Splits:
     train: Source | None  # None when only validating
     val: Source
     test: Source | None = None  # not opened before the end of a run
+    # Decoded pictures of train and val, where loaders.py keeps them: for whoever makes loaders of the same images next.
+    caches: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..distinct_names import DistinctNames, folded
 from ..errors import DataError
 from ..files import PICTURE_ENDINGS, check_writable, picture_path
 
@@ -36,9 +37,11 @@ def drawing_paths(
 
 
 def _names(sources: Sequence[str], given: str) -> list[str]:
-    """The sources relative to the folder that they share, ending in .jpg; beside a.png, a.gif becomes a.gif.jpg."""
+    """The sources relative to the folder that they share, ending in .jpg; beside a.png, a.gif becomes a.gif.jpg, and
+    where a file is called so already, a.gif_2.jpg."""
     root = given if os.path.isdir(given) else os.path.commonpath([os.path.dirname(source) or "." for source in sources])
     relative = [os.path.relpath(source, root) for source in sources]
     stems = [os.path.splitext(path)[0] for path in relative]
-    count = Counter(stem.casefold() for stem in stems)
-    return [(stem if count[stem.casefold()] == 1 else path) + ".jpg" for stem, path in zip(stems, relative)]
+    count = Counter(map(folded, stems))
+    names = DistinctNames()
+    return [names.add(stem if count[folded(stem)] == 1 else path, ".jpg") for stem, path in zip(stems, relative)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..data.images import image_size, open_image, read_image
+from ..data.images import open_image, read_image
 from ..errors import ImageError
 from ..thread_pool import in_threads
 from .sources import LabelledFiles
@@ -21,7 +21,8 @@ def shrink_large(
 ) -> tuple[dict[int, str], dict[int, str]]:
     """Write a copy of every picture whose longer side exceeds `side` pixels into `folder`, shrunk to that side.
 
-    Returns (image -> path of its copy, image -> why it cannot be read). Of smaller pictures only the header is read.
+    Returns (image -> path of its copy, image -> why it cannot be read). Smaller pictures are decoded too, since their
+    headers do not tell whether they are whole.
     max_pixels: of a picture, as `images.open_image` has it.
     """
     folder.mkdir()
@@ -39,11 +40,11 @@ def _shrink(numbered_path: tuple[int, str], *, folder: Path, side: int, max_pixe
     """(path of the smaller copy, reason why there is none), each empty if it does not apply."""
     number, path = numbered_path
     try:
-        if max(image_size(path, max_pixels)) <= side:
-            return "", ""
         picture = read_image(path, max_pixels)  # upright, RGB
     except ImageError as error:
         return "", str(error)
+    if max(picture.size) <= side:
+        return "", ""
     with open_image(path, max_pixels) as image:
         kind = "JPEG" if image.format in ("JPEG", "MPO") else "PNG"
         grey, profile = image.mode in GREY, image.info.get("icc_profile")

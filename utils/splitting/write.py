@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from ..distinct_names import DistinctNames
+from ..distinct_names import DistinctNames, folded
 from ..errors import DataError
 from ..tables import write_rows
 from ..thread_pool import in_threads
@@ -49,13 +49,15 @@ def write_manifests(draft: Path, source: LabelledFiles, parts: Mapping[str, Sequ
 
 def distinct_names(source: LabelledFiles, copies: Mapping[int, str]) -> list[str]:
     """The file of each image below its class folder: its own name, with the ending of its smaller copy, and _2, _3 ...
-    where names of a class would be the same, also on systems to which A.png and a.png are one."""
+    where names of a class would be the same, also on systems to which A.png and a.png are one, and the classes Cat and
+    cat one folder."""
     names = [""] * len(source)
-    of_class: dict[int, DistinctNames] = defaultdict(DistinctNames)
+    folders = [folded(name) for name in source.classes]
+    of_folder: dict[str, DistinctNames] = defaultdict(DistinctNames)
     for i in sorted(range(len(source)), key=lambda i: (source.targets[i], source.files[i], source.names[i])):
         stem, ending = os.path.splitext(source.files[i])
         ending = os.path.splitext(copies[i])[1] if i in copies else ending
-        names[i] = of_class[source.targets[i]].add(stem, ending)
+        names[i] = of_folder[folders[source.targets[i]]].add(stem, ending)
     return names
 
 
