@@ -2,7 +2,9 @@
 
 import argparse
 
+from utils.data.preprocess import Preprocess
 from utils.errors import ConfigError, WeightsError
+from utils.export.formats import example
 from utils.weights.networks import load_network
 from utils.weights.options import add_network_options, network_options
 from utils.weights.spec import NetworkOptions
@@ -10,9 +12,11 @@ from utils.weights.spec import NetworkOptions
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
 import train
 from models import create_model
+from models.public_weights import public_weights
 from tests.helpers.initialisation import SkipRandomFill, randomise
 
 CPU = torch.device("cpu")
@@ -70,6 +74,36 @@ def test_foreign_weights_are_recognised_with_head_and_size(tmp_path):
     assert (str(loaded.spec), loaded.spec.num_classes, loaded.spec.img_size) == ("resmlp-mixer 12", 4, (96, 96))
     assert same(loaded.model, theirs.state_dict())
     assert loaded.preprocess.val_resize == (110, 110)
+
+
+def test_public_weights_want_pictures_as_they_are_published(tmp_path):
+    published = public_weights("xception", "299")
+    with SkipRandomFill():
+        torch.save(create_model("xception", "299").state_dict(), path := tmp_path / "other.pth")
+        other = load_network(NetworkOptions("xception", "299", weights=path), CPU)
+        save_file(torch.load(path, weights_only=True), path := tmp_path / published.file_name)
+        loaded = load_network(NetworkOptions("xception", "299", weights=path), CPU)
+        smaller = load_network(NetworkOptions("xception", "299", weights=path, img_size=(199, 299)), CPU).preprocess
+    halves = (0.5, 0.5, 0.5)
+    assert loaded.preprocess == Preprocess(
+        (299, 299), (333, 333), halves, halves, "bicubic", dct_scaling=True, resize_mode="shortest"
+    )
+    assert loaded.pictures == (
+        "pictures: 299x299 of 333x333, shortest, bicubic, mean [0.5, 0.5, 0.5], std [0.5, 0.5, 0.5]: "
+        "as timm/legacy_xception.tf_in1k is published"
+    )
+    assert (smaller.img_size, smaller.val_resize, smaller.mean) == ((199, 299), (222, 333), halves)
+    assert other.preprocess.mean == (0.485, 0.456, 0.406)
+    assert other.pictures.endswith("the usual ones of ImageNet, as nothing names others")
+
+
+def test_public_weights_are_shown_their_own_size_where_it_is_not_the_native_one(tmp_path):
+    path = tmp_path / public_weights("efficientnetv1", "b2").file_name
+    with SkipRandomFill():
+        torch.save(create_model("efficientnetv1", "b2").state_dict(), path)
+        loaded = load_network(NetworkOptions("efficientnetv1", "b2", weights=path), CPU)
+    assert (loaded.preprocess.img_size, loaded.spec.img_size) == ((288, 288), (260, 260))
+    assert example(loaded).shape == (2, 3, 288, 288)
 
 
 def test_a_part_of_a_network_is_refused(tmp_path):

@@ -40,7 +40,7 @@ def format_of(path: Path) -> Format:
 
 def example(network: LoadedNetwork) -> Tensor:
     """Two images, as a batch of one would be taken for a constant."""
-    return torch.zeros(2, 3, *network.spec.img_size, device=next(network.model.parameters()).device)
+    return torch.zeros(2, 3, *network.preprocess.img_size, device=next(network.model.parameters()).device)
 
 
 def write_onnx(network: LoadedNetwork, strings: Mapping[str, str], path: Path) -> None:

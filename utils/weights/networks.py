@@ -15,6 +15,7 @@ from ..errors import WeightsError
 from .best import scored_weights
 from .load import fill, fill_from, fill_whole
 from .preprocess_schema import read_preprocess
+from .protocol import published, tested_with
 from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
 
@@ -29,6 +30,16 @@ class LoadedNetwork:
     preprocess: Preprocess
     description: str  # where the weights come from, in words
     temperature: float = 1.0  # that a run has fitted, for logits to be divided by
+    preprocess_by: str = ""  # who says how pictures are prepared, in words
+
+    @property
+    def pictures(self) -> str:
+        """How pictures are prepared, and who says so, in words."""
+        steps = self.preprocess
+        sides = (f"{height}x{width}" for height, width in (steps.img_size, steps.val_resize))
+        sizes = " of ".join(dict.fromkeys(sides))
+        how = f"{sizes}, {steps.resize_mode}, {steps.interpolation}, mean {list(steps.mean)}, std {list(steps.std)}"
+        return f"pictures: {how}: {self.preprocess_by}"
 
 
 def load_network(options: NetworkOptions, device: torch.device, file: WeightsFile | None = None) -> LoadedNetwork:
@@ -37,7 +48,7 @@ def load_network(options: NetworkOptions, device: torch.device, file: WeightsFil
     file: that of options.weights, where it was opened already.
 
     Of a checkpoint's raw and averaged weights the better are taken. Without a checkpoint of ours the preprocessing is
-    that of ImageNet, as in PredictConfig, for images of the network's size.
+    the published one of public weights, else that of ImageNet, as in PredictConfig, for images of the network's size.
     """
     if file is None and options.weights is not None:
         file = WeightsFile(options.weights)
@@ -63,7 +74,8 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         made_for = read_preprocess(payload["preprocess"]).img_size
         fill(model, payload[weights], str(path), img_size=made_for)
     description = f"{spec}, {len(classes)} classes, {kind} from {path}"
-    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description, payload["temperature"])
+    given = list(classes), preprocess, description, payload["temperature"], "as the checkpoint was trained"
+    return LoadedNetwork(spec, model.to(device), *given)
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:
@@ -84,9 +96,21 @@ def of_weights(file: WeightsFile | None, options: NetworkOptions, device: torch.
         if report.missing and not options.force:
             raise WeightsError(f"{options.weights}: holds a part of the network only: {report}")
         description = f"{spec}, {spec.num_classes} classes{_assumed_size(options, file, spec)}; {report}"
-    preprocess = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
+    preprocess, by = _expected(options, file, spec)
     classes = [str(i) for i in range(spec.num_classes)]
-    return LoadedNetwork(spec, model.to(device), classes, preprocess, description)
+    return LoadedNetwork(spec, model.to(device), classes, preprocess, description, preprocess_by=by)
+
+
+def _expected(options: NetworkOptions, file: WeightsFile | None, spec: NetworkSpec) -> tuple[Preprocess, str]:
+    """How such weights want pictures, and who says so, in words."""
+    weights = published(spec.prefix, spec.suffix, file.path) if file else None
+    if weights is None:
+        usual = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
+        return usual, "the usual ones of ImageNet, as nothing names others"
+    steps = tested_with(weights)  # at its own size, which may be larger than the native one
+    if options.img_size or family_of(spec.prefix).tables:
+        steps = steps.resized(spec.img_size)
+    return steps, f"as {weights.name} is published"
 
 
 def _assumed_size(options: NetworkOptions, file: WeightsFile, spec: NetworkSpec) -> str:
