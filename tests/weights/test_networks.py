@@ -1,6 +1,7 @@
 """What a command line says of a network, and what its weights say by themselves."""
 
 import argparse
+from dataclasses import replace
 
 from utils.data.preprocess import Preprocess
 from utils.errors import ConfigError, WeightsError
@@ -108,9 +109,26 @@ def test_public_weights_are_shown_their_own_size_where_it_is_not_the_native_one(
 
 def test_a_part_of_a_network_is_refused(tmp_path):
     state = create_model("squeezenet", "1.1", 4).state_dict()
-    torch.save(dict(list(state.items())[:-2]), tmp_path / "part.pth")
+    torch.save(dict(list(state.items())[2:]), tmp_path / "part.pth")
     with pytest.raises(WeightsError, match="a part of the network only"):
         load_network(NetworkOptions("squeezenet", "1.1", 4, tmp_path / "part.pth"), CPU)
+
+
+@pytest.mark.parametrize("num_classes", [None, 4])
+def test_weights_without_a_head_are_taken_where_it_is_replaced(num_classes, tmp_path):
+    state = create_model("shufflenetv2", "0.5", 4).state_dict()
+    body = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    torch.save(body, path := tmp_path / "body.pth")
+    options = NetworkOptions(num_classes=num_classes, weights=path)
+    loaded = load_network(replace(options, new_head=True), CPU)
+    assert "a head still to be fitted" in loaded.description
+    assert all(torch.equal(tensor, loaded.model.state_dict()[name]) for name, tensor in body.items())
+    with pytest.raises(WeightsError, match=r"holds no head: tools/probe\.py fits it one"):
+        load_network(options, CPU)
+    del body["conv5.0.weight"]
+    torch.save(body, path)
+    with pytest.raises(WeightsError, match="a part of the network only"):
+        load_network(replace(options, new_head=True), CPU)
 
 
 @pytest.mark.parametrize(

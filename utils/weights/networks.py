@@ -13,11 +13,16 @@ from ..config.keys import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from .best import scored_weights
-from .load import fill, fill_from, fill_whole
+from .load import LoadReport, fill, fill_from, fill_whole
 from .preprocess_schema import read_preprocess
 from .protocol import published, tested_with
 from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
+
+HEADLESS = (
+    "holds no head: tools/probe.py fits it one that is a linear layer, train.py trains one (load_from), and "
+    "tools/convert_weights.py adds a newly initialised one (--num-classes)"
+)
 
 
 @dataclass
@@ -93,12 +98,21 @@ def of_weights(file: WeightsFile | None, options: NetworkOptions, device: torch.
     description = f"{spec}, {spec.num_classes} classes, freshly initialised"
     if file is not None:
         report = fill_from(model, file, force=options.force)
-        if report.missing and not options.force:
-            raise WeightsError(f"{options.weights}: holds a part of the network only: {report}")
-        description = f"{spec}, {spec.num_classes} classes{_assumed_size(options, file, spec)}; {report}"
+        headless = bool(report.missing) and _lacks_nothing_but_the_head(spec, report)
+        if report.missing and not options.force and not (headless and options.new_head):
+            problem = HEADLESS if headless else f"holds a part of the network only: {report}"
+            raise WeightsError(f"{options.weights}: {problem}")
+        head = "a head still to be fitted" if headless else f"{spec.num_classes} classes"
+        description = f"{spec}, {head}{_assumed_size(options, file, spec)}; {report}"
     preprocess, by = _expected(options, file, spec)
     classes = [str(i) for i in range(spec.num_classes)]
     return LoadedNetwork(spec, model.to(device), classes, preprocess, description, preprocess_by=by)
+
+
+def _lacks_nothing_but_the_head(spec: NetworkSpec, report: LoadReport) -> bool:
+    """Whether the file has no tensor of a head, and all others."""
+    in_head = family_of(spec.prefix).in_head
+    return all(map(in_head, report.missing)) and not any(map(in_head, [*report.loaded, *report.skipped]))
 
 
 def _expected(options: NetworkOptions, file: WeightsFile | None, spec: NetworkSpec) -> tuple[Preprocess, str]:
@@ -133,9 +147,9 @@ def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> Ne
     state, config = file.state, file.config
     names = options.names or _names_of(options, state, config)
     ours = _translated(names, state, options)
-    num_classes = options.num_classes or _head_size(names[0], ours)
+    num_classes = options.num_classes or _head_size(names[0], ours) or (1 if options.new_head else None)
     if num_classes is None:
-        raise WeightsError(f"{options.weights}: holds no head; say --num-classes, for a newly initialised one")
+        raise WeightsError(f"{options.weights}: {HEADLESS}")
     size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
     return NetworkSpec(*names, num_classes, size or native_size(*names))
 
