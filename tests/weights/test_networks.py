@@ -9,6 +9,7 @@ from utils.export.formats import example
 from utils.weights.networks import load_network
 from utils.weights.options import add_network_options, network_options
 from utils.weights.spec import NetworkOptions
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import timm
@@ -129,6 +130,26 @@ def test_weights_without_a_head_are_taken_where_it_is_replaced(num_classes, tmp_
     torch.save(body, path)
     with pytest.raises(WeightsError, match="a part of the network only"):
         load_network(replace(options, new_head=True), CPU)
+
+
+WRONG_RANKS = {
+    "vit base-patch32": ("pos_embed", "patch_embed.proj.weight", "head.weight"),
+    "resmlp-mixer 12": ("stem.proj.weight", "blocks.0.linear_tokens.weight", "head.weight"),
+    "shufflenetv2 0.5": ("fc.weight",),
+}
+
+
+@pytest.mark.parametrize("names", WRONG_RANKS)
+@pytest.mark.parametrize("shape", [(), (5,)])
+def test_tensors_of_a_wrong_rank_are_an_error(names, shape, tmp_path):
+    with torch.device("meta"):
+        state = create_model(*names.split(), 4).state_dict()
+    state = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in state.items()}
+    for name in WRONG_RANKS[names]:
+        file = WeightsFile(tmp_path / "weights.pth")
+        file.payload = {**state, name: torch.zeros(shape)}  # as if read
+        with pytest.raises(WeightsError, match=r"weights\.pth: "):
+            load_network(NetworkOptions(*names.split(), weights=file.path), CPU, file)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The network that a command line means: by its two words, by a checkpoint of ours, or by what a file looks like."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,11 +148,13 @@ def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> Ne
     file = file or WeightsFile(options.weights)
     state, config = file.state, file.config
     names = options.names or _names_of(options, state, config)
-    ours = _translated(names, state, options)
-    num_classes = options.num_classes or _head_size(names[0], ours) or (1 if options.new_head else None)
+    with _none_of(names, options):
+        ours = _translated(names, state, options)
+        held = _head_size(names[0], ours)
+        size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
+    num_classes = options.num_classes or held or (1 if options.new_head else None)
     if num_classes is None:
         raise WeightsError(f"{options.weights}: {HEADLESS}")
-    size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
     return NetworkSpec(*names, num_classes, size or native_size(*names))
 
 
@@ -165,10 +169,16 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
 
 def _translated(names: tuple[str, str], state: dict[str, Tensor], options: NetworkOptions) -> dict[str, Tensor]:
     """`state` under our names."""
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in create_model(*names).state_dict().items()}
+    return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
+
+
+@contextlib.contextmanager
+def _none_of(names: tuple[str, str], options: NetworkOptions) -> Iterator[None]:
+    """Whatever the tensors of a file make fail becomes a WeightsError."""
     try:
-        with torch.device("meta"):
-            shapes = {name: tensor.shape for name, tensor in create_model(*names).state_dict().items()}
-        return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
+        yield
     except ValueError as error:
         raise WeightsError(f"{options.weights}: {error}") from None
     except Exception as error:  # tensors of any number of axes under names that are known
