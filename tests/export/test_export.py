@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 from utils.config import PredictConfig, TrainConfig
 from utils.errors import WeightsError
@@ -71,6 +73,21 @@ def test_pictures_for_public_weights_are_those_of_their_source(tmp_path, capsys)
     extra = {"preprocess": ""}
     torch.export.load(tmp_path / "a.pt2", extra_files=extra)
     assert json.loads(extra["preprocess"])["resize_mode"] == "shortest"
+
+
+def test_a_program_that_the_disk_does_not_take_is_one_error(tmp_path):
+    resource = pytest.importorskip("resource")
+    words = ["--model-prefix", "squeezenet", "--model-suffix", "1.1", "--img-size", "32", "32", "--output", "a.pt2"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tools/export.py"), *words], cwd=tmp_path, capture_output=True, text=True
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (done.returncode, done.stderr) == (2, "error: a.pt2: cannot be written: File too large\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def rows_of(weights, images, output):

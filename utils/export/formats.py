@@ -1,5 +1,6 @@
 """The formats of exported networks: how each is written, and read again to be checked."""
 
+import io
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def write_pt2(network: LoadedNetwork, strings: Mapping[str, str], path: Path) ->
     program = torch.export.export(network.model, (example(network),), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of the machine that it was exported on
-    torch.export.save(program, path, extra_files=dict(strings))
+    archive = io.BytesIO()  # as on a full disk torch's own writer ends the process
+    torch.export.save(program, archive, extra_files=dict(strings))
+    path.write_bytes(archive.getbuffer())
 
 
 def read_pt2(path: Path) -> Callable[[Tensor], Tensor]:
