@@ -22,6 +22,7 @@ from utils.files import atomic_file, unwritable
 from utils.report.file_names import CLASS_INDICES
 from utils.text import one_line
 from utils.torch_private import with_version
+from utils.weights.checkpoint import write_pickle
 from utils.weights.load import fill_from
 from utils.weights.networks import find_network
 from utils.weights.options import network_options, positive
@@ -211,7 +212,7 @@ def write(target: Path, state: dict[str, Tensor]) -> None:
 
                 file.write(save(dict(state), metadata={"format": "pt"}))
             else:
-                torch.save(state, file)
+                write_pickle(file, state)
     except OSError as error:
         raise WeightsError(f"{target}: cannot be written: {error.strerror or error}") from None
 

@@ -52,7 +52,7 @@ def run(request: Request) -> None:
     weights = request.network.weights
     source = "" if weights is None else weights.name
     metadata = Metadata(str(network.spec), source, network.classes, network.preprocess, network.temperature)
-    say([network.description])
+    say([network.description, network.pictures])
     with terminations_raise():
         verified = export(network, file_format, metadata, target, request.images, request.max_pixels)
     say([verified, f"wrote {target}"])

@@ -90,7 +90,7 @@ def run(request: Request) -> list[Path]:
     layer = named_layer(network.model, request.layer, size) if request.layer else default_layer(network.model, size)
     target = None if request.label is None else class_number(request.label, network.classes)
     where = f"layer {layer.name}, {layer.grid[0]} x {layer.grid[1]}"
-    print(one_line(f"{network.description}; {where}; {len(sources)} image(s)"))
+    say(map(one_line, (f"{network.description}; {where}; {len(sources)} image(s)", network.pictures)))
     root = folder_of(request.images).parent
     drawer = Drawer(network, request.device, layer, target, request.methods, request.max_pixels, root)
     return draw_all(drawer, sources, paths)

@@ -110,7 +110,7 @@ def probe(
 def as_expected(options: NetworkOptions, config: TrainConfig, images: Source, device: torch.device) -> LoadedNetwork:
     """The network, with the preprocessing that its weights expect where they are no checkpoint of ours."""
     file = WeightsFile(options.weights) if options.weights else None
-    network = load_network(options, device, file)
+    network = load_network(replace(options, new_head=True), device, file)
     if file is None or file.checkpoint:
         return network
     names = {"model_prefix": network.spec.prefix, "model_suffix": network.spec.suffix}

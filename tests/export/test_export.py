@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 from utils.config import PredictConfig, TrainConfig
 from utils.errors import WeightsError
@@ -17,6 +19,8 @@ import torch
 
 import predict
 import train
+from models import create_model
+from models.public_weights import public_weights
 from tests.helpers import ROOT
 from tests.helpers.image_files import noisy_image
 from tests.helpers.networks import CPU
@@ -58,6 +62,32 @@ def test_the_file_says_what_it_takes_and_gives(trained):
     assert (metadata["network"], metadata["source"]) == ("squeezenet 1.1", "best.pth")
     assert str(ROOT).encode() not in target.read_bytes()  # nobody need know where it was made
     assert [path.name for path in target.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_pictures_for_public_weights_are_those_of_their_source(tmp_path, capsys):
+    path = tmp_path / public_weights("squeezenet", "1.1").file_name
+    torch.save(create_model("squeezenet", "1.1").state_dict(), path)
+    assert main(["--weights", str(path), "--img-size", "32", "32", "--output", str(tmp_path / "a.pt2")]) == 0
+    said = "pictures: 32x32 of 37x37, shortest, bilinear, mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225]: as squ"
+    assert said in capsys.readouterr().out
+    extra = {"preprocess": ""}
+    torch.export.load(tmp_path / "a.pt2", extra_files=extra)
+    assert json.loads(extra["preprocess"])["resize_mode"] == "shortest"
+
+
+def test_a_program_that_the_disk_does_not_take_is_one_error(tmp_path):
+    resource = pytest.importorskip("resource")
+    words = ["--model-prefix", "squeezenet", "--model-suffix", "1.1", "--img-size", "32", "32", "--output", "a.pt2"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tools/export.py"), *words], cwd=tmp_path, capture_output=True, text=True
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (done.returncode, done.stderr) == (2, "error: a.pt2: cannot be written: File too large\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def rows_of(weights, images, output):

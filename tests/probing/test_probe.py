@@ -198,6 +198,17 @@ def test_without_weights_it_repeats_by_its_seed_and_a_batch_may_be_one_image(run
     assert not torch.equal(rows[0], rows[2])
 
 
+def test_weights_without_a_head_are_probed_as_those_with_one(run, weights):
+    figures = []
+    for names in (("conv", "stage", "fc"), ("conv", "stage")):
+        state = torch.load(weights, weights_only=True)
+        torch.save({name: tensor for name, tensor in state.items() if name.startswith(names)}, weights)
+        status, said, folder = run("--weights", str(weights), network=False)
+        assert status == 0, said.err
+        figures.append([results(folder)[0][name] for name in ("accuracy", "val_loss")])
+    assert figures[0] == figures[1]
+
+
 def test_a_network_that_cannot_be_probed_leaves_the_others_in_the_table(run, weights):
     status, said, folder = run("--networks", f"shufflenetv2:0.5={weights}", "squeezenet:1.1", network=False)
     assert status == 2

@@ -220,6 +220,20 @@ def refused(capsys, *arguments):
     return printed.err
 
 
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_a_file_that_takes_no_more_is_one_error(ending, weights, tmp_path, capsys):
+    resource = pytest.importorskip("resource")
+    source, target = weights(), tmp_path / f"out.{ending}"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        message = refused(capsys, source, target, "--to", "torchvision", "--img-size", 32, 32)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"out.{ending}: cannot be written: File too large" in message
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_files_are_not_overwritten_unawares(weights, tmp_path, capsys):
     source, target = weights(), tmp_path / "out.pth"
     target.write_bytes(b"dear")

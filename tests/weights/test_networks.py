@@ -1,18 +1,24 @@
 """What a command line says of a network, and what its weights say by themselves."""
 
 import argparse
+from dataclasses import replace
 
+from utils.data.preprocess import Preprocess
 from utils.errors import ConfigError, WeightsError
+from utils.export.formats import example
 from utils.weights.networks import load_network
 from utils.weights.options import add_network_options, network_options
 from utils.weights.spec import NetworkOptions
+from utils.weights.weights_file import WeightsFile
 
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
 import train
 from models import create_model
+from models.public_weights import public_weights
 from tests.helpers.initialisation import SkipRandomFill, randomise
 
 CPU = torch.device("cpu")
@@ -72,11 +78,78 @@ def test_foreign_weights_are_recognised_with_head_and_size(tmp_path):
     assert loaded.preprocess.val_resize == (110, 110)
 
 
+def test_public_weights_want_pictures_as_they_are_published(tmp_path):
+    published = public_weights("xception", "299")
+    with SkipRandomFill():
+        torch.save(create_model("xception", "299").state_dict(), path := tmp_path / "other.pth")
+        other = load_network(NetworkOptions("xception", "299", weights=path), CPU)
+        save_file(torch.load(path, weights_only=True), path := tmp_path / published.file_name)
+        loaded = load_network(NetworkOptions("xception", "299", weights=path), CPU)
+        smaller = load_network(NetworkOptions("xception", "299", weights=path, img_size=(199, 299)), CPU).preprocess
+    halves = (0.5, 0.5, 0.5)
+    assert loaded.preprocess == Preprocess(
+        (299, 299), (333, 333), halves, halves, "bicubic", dct_scaling=True, resize_mode="shortest"
+    )
+    assert loaded.pictures == (
+        "pictures: 299x299 of 333x333, shortest, bicubic, mean [0.5, 0.5, 0.5], std [0.5, 0.5, 0.5]: "
+        "as timm/legacy_xception.tf_in1k is published"
+    )
+    assert (smaller.img_size, smaller.val_resize, smaller.mean) == ((199, 299), (222, 333), halves)
+    assert other.preprocess.mean == (0.485, 0.456, 0.406)
+    assert other.pictures.endswith("the usual ones of ImageNet, as nothing names others")
+
+
+def test_public_weights_are_shown_their_own_size_where_it_is_not_the_native_one(tmp_path):
+    path = tmp_path / public_weights("efficientnetv1", "b2").file_name
+    with SkipRandomFill():
+        torch.save(create_model("efficientnetv1", "b2").state_dict(), path)
+        loaded = load_network(NetworkOptions("efficientnetv1", "b2", weights=path), CPU)
+    assert (loaded.preprocess.img_size, loaded.spec.img_size) == ((288, 288), (260, 260))
+    assert example(loaded).shape == (2, 3, 288, 288)
+
+
 def test_a_part_of_a_network_is_refused(tmp_path):
     state = create_model("squeezenet", "1.1", 4).state_dict()
-    torch.save(dict(list(state.items())[:-2]), tmp_path / "part.pth")
+    torch.save(dict(list(state.items())[2:]), tmp_path / "part.pth")
     with pytest.raises(WeightsError, match="a part of the network only"):
         load_network(NetworkOptions("squeezenet", "1.1", 4, tmp_path / "part.pth"), CPU)
+
+
+@pytest.mark.parametrize("num_classes", [None, 4])
+def test_weights_without_a_head_are_taken_where_it_is_replaced(num_classes, tmp_path):
+    state = create_model("shufflenetv2", "0.5", 4).state_dict()
+    body = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    torch.save(body, path := tmp_path / "body.pth")
+    options = NetworkOptions(num_classes=num_classes, weights=path)
+    loaded = load_network(replace(options, new_head=True), CPU)
+    assert "a head still to be fitted" in loaded.description
+    assert all(torch.equal(tensor, loaded.model.state_dict()[name]) for name, tensor in body.items())
+    with pytest.raises(WeightsError, match=r"holds no head: tools/probe\.py fits it one"):
+        load_network(options, CPU)
+    del body["conv5.0.weight"]
+    torch.save(body, path)
+    with pytest.raises(WeightsError, match="a part of the network only"):
+        load_network(replace(options, new_head=True), CPU)
+
+
+WRONG_RANKS = {
+    "vit base-patch32": ("pos_embed", "patch_embed.proj.weight", "head.weight"),
+    "resmlp-mixer 12": ("stem.proj.weight", "blocks.0.linear_tokens.weight", "head.weight"),
+    "shufflenetv2 0.5": ("fc.weight",),
+}
+
+
+@pytest.mark.parametrize("names", WRONG_RANKS)
+@pytest.mark.parametrize("shape", [(), (5,)])
+def test_tensors_of_a_wrong_rank_are_an_error(names, shape, tmp_path):
+    with torch.device("meta"):
+        state = create_model(*names.split(), 4).state_dict()
+    state = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in state.items()}
+    for name in WRONG_RANKS[names]:
+        file = WeightsFile(tmp_path / "weights.pth")
+        file.payload = {**state, name: torch.zeros(shape)}  # as if read
+        with pytest.raises(WeightsError, match=r"weights\.pth: "):
+            load_network(NetworkOptions(*names.split(), weights=file.path), CPU, file)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The formats of exported networks: how each is written, and read again to be checked."""
 
+import io
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def format_of(path: Path) -> Format:
 
 def example(network: LoadedNetwork) -> Tensor:
     """Two images, as a batch of one would be taken for a constant."""
-    return torch.zeros(2, 3, *network.spec.img_size, device=next(network.model.parameters()).device)
+    return torch.zeros(2, 3, *network.preprocess.img_size, device=next(network.model.parameters()).device)
 
 
 def write_onnx(network: LoadedNetwork, strings: Mapping[str, str], path: Path) -> None:
@@ -86,7 +87,9 @@ def write_pt2(network: LoadedNetwork, strings: Mapping[str, str], path: Path) ->
     program = torch.export.export(network.model, (example(network),), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of the machine that it was exported on
-    torch.export.save(program, path, extra_files=dict(strings))
+    archive = io.BytesIO()  # as on a full disk torch's own writer ends the process
+    torch.export.save(program, archive, extra_files=dict(strings))
+    path.write_bytes(archive.getbuffer())
 
 
 def read_pt2(path: Path) -> Callable[[Tensor], Tensor]:

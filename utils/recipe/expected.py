@@ -13,12 +13,12 @@ from models.public_weights import WEIGHTS, Weights
 from ..config.keys import TrainConfig
 from ..data.images import decode, reduction_to, upright_size
 from ..data.pixels import to_tensor
-from ..data.preprocess import Preprocess
 from ..data.source import Source
 from ..errors import ImageError
 from ..weights.load import fill_from
 from ..weights.networks import find_network
 from ..weights.preprocess_schema import read_preprocess
+from ..weights.protocol import published, tested_with
 from ..weights.public import pretrained_of
 from ..weights.spec import NetworkOptions
 from ..weights.weights_file import WeightsFile
@@ -39,23 +39,10 @@ def expected_by(config: TrainConfig, file: WeightsFile, images: Source) -> Expec
         steps = read_preprocess(file.checkpoint["preprocess"])
         classes = tuple(file.checkpoint["classes"])
         return Expected(steps, "as the checkpoint was trained", classes=classes, batches=batches_of(file.state))
-    entry = WEIGHTS.get(config.model_prefix, {}).get(config.model_suffix)
-    if entry is not None and file.path.name == entry.file_name:
-        return Expected(tested_with(entry), f"as {entry.name} is published")
-    return guess(config, entry, file, images)
-
-
-def tested_with(weights: Weights) -> Preprocess:
-    """The published protocol."""
-    return Preprocess(
-        img_size=(weights.size, weights.size),
-        val_resize=(weights.resize, weights.resize),
-        mean=weights.mean,
-        std=weights.std,
-        interpolation=weights.interpolation,
-        dct_scaling=True,
-        resize_mode="shortest",
-    )
+    names = config.model_prefix, config.model_suffix
+    if (weights := published(*names, file.path)) is not None:
+        return Expected(tested_with(weights), f"as {weights.name} is published")
+    return guess(config, WEIGHTS.get(names[0], {}).get(names[1]), file, images)
 
 
 def guess(config: TrainConfig, entry: Weights | None, file: WeightsFile, images: Source) -> Expected:

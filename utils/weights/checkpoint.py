@@ -34,8 +34,13 @@ def save_checkpoint(path: str | Path, payload: dict[str, Any], *, keep: str | Pa
 
 def write_checkpoint(file: IO[bytes], payload: dict[str, Any]) -> None:
     """Raises OSError where `file` does not take it all."""
+    write_pickle(file, {"format": FORMAT, **payload})
+
+
+def write_pickle(file: IO[bytes], content: Any) -> None:
+    """What `read_pickle` reads. Raises OSError where `file` does not take it all."""
     try:
-        torch.save({"format": FORMAT, **payload}, file)
+        torch.save(content, file)
     except RuntimeError as error:  # torch's error about its own place in a file that takes no more
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 

@@ -1,5 +1,7 @@
 """The network that a command line means: by its two words, by a checkpoint of ours, or by what a file looks like."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +15,16 @@ from ..config.keys import PredictConfig
 from ..data.preprocess import Preprocess
 from ..errors import WeightsError
 from .best import scored_weights
-from .load import fill, fill_from, fill_whole
+from .load import LoadReport, fill, fill_from, fill_whole
 from .preprocess_schema import read_preprocess
+from .protocol import published, tested_with
 from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
+
+HEADLESS = (
+    "holds no head: tools/probe.py fits it one that is a linear layer, train.py trains one (load_from), and "
+    "tools/convert_weights.py adds a newly initialised one (--num-classes)"
+)
 
 
 @dataclass
@@ -29,6 +37,16 @@ class LoadedNetwork:
     preprocess: Preprocess
     description: str  # where the weights come from, in words
     temperature: float = 1.0  # that a run has fitted, for logits to be divided by
+    preprocess_by: str = ""  # who says how pictures are prepared, in words
+
+    @property
+    def pictures(self) -> str:
+        """How pictures are prepared, and who says so, in words."""
+        steps = self.preprocess
+        sides = (f"{height}x{width}" for height, width in (steps.img_size, steps.val_resize))
+        sizes = " of ".join(dict.fromkeys(sides))
+        how = f"{sizes}, {steps.resize_mode}, {steps.interpolation}, mean {list(steps.mean)}, std {list(steps.std)}"
+        return f"pictures: {how}: {self.preprocess_by}"
 
 
 def load_network(options: NetworkOptions, device: torch.device, file: WeightsFile | None = None) -> LoadedNetwork:
@@ -37,7 +55,7 @@ def load_network(options: NetworkOptions, device: torch.device, file: WeightsFil
     file: that of options.weights, where it was opened already.
 
     Of a checkpoint's raw and averaged weights the better are taken. Without a checkpoint of ours the preprocessing is
-    that of ImageNet, as in PredictConfig, for images of the network's size.
+    the published one of public weights, else that of ImageNet, as in PredictConfig, for images of the network's size.
     """
     if file is None and options.weights is not None:
         file = WeightsFile(options.weights)
@@ -63,7 +81,8 @@ def of_checkpoint(payload: dict[str, Any], options: NetworkOptions, device: torc
         made_for = read_preprocess(payload["preprocess"]).img_size
         fill(model, payload[weights], str(path), img_size=made_for)
     description = f"{spec}, {len(classes)} classes, {kind} from {path}"
-    return LoadedNetwork(spec, model.to(device), list(classes), preprocess, description, payload["temperature"])
+    given = list(classes), preprocess, description, payload["temperature"], "as the checkpoint was trained"
+    return LoadedNetwork(spec, model.to(device), *given)
 
 
 def _check_agreement(options: NetworkOptions, names: tuple[str, str], num_classes: int) -> None:
@@ -81,12 +100,33 @@ def of_weights(file: WeightsFile | None, options: NetworkOptions, device: torch.
     description = f"{spec}, {spec.num_classes} classes, freshly initialised"
     if file is not None:
         report = fill_from(model, file, force=options.force)
-        if report.missing and not options.force:
-            raise WeightsError(f"{options.weights}: holds a part of the network only: {report}")
-        description = f"{spec}, {spec.num_classes} classes{_assumed_size(options, file, spec)}; {report}"
-    preprocess = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
+        headless = bool(report.missing) and _lacks_nothing_but_the_head(spec, report)
+        if report.missing and not options.force and not (headless and options.new_head):
+            problem = HEADLESS if headless else f"holds a part of the network only: {report}"
+            raise WeightsError(f"{options.weights}: {problem}")
+        head = "a head still to be fitted" if headless else f"{spec.num_classes} classes"
+        description = f"{spec}, {head}{_assumed_size(options, file, spec)}; {report}"
+    preprocess, by = _expected(options, file, spec)
     classes = [str(i) for i in range(spec.num_classes)]
-    return LoadedNetwork(spec, model.to(device), classes, preprocess, description)
+    return LoadedNetwork(spec, model.to(device), classes, preprocess, description, preprocess_by=by)
+
+
+def _lacks_nothing_but_the_head(spec: NetworkSpec, report: LoadReport) -> bool:
+    """Whether the file has no tensor of a head, and all others."""
+    in_head = family_of(spec.prefix).in_head
+    return all(map(in_head, report.missing)) and not any(map(in_head, [*report.loaded, *report.skipped]))
+
+
+def _expected(options: NetworkOptions, file: WeightsFile | None, spec: NetworkSpec) -> tuple[Preprocess, str]:
+    """How such weights want pictures, and who says so, in words."""
+    weights = published(spec.prefix, spec.suffix, file.path) if file else None
+    if weights is None:
+        usual = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
+        return usual, "the usual ones of ImageNet, as nothing names others"
+    steps = tested_with(weights)  # at its own size, which may be larger than the native one
+    if options.img_size or family_of(spec.prefix).tables:
+        steps = steps.resized(spec.img_size)
+    return steps, f"as {weights.name} is published"
 
 
 def _assumed_size(options: NetworkOptions, file: WeightsFile, spec: NetworkSpec) -> str:
@@ -108,11 +148,13 @@ def find_network(options: NetworkOptions, file: WeightsFile | None = None) -> Ne
     file = file or WeightsFile(options.weights)
     state, config = file.state, file.config
     names = options.names or _names_of(options, state, config)
-    ours = _translated(names, state, options)
-    num_classes = options.num_classes or _head_size(names[0], ours)
+    with _none_of(names, options):
+        ours = _translated(names, state, options)
+        held = _head_size(names[0], ours)
+        size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
+    num_classes = options.num_classes or held or (1 if options.new_head else None)
     if num_classes is None:
-        raise WeightsError(f"{options.weights}: holds no head; say --num-classes, for a newly initialised one")
-    size = options.img_size or (tuple(config["img_size"]) if config else family_of(names[0]).size_of(ours))
+        raise WeightsError(f"{options.weights}: {HEADLESS}")
     return NetworkSpec(*names, num_classes, size or native_size(*names))
 
 
@@ -127,10 +169,16 @@ def _names_of(options: NetworkOptions, state: dict[str, Tensor], config: dict[st
 
 def _translated(names: tuple[str, str], state: dict[str, Tensor], options: NetworkOptions) -> dict[str, Tensor]:
     """`state` under our names."""
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in create_model(*names).state_dict().items()}
+    return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
+
+
+@contextlib.contextmanager
+def _none_of(names: tuple[str, str], options: NetworkOptions) -> Iterator[None]:
+    """Whatever the tensors of a file make fail becomes a WeightsError."""
     try:
-        with torch.device("meta"):
-            shapes = {name: tensor.shape for name, tensor in create_model(*names).state_dict().items()}
-        return translate(*names, state, shapes, source=str(options.weights), force=options.force).state
+        yield
     except ValueError as error:
         raise WeightsError(f"{options.weights}: {error}") from None
     except Exception as error:  # tensors of any number of axes under names that are known

@@ -48,6 +48,7 @@ class NetworkOptions:
     weights: Path | None = None
     img_size: tuple[int, int] | None = None
     force: bool = False  # accept weights that seem another network's
+    new_head: bool = False  # accept weights without a head, as the caller puts one of its own in its place
 
     @property
     def names(self) -> tuple[str, str] | None:
