@@ -51,9 +51,9 @@ def weights(tmp_path):
 def run(data, weights, tmp_path, capsys):
     """run(*more options) -> (exit status, output, newest run folder)."""
 
-    def make(*options, network=True):
+    def make(*options, network=True, images=data):
         named = ["--load-from", str(weights), "--model-prefix", "shufflenetv2", "--model-suffix", "0.5"]
-        line = [str(data), *(named if network else []), "--img-size", "48", "48", "--num-workers", "0"]
+        line = [str(images), *(named if network else []), "--img-size", "48", "48", "--num-workers", "0"]
         status = probe.main([*line, "--log-root", str(tmp_path / "logs"), "--device", "cpu", *options])
         folders = sorted(tmp_path.glob("logs/*/probe*"), key=os.path.getmtime)
         return status, capsys.readouterr(), folders[-1] if folders else None
@@ -150,6 +150,13 @@ def test_folds_have_the_tables_of_a_cross_validation(run, data):
     assert summary["pooled"]["accuracy"] == pytest.approx((answers.labels == answers.predicted).mean())
     assert (folder / "folds" / "cross_validation.txt").read_text() in said.out
     assert find_label_errors([str(folder / "folds" / "predictions.csv")]) == 0
+
+
+def test_tables_of_folds_have_absolute_paths(run, data, monkeypatch):
+    """environment.json, which says where relative ones start, lies beside the tables of val, not beside these."""
+    monkeypatch.chdir(data.parent)
+    _, _, folder = run("--folds", "3", images=data.name)
+    assert read_answers(folder / "folds" / "predictions.csv").paths == sorted(map(str, data.glob("*/*/*.png")))
 
 
 def test_a_class_of_one_image_is_named_where_folds_judge(run, data, caplog):
