@@ -204,6 +204,23 @@ def test_a_finished_fold_is_not_repeated_and_one_that_saved_nothing_begins_anew(
     assert tables(folder) == whole
 
 
+def test_a_fold_without_finite_losses_ends_it_with_the_cause(photos, pretended, validate, monkeypatch):
+    def diverged(config, **_):
+        run = pretended(config)
+        if len(pretended.configs) == 2:
+            (run / "predictions.csv").unlink()
+        return run
+
+    monkeypatch.setattr(train, "run", diverged)
+    status, _, err, folder = validate(photos, "--folds", 3)
+    assert status == 1
+    assert f"{folder / 'shufflenetv2_0.5' / 'fold1'}: ended without a predictions.csv, as it has no best.pth" in err
+    assert "the losses of no epoch were all finite" in err
+    assert "smaller init_lr" in err
+    assert json.loads((folder / "cross_validation.json").read_text())["finished"] == ["fold0"]
+    assert len(pretended.configs) == 2
+
+
 def test_a_folder_that_is_no_cross_validation_cannot_be_resumed(photos, validate):
     status, _, err, _ = validate("--resume", photos)
     assert status == 2
