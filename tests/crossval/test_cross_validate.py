@@ -2,12 +2,16 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
+import sys
 from pathlib import Path
 
+from utils import cli
 from utils.figures.intervals import wilson
 from utils.report.saved_answers import COLUMNS, read_answers
+from utils.run import tracking
 from utils.splitting.create import Request, create
 from utils.tables import read_csv, write_csv
 
@@ -135,6 +139,21 @@ def test_made_folds_are_not_divided_again(words, message, photos, tmp_path, pret
     status, _, err, folder = validate(tmp_path / "folds", *words)
     assert (status, folder) == (2, None)
     assert message in err
+
+
+def test_an_absent_tracker_is_said_before_anything_is_written(photos, pretended, validate, monkeypatch):
+    monkeypatch.setattr(tracking, "absent", list)
+    status, _, err, folder = validate(photos, "--folds", 2, "--set", "loggers=['clearml']")
+    assert (status, folder, pretended.configs) == (2, None, [])
+    assert "loggers: 'clearml' needs: python -m pip install clearml" in err
+
+
+def test_the_command_ends_as_a_training_does_where_a_tracker_hangs(monkeypatch, tmp_path):
+    left = []
+    monkeypatch.setattr(cli, "leave", left.append)
+    monkeypatch.setattr(sys, "argv", ["cross_validate.py", "--resume", str(tmp_path)])
+    runpy.run_path(cross_validate.__file__, run_name="__main__")
+    assert left == [2]
 
 
 @pytest.mark.parametrize("words", [["--set", "epoch=2"], ["--folds", "3"], ["--repeats", "2"], ["--weights", "x.pth"]])
