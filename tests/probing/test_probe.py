@@ -226,6 +226,15 @@ def test_values_without_sense_are_errors_before_anything_is_computed(run, option
     assert message in said.err
 
 
+def test_folds_are_checked_by_the_images_that_can_be_read(run, data):
+    for path in data.glob("*/*/*"):
+        if int(path.stem) >= 2:
+            path.write_bytes(b"no image")
+    status, said, folder = run("--folds", "5")
+    assert (status, folder) == (2, None)
+    assert "--folds: 5, but no class has more than 4 readable images in train and val together" in said.err
+
+
 def test_images_of_which_none_can_be_read_are_named(run, data):
     for path in data.glob("val/*/*"):
         path.write_bytes(b"no image")
