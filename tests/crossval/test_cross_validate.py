@@ -12,6 +12,7 @@ from utils import cli
 from utils.figures.intervals import wilson
 from utils.report.saved_answers import COLUMNS, read_answers
 from utils.run import tracking
+from utils.splitting import write
 from utils.splitting.create import Request, create
 from utils.tables import read_csv, write_csv
 
@@ -181,6 +182,17 @@ def test_what_cannot_be_divided_leaves_no_folder(photos, pretended, validate):
         assert (status, folder) == (2, None), message
         assert message in err
     assert pretended.configs == []
+
+
+def test_where_links_are_not_possible_the_place_of_the_logs_is_named(photos, pretended, validate, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("link", "symlink"):
+        monkeypatch.setattr(write.os, name, refused)
+    status, _, err, folder = validate(photos, "--folds", 2)
+    assert (status, folder) == (2, None)
+    assert "links are not possible here, expected log_root on the drive of the pictures" in err
 
 
 def test_more_classes_than_have_columns_give_the_rows_of_the_first_repeat(photos, monkeypatch, validate):
