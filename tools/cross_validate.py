@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_config_options, integer_in, read_options, run_command, say, with_shortcuts
+from utils.cli import add_config_options, integer_in, leave, read_options, run_command, say, with_shortcuts
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides
 from utils.config.schema import plain_values
 from utils.crossval.division import divided
@@ -31,6 +31,7 @@ from utils.report.file_names import CONFIG
 from utils.report.saved_run import read_config
 from utils.run.folder import check_place, next_run_folder
 from utils.run.page import at_the_end
+from utils.run.tracking import check_trackers
 from utils.run_page.folds import write_fold_report
 from utils.run_page.shell import REPORT
 from utils.signals import Stopped
@@ -88,6 +89,7 @@ def cross_validate(given: argparse.Namespace) -> None:
         folder = Path(given.resume)
     else:
         config = config_of(given)
+        check_trackers(config)
         check_place(config)
         name = EXP_NAME if config.exp_name == plain_values(TrainConfig)["exp_name"] else config.exp_name
         request = FoldRequest(given.first, given.folds, given.repeats, given.group, config.seed)
@@ -118,4 +120,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

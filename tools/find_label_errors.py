@@ -74,8 +74,7 @@ def apply(suspects: list[Suspect], output: Path) -> None:
     """Move the files, with an undo file in `output`. Raises DataError."""
     plan = plan_moves(suspects)
     if plan.gone:
-        where = "paths start at the folder that the network was trained from"
-        say([f"{len(plan.gone):,} files are not there (any more): {listed(plan.gone)}; {where}"])
+        say([f"{len(plan.gone):,} files are not there (any more): {listed(plan.gone)}"])
     if not plan.moves:
         raise DataError(f"no file to move: {len(suspects):,} suspects, {len(plan.gone):,} of them without a file")
     with new_file(output, "undo", ".csv") as undo:

@@ -91,6 +91,8 @@ def probe(
         raise DataError(f"{splits.training.root}: one class only: nothing to tell apart")
     if given.folds:
         both = Labelled(np.concatenate((train.x, val.x)), np.concatenate((train.y, val.y)))
+        check_folds(both.y, given.folds, "readable images")
+        warn_of_single(both.y, splits.classes)
         by_folds = judged_by_folds(both, classes, given.folds, config.seed)
         [classifier] = fit_path(train, classes, [by_folds.strength])
     else:
@@ -185,7 +187,7 @@ def run(given: argparse.Namespace) -> list[Found]:
     config = train_config_from({**plain_values(TrainConfig), **keys}, "command line")
     with RunLog():
         splits = read_data(config)
-        check_folds(splits, given.folds)
+        check_folds(np.concatenate((splits.training.targets, splits.val.targets)), given.folds)
         found, failed = [], []
         for each in asked:
             try:
@@ -203,15 +205,18 @@ def run(given: argparse.Namespace) -> list[Found]:
     return found
 
 
-def check_folds(splits: Splits, folds: int | None) -> None:
-    """Raises DataError where the images do not fill so many folds; names classes that a fold leaves out of training."""
-    targets = np.concatenate((splits.training.targets, splits.val.targets))
+def check_folds(targets: np.ndarray, folds: int | None, images: str = "images") -> None:
+    """Raises DataError where the images, of these classes, do not fill so many folds. images: what they are called."""
     most = most_folds(targets)
     if folds and folds > most:
-        few = f"no class has more than {most} images" if most > 1 else "fewer than two classes have two images"
+        few = f"no class has more than {most} {images}" if most > 1 else f"fewer than two classes have two {images}"
         raise DataError(f"--folds: {folds}, but {few} in train and val together")
-    counts = np.bincount(targets, minlength=len(splits.classes))
-    if folds and (single := [name for name, count in zip(splits.classes, counts) if count == 1]):
+
+
+def warn_of_single(targets: np.ndarray, classes: Sequence[str]) -> None:
+    """Name the classes that a fold leaves out of training."""
+    counts = np.bincount(targets, minlength=len(classes))
+    if single := [name for name, count in zip(classes, counts) if count == 1]:
         log.warning(f"one image of {listed(single)}: the classifier that judges it knows no such class")
 
 

@@ -2,12 +2,17 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
+import sys
 from pathlib import Path
 
+from utils import cli
 from utils.figures.intervals import wilson
 from utils.report.saved_answers import COLUMNS, read_answers
+from utils.run import tracking
+from utils.splitting import write
 from utils.splitting.create import Request, create
 from utils.tables import read_csv, write_csv
 
@@ -137,6 +142,21 @@ def test_made_folds_are_not_divided_again(words, message, photos, tmp_path, pret
     assert message in err
 
 
+def test_an_absent_tracker_is_said_before_anything_is_written(photos, pretended, validate, monkeypatch):
+    monkeypatch.setattr(tracking, "absent", list)
+    status, _, err, folder = validate(photos, "--folds", 2, "--set", "loggers=['clearml']")
+    assert (status, folder, pretended.configs) == (2, None, [])
+    assert "loggers: 'clearml' needs: python -m pip install clearml" in err
+
+
+def test_the_command_ends_as_a_training_does_where_a_tracker_hangs(monkeypatch, tmp_path):
+    left = []
+    monkeypatch.setattr(cli, "leave", left.append)
+    monkeypatch.setattr(sys, "argv", ["cross_validate.py", "--resume", str(tmp_path)])
+    runpy.run_path(cross_validate.__file__, run_name="__main__")
+    assert left == [2]
+
+
 @pytest.mark.parametrize("words", [["--set", "epoch=2"], ["--folds", "3"], ["--repeats", "2"], ["--weights", "x.pth"]])
 def test_what_is_gone_on_with_takes_no_other_options(words, tmp_path, capsys):
     with pytest.raises(SystemExit):
@@ -162,6 +182,17 @@ def test_what_cannot_be_divided_leaves_no_folder(photos, pretended, validate):
         assert (status, folder) == (2, None), message
         assert message in err
     assert pretended.configs == []
+
+
+def test_where_links_are_not_possible_the_place_of_the_logs_is_named(photos, pretended, validate, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("link", "symlink"):
+        monkeypatch.setattr(write.os, name, refused)
+    status, _, err, folder = validate(photos, "--folds", 2)
+    assert (status, folder) == (2, None)
+    assert "links are not possible here, expected log_root on the drive of the pictures" in err
 
 
 def test_more_classes_than_have_columns_give_the_rows_of_the_first_repeat(photos, monkeypatch, validate):
@@ -202,6 +233,23 @@ def test_a_finished_fold_is_not_repeated_and_one_that_saved_nothing_begins_anew(
     assert [Path(config.img_path).name for config in pretended.configs[3:]] == ["fold0", "fold1", "fold2"]
     assert [row["path"] for row in read_csv(folder / "predictions.csv")] == below(photos)
     assert tables(folder) == whole
+
+
+def test_a_fold_without_finite_losses_ends_it_with_the_cause(photos, pretended, validate, monkeypatch):
+    def diverged(config, **_):
+        run = pretended(config)
+        if len(pretended.configs) == 2:
+            (run / "predictions.csv").unlink()
+        return run
+
+    monkeypatch.setattr(train, "run", diverged)
+    status, _, err, folder = validate(photos, "--folds", 3)
+    assert status == 1
+    assert f"{folder / 'shufflenetv2_0.5' / 'fold1'}: ended without a predictions.csv, as it has no best.pth" in err
+    assert "the losses of no epoch were all finite" in err
+    assert "smaller init_lr" in err
+    assert json.loads((folder / "cross_validation.json").read_text())["finished"] == ["fold0"]
+    assert len(pretended.configs) == 2
 
 
 def test_a_folder_that_is_no_cross_validation_cannot_be_resumed(photos, validate):

@@ -102,6 +102,21 @@ def test_only_the_rows_that_are_left_of_the_suspects_are_moved(pictures, predict
     assert "--apply moves" in err
 
 
+def test_files_are_moved_where_they_were_judged_whatever_the_current_folder(
+    pictures, predictions, find, tmp_path, monkeypatch
+):
+    other = tmp_path / "elsewhere" / "data"
+    shutil.copytree(pictures, other)
+    before = contents(other)
+    predictions.write_text(predictions.read_text().replace(str(pictures), "data"))
+    monkeypatch.chdir(tmp_path)
+    assert find(predictions)[0] == 0
+    monkeypatch.chdir(other.parent)
+    assert find(predictions.parent / "label_errors" / "suspects.csv", "--apply")[0] == 0
+    assert contents(other) == before
+    assert (pictures / "val" / "bee" / "2_2.png").exists()
+
+
 @pytest.mark.parametrize("call", ["link", "unlink"])
 @pytest.mark.parametrize("survived", [0, 1, 2])
 def test_interrupted_anywhere_every_file_is_there_and_can_be_put_back(

@@ -51,9 +51,9 @@ def weights(tmp_path):
 def run(data, weights, tmp_path, capsys):
     """run(*more options) -> (exit status, output, newest run folder)."""
 
-    def make(*options, network=True):
+    def make(*options, network=True, images=data):
         named = ["--load-from", str(weights), "--model-prefix", "shufflenetv2", "--model-suffix", "0.5"]
-        line = [str(data), *(named if network else []), "--img-size", "48", "48", "--num-workers", "0"]
+        line = [str(images), *(named if network else []), "--img-size", "48", "48", "--num-workers", "0"]
         status = probe.main([*line, "--log-root", str(tmp_path / "logs"), "--device", "cpu", *options])
         folders = sorted(tmp_path.glob("logs/*/probe*"), key=os.path.getmtime)
         return status, capsys.readouterr(), folders[-1] if folders else None
@@ -152,6 +152,13 @@ def test_folds_have_the_tables_of_a_cross_validation(run, data):
     assert find_label_errors([str(folder / "folds" / "predictions.csv")]) == 0
 
 
+def test_tables_of_folds_have_absolute_paths(run, data, monkeypatch):
+    """environment.json, which says where relative ones start, lies beside the tables of val, not beside these."""
+    monkeypatch.chdir(data.parent)
+    _, _, folder = run("--folds", "3", images=data.name)
+    assert read_answers(folder / "folds" / "predictions.csv").paths == sorted(map(str, data.glob("*/*/*.png")))
+
+
 def test_a_class_of_one_image_is_named_where_folds_judge(run, data, caplog):
     (data / "train" / "dodo").mkdir()
     Image.new("RGB", (8, 8)).save(data / "train" / "dodo" / "1.png")
@@ -228,6 +235,15 @@ def test_values_without_sense_are_errors_before_anything_is_computed(run, option
     status, said, folder = run(*options)
     assert (status, folder) == (2, None)
     assert message in said.err
+
+
+def test_folds_are_checked_by_the_images_that_can_be_read(run, data):
+    for path in data.glob("*/*/*"):
+        if int(path.stem) >= 2:
+            path.write_bytes(b"no image")
+    status, said, folder = run("--folds", "5")
+    assert (status, folder) == (2, None)
+    assert "--folds: 5, but no class has more than 4 readable images in train and val together" in said.err
 
 
 def test_images_of_which_none_can_be_read_are_named(run, data):

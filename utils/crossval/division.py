@@ -26,6 +26,7 @@ from .plan import Division, FoldRequest
 
 DATA = "data"
 NAMED = 3  # copies
+SAME_DRIVE = "expected log_root on the drive of the pictures"
 
 
 def divided(request: FoldRequest, folder: Path) -> Division:
@@ -92,7 +93,7 @@ def _divide(request: FoldRequest, manifests: Sequence[Path], targets: Sequence[P
             fold_of[repeat, images] = k
         _check_classes(source, fold_of[repeat])
         with DraftFolder(target) as draft:
-            write_files(draft, source, splits_of(parts, len(parts)), {}, "link")
+            write_files(draft, source, splits_of(parts, len(parts)), {}, "link", SAME_DRIVE)
     files = distinct_names(source, {})
     rows = [
         (os.path.abspath(source.paths[i]), source.label(i), files[i], *fold_of[:, i].tolist())

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import TrainConfig, run_config_from
 from ..config.keys import TITLE_OF_A_RUN
 from ..config.schema import render
-from ..errors import DataError
+from ..errors import DataError, RunError
 from ..files import write_json, write_text
 from ..lock import held
 from ..report.file_names import CONFIG, FOLDS
@@ -40,7 +40,11 @@ def begin(folder: Path, config: TrainConfig, request: FoldRequest, divide: Divid
 
 
 def go_on(folder: Path, train: Train, say: Say, divide: Divide) -> None:
-    """All folds that are left, then the tables. Raises DataError, or Stopped, after which `go_on` goes on."""
+    """All folds that are left, then the tables.
+
+    Raises DataError; RunError for a fold without predictions, which stays to be done; Stopped, after which `go_on`
+    goes on.
+    """
     with held(folder):
         request, finished = read_progress(folder)
         config = read_config(folder)
@@ -124,3 +128,7 @@ def _train(config: TrainConfig, run: Path, train: Train) -> None:
         shutil.rmtree(run)
     if (made := train(config)).resolve() != run.resolve():
         raise DataError(f"{made}: expected {run.name} in its place: remove what lies beside the folds")
+    if not (run / PREDICTIONS).is_file():  # before the other folds are trained for nothing
+        why = "" if (run / BEST).is_file() else f", as it has no {BEST}: the losses of no epoch were all finite"
+        advice = "its train.log says more; a new cross-validation with a smaller init_lr may help"
+        raise RunError(f"{run}: ended without a {PREDICTIONS}{why}; {advice}")

@@ -17,7 +17,7 @@ COLUMNS = ("path", "label", "suggested", "p_label", "p_suggested")
 
 @dataclass(frozen=True)
 class Suspect:
-    path: str
+    path: str  # absolute where it was found: the files may be moved from another working directory
     label: str
     suggested: str  # the likeliest class
     p_label: float
@@ -33,7 +33,7 @@ def find_suspects(held_out: SavedAnswers) -> list[Suspect]:
         label = int(held_out.labels[i])
         suggested = int(own.argmax())
         names = held_out.classes[label], held_out.classes[suggested]
-        found.append(Suspect(held_out.paths[i], *names, float(own[label]), float(own[suggested])))
+        found.append(Suspect(os.path.abspath(held_out.paths[i]), *names, float(own[label]), float(own[suggested])))
     return found
 
 

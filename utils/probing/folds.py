@@ -1,5 +1,6 @@
 """The tables of a cross-validation, of classifiers on features."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def write_by_folds(
 ) -> dict[str, Any]:
     """predictions.csv and the tables of the folds, as those of tools/cross_validate.py; returns what they say.
 
-    names, labels: (N,) of the images that `found` is of.
+    names, labels: (N,) of the images that `found` is of; paths are written as absolute ones.
     """
     folder = run / FOLDER
     folder.mkdir()
@@ -31,7 +32,7 @@ def write_by_folds(
     facts = {"request": {"folds": len(parts), "strength": found.strength}, "note": NOTE}
     summary = {**facts, **summary_of(folds, len(classes))}
     order = np.argsort(np.array(names, dtype=object), kind="stable")
-    named = [names[i] for i in order]
+    named = [os.path.abspath(names[i]) for i in order]  # no environment.json beside them says where they start
     write_out_of_fold(folder, named, labels[order], np.exp(logarithms[order]), classes)
     write_folds(folder, summary)
     return summary

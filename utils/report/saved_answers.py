@@ -86,11 +86,15 @@ def _check_count(path: Path, rows: int) -> None:
 
 
 def from_here(paths: list[str], folder: Path) -> list[str]:
-    """Paths of the run `folder` that hold in the working directory, where the run had another one."""
+    """Paths of the run `folder` that hold in the working directory, where the run had another one.
+
+    Where that one is gone, as of a project that was renamed or of a container, paths that exist here stay as they are.
+    """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         start = json.loads((folder / ENVIRONMENT).read_bytes())["working_directory"]
         if start != os.getcwd():
-            return [os.path.join(start, path) for path in paths]
+            moved = not os.path.isdir(start)
+            return [path if moved and os.path.exists(path) else os.path.join(start, path) for path in paths]
     return paths
 
 

@@ -15,11 +15,17 @@ from .sources import LabelledFiles
 
 
 def write_files(
-    draft: Path, source: LabelledFiles, parts: Mapping[str, Sequence[int]], copies: Mapping[int, str], mode: str
+    draft: Path,
+    source: LabelledFiles,
+    parts: Mapping[str, Sequence[int]],
+    copies: Mapping[int, str],
+    mode: str,
+    instead: str = "use --copy",
 ) -> None:
     """draft/<part>/<class>/<file> for the images of each part.
 
     copies: image -> path of the smaller copy that goes there in its place.  mode: "copy" or "link".
+    instead: the advice where links are not possible.
     Raises DataError if a file cannot be read or written.
     """
     names = distinct_names(source, copies)
@@ -30,7 +36,8 @@ def write_files(
     ]
     for folder in {target.parent for _, target in jobs}:
         _attempt(partial(folder.mkdir, parents=True, exist_ok=True), folder)
-    for _ in in_threads(_copy if mode == "copy" else _link, jobs, {"copy": "copying", "link": "linking"}[mode]):
+    place = _copy if mode == "copy" else partial(_link, instead=instead)
+    for _ in in_threads(place, jobs, {"copy": "copying", "link": "linking"}[mode]):
         pass
 
 
@@ -73,13 +80,13 @@ def _copy(job: tuple[str, Path]) -> None:
     _attempt(partial(shutil.copyfile, source, target), target)
 
 
-def _link(job: tuple[str, Path]) -> None:
+def _link(job: tuple[str, Path], instead: str) -> None:
     """A hard link; a symbolic one where that cannot be, across file systems for one."""
     source, target = os.path.realpath(job[0]), job[1]
     try:
         os.link(source, target)
     except OSError:
-        _attempt(partial(os.symlink, source, target), target, hint="; links are not possible here, use --copy")
+        _attempt(partial(os.symlink, source, target), target, hint=f"; links are not possible here, {instead}")
 
 
 def _attempt(action: Callable[[], object], path: Path, hint: str = "") -> None:

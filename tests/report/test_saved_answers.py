@@ -1,0 +1,21 @@
+"""Paths of a run whose working directory was another one."""
+
+import json
+
+from utils.report.saved_answers import from_here
+
+
+def test_relative_paths_start_where_the_run_did_as_long_as_that_is_there(tmp_path, monkeypatch):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for project in (old, new):
+        (project / "data").mkdir(parents=True)
+        (project / "data" / "a.png").touch()
+    (new / "environment.json").write_text(json.dumps({"working_directory": str(old)}))
+    paths = ["data/a.png", "data/gone.png", str(tmp_path / "b.png")]
+    there = [str(old / "data" / "a.png"), str(old / "data" / "gone.png"), str(tmp_path / "b.png")]
+    monkeypatch.chdir(new)
+    assert from_here(paths, new) == there
+    old.rename(tmp_path / "renamed")
+    assert from_here(paths, new) == ["data/a.png", *there[1:]]
+    monkeypatch.chdir(tmp_path)
+    assert from_here(paths, new) == there
