@@ -96,7 +96,7 @@ def test_public_weights_want_pictures_as_they_are_published(tmp_path):
     )
     assert (smaller.img_size, smaller.val_resize, smaller.mean) == ((199, 299), (222, 333), halves)
     assert other.preprocess.mean == (0.485, 0.456, 0.406)
-    assert other.pictures.endswith("the usual ones of ImageNet, as nothing names others")
+    assert other.pictures.endswith("as usual for ImageNet, since no published ones are known")
 
 
 def test_public_weights_are_shown_their_own_size_where_it_is_not_the_native_one(tmp_path):
@@ -124,7 +124,7 @@ def test_weights_without_a_head_are_taken_where_it_is_replaced(num_classes, tmp_
     loaded = load_network(replace(options, new_head=True), CPU)
     assert "a head still to be fitted" in loaded.description
     assert all(torch.equal(tensor, loaded.model.state_dict()[name]) for name, tensor in body.items())
-    with pytest.raises(WeightsError, match=r"holds no head: tools/probe\.py fits it one"):
+    with pytest.raises(WeightsError, match=r"holds no head: tools/probe\.py fits a linear one"):
         load_network(options, CPU)
     del body["conv5.0.weight"]
     torch.save(body, path)

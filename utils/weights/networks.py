@@ -22,7 +22,7 @@ from .spec import NetworkOptions, NetworkSpec, native_size
 from .weights_file import WeightsFile
 
 HEADLESS = (
-    "holds no head: tools/probe.py fits it one that is a linear layer, train.py trains one (load_from), and "
+    "holds no head: tools/probe.py fits a linear one, train.py trains one (load_from), and "
     "tools/convert_weights.py adds a newly initialised one (--num-classes)"
 )
 
@@ -122,7 +122,7 @@ def _expected(options: NetworkOptions, file: WeightsFile | None, spec: NetworkSp
     weights = published(spec.prefix, spec.suffix, file.path) if file else None
     if weights is None:
         usual = Preprocess.from_config(PredictConfig()).resized(spec.img_size)
-        return usual, "the usual ones of ImageNet, as nothing names others"
+        return usual, "as usual for ImageNet, since no published ones are known"
     steps = tested_with(weights)  # at its own size, which may be larger than the native one
     if options.img_size or family_of(spec.prefix).tables:
         steps = steps.resized(spec.img_size)
