@@ -13,8 +13,10 @@ from utils.run_page import write as run_page
 
 import pytest
 
+from models import shufflenetv2
 from tests.helpers.commands import Runner, run_alone
 from tests.helpers.image_files import noisy_image
+from tests.helpers.runs import THIN
 
 TOGETHER = (  # files whose tests share something that takes a while to make: one process runs all of them
     "tests/benchmarks/test_gpu_benchmark.py",
@@ -83,6 +85,23 @@ def no_pictures(request):
             patch.setattr(report_pictures, "draw_run", lambda *arguments: [])
             patch.setattr(run_page, "write_progress", lambda *arguments: None)
             patch.setattr(run_page, "write_report", lambda *arguments: [])
+        yield
+
+
+@pytest.fixture
+def whole_network():
+    """Used by a test that compares runs in this process with those of a new interpreter."""
+
+
+@pytest.fixture
+def thin_network(request):
+    """ShuffleNetV2 is a thin one in this process, which takes less than half of the time of a run over few images.
+
+    In tests that use `whole_network` it is that of the paper.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "whole_network" not in request.fixturenames:
+            patch.setattr(shufflenetv2, "DEPTHS", THIN)
         yield
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 OLD_PICTURES = [name for name in PICTURES if name not in ("curves.jpg", "reliability.jpg")]  # also of older runs
+THIN = (1, 1, 1)  # units in the stages of a ShuffleNetV2 that has few
 TIMINGS = {"images_per_second", "data_wait", "seconds"}  # columns that differ between equal runs
 UNEQUAL = TIMINGS | {"waited", "history", "config"}
 

@@ -7,6 +7,11 @@ import pytest
 from tests.run.faults.processes import Runs
 
 
+@pytest.fixture(autouse=True)
+def thin(thin_network):
+    """For all of these tests."""
+
+
 @pytest.fixture
 def make_runs(make_config, tmp_path):
     """make_runs(ranks=2, epochs=3) gives Runs of a config over the few images of `data`, saved after every step."""

@@ -66,7 +66,7 @@ def test_two_processes_train_write_once_and_agree_with_their_checkpoint(make_con
         assert results(folders[0])[-1][name] == results(validated)[0][name]
 
 
-def test_two_processes_stop_together_and_resume_to_the_same_end(make_runs, make_config, tmp_path):
+def test_two_processes_stop_together_and_resume_to_the_same_end(whole_network, make_runs, make_config, tmp_path):
     changes = dict(epochs=5, num_workers=1)
     runs = make_runs(ranks=2, save_steps=0, **changes)
     config = make_config(**changes)

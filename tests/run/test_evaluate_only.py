@@ -8,6 +8,7 @@ import sys
 from utils.config import PredictConfig, TrainConfig, load_train_config
 from utils.errors import WeightsError
 from utils.prediction.classifier import load_classifier
+from utils.report.compared_runs import ranked
 from utils.run import evaluate_only
 from utils.signals import Stopped
 from utils.tables import read_csv
@@ -118,6 +119,19 @@ def test_weights_without_a_head_for_these_classes_are_refused_before_there_is_a_
     with pytest.raises(WeightsError, match=r"only_val: .*3 classes instead of 2; expected all tensors of a network"):
         train.run(TrainConfig(only_val=True, load_from=str(run / "bare.pth"), **names))
     assert list(run.parent.iterdir()) == [run]
+
+
+@pytest.mark.parametrize(("weights", "prefix"), [("net", ""), ("net_ema", "ema_")])
+def test_a_comparison_goes_by_the_weights_that_the_tables_are_of(run, data, weights, prefix):
+    """last.pth has two kinds, of which those that scored are not always the better ones on what is evaluated."""
+    content = whole_checkpoint(img_path=str(data))
+    content["best"]["weights"] = weights
+    save_checkpoint(run / "last.pth", content)
+    folder = train.run(TrainConfig(only_val=True, load_from=str(run / "last.pth"), device="cpu", num_workers=0))
+    [row] = ranked([folder])
+    assert row.best == (0, prefix)
+    loss = json.loads((folder / "val_results.json").read_text())["log_loss"]
+    assert row.figure_of_best("val_loss") == pytest.approx(loss, abs=1e-3)
 
 
 def test_the_config_of_an_evaluation_has_what_held_and_not_what_was_set(run, command):

@@ -52,7 +52,7 @@ def test_two_processes_freeze_and_thaw(make_runs, make_config, tmp_path):
     assert parts == {"stage3", "stage4", "conv5", "fc"}
 
 
-def test_the_log_has_a_table_of_stages_and_says_what_the_network_lacks(make_config):
+def test_the_log_has_a_table_of_stages_and_says_what_the_network_lacks(whole_network, make_config):
     folder = train.run(make_config(**{**FINE_TUNING, "epochs": 1}, warmup_epochs=0, drop_path=0.1))
     log = (folder / "train.log").read_text()
     assert "drop_path: shufflenetv2 has none; left out" in log

@@ -50,7 +50,9 @@ def test_mistakes_end_with_status_2_and_no_folder(command, make_config, tmp_path
         (signal.SIGINT, 130),
     ],
 )
-def test_a_signal_saves_and_the_run_resumes_to_the_same_end(command, make_config, tmp_path, signum, status):
+def test_a_signal_saves_and_the_run_resumes_to_the_same_end(
+    whole_network, command, make_config, tmp_path, signum, status
+):
     config = make_config(epochs=6, num_workers=2)
     line = [sys.executable, str(ROOT / "train.py"), "--config", str(tmp_path / "config.py")]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Which epoch best.pth of a run folder is of: what the run has noted beside it, else what its figures say."""
+"""Which epoch and weights the tables of a run folder are of: what the run has noted there, else what figures say."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def path_of(folder: Path) -> Path:
 
 
 def write(folder: Path, epoch: int, weights: str, metric: str) -> None:
-    """epoch: 1, 2, ...  weights: of PREFIXES.  metric: by which the epoch was chosen."""
+    """epoch: 1, 2, ..., or 0 within the first.  weights: of PREFIXES.  metric: by which it was chosen."""
     write_json(path_of(folder), {"epoch": epoch, "weights": weights, "metric": metric})
 
 
@@ -30,7 +30,7 @@ def read(folder: Path) -> tuple[int, str] | None:
     with expecting(path_of(folder), f"an epoch, and weights among {', '.join(PREFIXES)}"):
         note = json.loads(path_of(folder).read_bytes())
         epoch, prefix = note["epoch"], PREFIXES[note["weights"]]
-        if type(epoch) is not int or not 1 <= epoch < 2**53:
+        if type(epoch) is not int or not 0 <= epoch < 2**53:
             raise ValueError(shown(epoch))
         return epoch, prefix
 

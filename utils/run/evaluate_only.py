@@ -21,11 +21,12 @@ from ..data.source import Splits
 from ..data.views import Views
 from ..errors import ConfigError, WeightsError
 from ..log import RunLog, log
+from ..report import best_of_run
 from ..signals import Stopped, StopRequest, terminations_raise
 from ..text import listed, shown
 from ..training.build import make_model, make_recipe
 from ..training.views import MeanOfViews
-from ..weights.best import scored_weights
+from ..weights.best import KINDS, scored_weights
 from ..weights.load import fill_from, fill_whole
 from ..weights.preprocess_schema import read_preprocess
 from ..weights.weights_file import WeightsFile
@@ -112,6 +113,8 @@ def record(
         cause = "the weights may be of a training that diverged"
         log.warning(f"val_loss is {chosen.evaluation.loss}, so the figures say nothing: {cause}; evaluate others")
     folder.record([row], chosen.metrics, splits.classes)
+    if payload and len(scored) > 1 and folder.writes:  # so that a comparison of runs goes by the figures of the tables
+        best_of_run.write(folder.path, payload["epoch"], KINDS[key], payload["best"].get("metric", "accuracy"))
     temperature, own = (payload["temperature"], is_own(config, payload)) if payload else (1.0, False)
     if (found := judge(config.split, splits.val, chosen.evaluation, temperature, own=own)) is not None:
         record_judgement(folder.path, found)

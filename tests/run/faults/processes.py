@@ -20,6 +20,7 @@ from unittest import mock
 
 from utils.weights.checkpoint import load_checkpoint
 
+from models import shufflenetv2
 from tests.helpers import ROOT
 from tests.helpers.runs import assert_same_run, wait_for
 
@@ -37,15 +38,23 @@ def nothing() -> None:
     """No fault at all."""
 
 
-def command_line(arguments: list[str], output: Path, environment: dict[str, str], fault: Callable[[], None]) -> None:
+def command_line(
+    arguments: list[str],
+    output: Path,
+    environment: dict[str, str],
+    fault: Callable[[], None],
+    depths: tuple[int, ...],
+) -> None:
     """What a process does: train.py, or train_multi_gpu.py where `environment` makes it a rank.
 
     Pictures, which take half of the time of such a short run, are left out.
+    depths: of ShuffleNetV2, as the process of the tests has it.
     """
     from utils.report import pictures
 
     import train
 
+    shufflenetv2.DEPTHS = depths
     pictures.draw_run = lambda *arguments: []
     multiprocessing.set_start_method(None, force=True)  # the system's own for loading processes
     os.environ.update(environment)
@@ -102,7 +111,7 @@ class Runs:
         processes = []
         for place in several:
             place |= {"MASTER_PORT": str(port)} if self.ranks > 1 else {}
-            given = list(arguments), output, place, fault
+            given = list(arguments), output, place, fault, shufflenetv2.DEPTHS
             processes.append(self.context.Process(target=command_line, args=given))
             processes[-1].start()
         return Job(processes, output)
