@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -40,6 +41,11 @@ def test_a_command_ends_without_a_traceback(capfd):
     with unread_output():
         assert run_command(lambda: print("x" * 100_000)) == 1
     assert capfd.readouterr().err == ""
+
+
+def test_a_name_that_no_folder_takes_is_an_error_of_the_input(capfd, tmp_path):
+    assert run_command(lambda: (tmp_path / ("x" * 300)).read_bytes()) == 2
+    assert re.fullmatch("error: .*x: File name too long\n", capfd.readouterr().err)
 
 
 def test_a_run_goes_on_and_its_log_has_every_line(tmp_path, capfd):

@@ -82,7 +82,10 @@ def left_behind(file: WeightsFile, network: NetworkSpec) -> list[str]:
     names = file.path.with_name(CLASS_INDICES)  # of another head they would be others
     is_of_them = names.is_file() and len(file.checkpoint["classes"]) == network.num_classes
     classes = f"class_indices_path = {literal(str(names))}" if is_of_them else "class_indices_path"
-    return [f"it holds no classes and no preprocessing; to predict with it, set {keys}, {classes}"]
+    lines = []
+    if (temperature := file.checkpoint["temperature"]) != 1:
+        lines.append(f"it lacks the temperature, {temperature:.4g}, so that its probabilities are not calibrated")
+    return [*lines, f"it holds no classes and no preprocessing; to predict with it, set {keys}, {classes}"]
 
 
 def check_paths(request: Request) -> None:

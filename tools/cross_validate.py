@@ -87,6 +87,9 @@ def config_of(given: argparse.Namespace) -> TrainConfig:
 def cross_validate(given: argparse.Namespace) -> None:
     if given.resume is not None:
         folder = Path(given.resume)
+        if not folder.is_dir():
+            wanted = "expected the folder of a cross-validation, such as logs/resnet_18/cv0"
+            raise ConfigError("command line", [f"--resume: {shown(given.resume)}: no such folder; {wanted}"])
     else:
         config = config_of(given)
         check_trackers(config)

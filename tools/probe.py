@@ -32,7 +32,16 @@ from utils.files import check_writable
 from utils.log import RunLog, log
 from utils.probing.cost import seconds_of_an_epoch
 from utils.probing.features import Features, features_of
-from utils.probing.fit import Labelled, best_on, check_finite, fit_path, judged_by_folds, most_folds, neighbours
+from utils.probing.fit import (
+    Labelled,
+    as_head,
+    best_on,
+    check_finite,
+    fit_path,
+    judged_by_folds,
+    most_folds,
+    neighbours,
+)
 from utils.probing.folds import FOLDER, write_by_folds
 from utils.recipe.expected import expected_by
 from utils.report.fold_tables import in_words
@@ -99,7 +108,7 @@ def probe(
         classifier, by_folds = best_on(train, val, classes)[0], None
     name = f"{network.spec}, {Path(*options.weights.parts[-2:]) if options.weights else 'no weights'}"
     config = replace(config, **keys_of(network))
-    folder, on_val = write_run(config, splits, network, classifier, device)
+    folder, on_val = write_run(config, splits, network, as_head(classifier, train), device)
     if by_folds:
         summary = write_by_folds(folder, by_folds, [*names, *more], both.y, splits.classes)
         say(["", *in_words(summary), f"tables: {folder / FOLDER}"])

@@ -73,7 +73,7 @@ def _status_of(command: Callable[[], None]) -> int:
             traceback.print_exc()
         if is_of_device(error):
             _leave_at_once(1)
-        return 1
+        return 2 if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG else 1  # a name is input
     return 0
 
 

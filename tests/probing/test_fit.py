@@ -3,6 +3,7 @@
 from utils.probing.fit import (
     STRENGTHS,
     Labelled,
+    as_head,
     best_by_folds,
     best_on,
     fit_path,
@@ -96,6 +97,19 @@ def test_a_class_that_a_fold_lacks_is_never_its_answer():
     rare = Labelled(data.x, np.where(np.arange(40) == 5, 2, few.y))
     _, found = best_by_folds(rare, 3, 5, 0)
     assert found.confusion.sum() == 40
+
+
+def test_a_head_gives_a_class_without_an_image_a_logit_like_the_others():
+    """-10,000 would be a loss of thousands for its images in val, to which the temperature is fitted."""
+    data = drawn(40, 3)
+    few = Labelled(data.x, np.where(data.y == 1, 0, data.y))
+    [classifier] = fit_path(few, 3, [1.0])
+    head = as_head(classifier, few)
+    logits = head.logits(few.x)
+    assert np.array_equal(logits[:, [0, 2]], classifier.logits(few.x)[:, [0, 2]])
+    assert logits[:, 1] == pytest.approx(logits[:, [0, 2]].mean(axis=0).min())
+    whole = fit_path(data, 3, [1.0])[0]
+    assert np.array_equal(as_head(whole, data).logits(data.x), whole.logits(data.x))
 
 
 def test_neighbours_of_few_images():

@@ -16,6 +16,12 @@ def test_relative_paths_start_where_the_run_did_as_long_as_that_is_there(tmp_pat
     monkeypatch.chdir(new)
     assert from_here(paths, new) == there
     old.rename(tmp_path / "renamed")
-    assert from_here(paths, new) == ["data/a.png", *there[1:]]
+    here = ["data/a.png", "data/gone.png", there[2]]
+    assert from_here(paths, new) == here
+    assert from_here([str(old / "data" / "a.png")], new) == here[:1]  # absolute, of the old place
     monkeypatch.chdir(tmp_path)
-    assert from_here(paths, new) == there
+    run = new / "logs" / "resnet_18" / "exp0"
+    run.mkdir(parents=True)
+    (new / "environment.json").rename(run / "environment.json")
+    assert from_here(paths, run) == [str(new / "data" / "a.png"), str(new / "data" / "gone.png"), there[2]]
+    assert from_here(["data/gone.png"], run) == there[1:2]

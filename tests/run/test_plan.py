@@ -91,6 +91,16 @@ def test_weights_bring_their_preprocessing_and_a_fitted_head(auto_config, tmp_pa
     )
 
 
+def test_a_class_of_which_no_image_can_be_read_is_named_and_spoils_no_loss(auto_config, data, tmp_path):
+    torch.save(create_model("shufflenetv2", "0.5", 7).state_dict(), tmp_path / "body.pth")
+    for path in (data / "train" / "cow").iterdir():
+        path.write_text("no image")
+    keys = dict(load_from=str(tmp_path / "body.pth"), head_init="probe", on_bad_image="skip", epochs=1)
+    folder = train.run(auto_config(**keys))
+    assert "no image of 'cow' in" in (folder / "train.log").read_text(encoding="utf-8")
+    assert float(results(folder)[0]["val_loss"]) < 20
+
+
 def test_a_head_of_as_many_other_classes_is_named(make_config, data, tmp_path):
     first = train.run(make_config(epochs=1, warmup_epochs=0, mix_off_epochs=0))
     shutil.copytree(data, tmp_path / "renamed")

@@ -57,7 +57,8 @@ def harmful_run(tmp_path_factory):
     for number in range(len(targets)):
         path = root / "pictures" / f"<img src=x onerror=alert({number})>.png"
         path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (24, 16), colour_of(number)).save(path)
+        size = (24, 16) if number % 3 else (12, 54)
+        Image.new("RGB", size, colour_of(number)).save(path)
         paths.append(str(path))
     judged(root / "exp0", HARMFUL, targets, made_up_logits(targets, len(HARMFUL)), paths)
     return root / "exp0"

@@ -35,6 +35,15 @@ def test_it_is_shown_without_a_message_and_runs_nothing_of_a_name(page):
     assert page.run("document.querySelectorAll('[onerror], b > b, figcaption img').length") == 0
 
 
+def test_narrow_pictures_are_as_high_as_others_at_most(page):
+    """At the least width that names below them take, one of 12 x 54 pixels would be 252 high."""
+    page.open(page.path)
+    page.run("Array.from(document.querySelectorAll('details')).forEach(d => { d.open = true })")
+    heights = page.run("Array.from(document.querySelectorAll('.pictures img')).map(i => [i.naturalWidth, i.height])")
+    assert 12 in [width for width, _ in heights]
+    assert max(height for _, height in heights) <= 112
+
+
 def test_a_heading_sorts_and_sorts_the_other_way(page, harmful_run):
     page.open(page.path)
     recalls = [float(row["recall"]) for row in read_run(harmful_run).per_class]

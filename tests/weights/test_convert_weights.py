@@ -121,6 +121,12 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     assert WeightsFile(tmp_path / "out.pth").state.keys() == checkpoint["net"].keys()
 
 
+def test_a_temperature_that_is_left_behind_is_said(tmp_path):
+    save_checkpoint(tmp_path / "best.pth", {**whole_checkpoint(), "temperature": 2.5})
+    reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
+    assert "it lacks the temperature, 2.5, so that its probabilities are not calibrated" in reported
+
+
 @pytest.mark.parametrize("size", [None, (64, 96)])
 def test_what_a_converted_checkpoint_needs_is_named_with_its_values(size, tmp_path):
     folder = folder_with_best(tmp_path)

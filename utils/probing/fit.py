@@ -5,7 +5,7 @@ scikit-learn takes a second to import, which every command would spend: only wha
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +82,17 @@ def _of_every_class(model: "LogisticRegression", num_classes: int) -> tuple[np.n
     bias = np.full(num_classes, ABSENT)
     weight[model.classes_], bias[model.classes_] = rows, intercepts
     return weight, bias
+
+
+def as_head(classifier: LinearClassifier, data: Labelled) -> LinearClassifier:
+    """The classifier, fitted on `data`, with the least mean logit of the others for classes that have no image there.
+
+    ABSENT is for judging: in a head it would make losses of thousands, and a temperature that levels all probabilities.
+    """
+    present = np.unique(data.y)
+    bias = np.full_like(classifier.bias, classifier.logits(data.x)[:, present].mean(axis=0).min())
+    bias[present] = classifier.bias[present]
+    return replace(classifier, bias=bias)
 
 
 @dataclass(frozen=True)

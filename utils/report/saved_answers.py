@@ -19,6 +19,7 @@ COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss
 NUMBERS = ("p_true", "p_predicted", "rank", "loss")
 NEEDED = ("path", "true", "predicted", "loss")
 SPLITS = ("val", OUT_OF_FOLD, "test", "train")  # of which the first that has results is that of predictions.csv
+FEW = 20  # paths of which one has to be there
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
 
 
@@ -88,13 +89,17 @@ def _check_count(path: Path, rows: int) -> None:
 def from_here(paths: list[str], folder: Path) -> list[str]:
     """Paths of the run `folder` that hold in the working directory, where the run had another one.
 
-    Where that one is gone, as of a project that was renamed or of a container, paths that exist here stay as they are.
+    Where that one is gone, as of a project that was renamed or of a container, they are looked for here, then in the
+    folders that the run lies in, whose nearest that has one of the first few has all.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         start = json.loads((folder / ENVIRONMENT).read_bytes())["working_directory"]
         if start != os.getcwd():
-            moved = not os.path.isdir(start)
-            return [path if moved and os.path.exists(path) else os.path.join(start, path) for path in paths]
+            below = [path.removeprefix(os.path.join(start, "")) for path in paths]
+            roots = [] if os.path.isdir(start) else ["", *map(str, folder.resolve().parents)]
+            found = (root for root in roots for path in below[:FEW] if os.path.exists(os.path.join(root, path)))
+            root = next(found, start)
+            return [os.path.join(root, path) for path in below]
     return paths
 
 

@@ -11,8 +11,9 @@ from ..data.loaders import evaluation_loader
 from ..data.preprocess import Preprocess
 from ..data.source import Source
 from ..log import log
-from ..probing.fit import Labelled, LinearClassifier, best_by_folds, check_finite, fit_path, most_folds
+from ..probing.fit import Labelled, LinearClassifier, as_head, best_by_folds, check_finite, fit_path, most_folds
 from ..probing.head import HeadInputs, needed_head, set_head
+from ..text import listed
 from ..training.evaluate import evaluate
 from ..training.state import Recipe
 
@@ -36,6 +37,8 @@ def start_at_probe(
         log.warning("head_init: one class only, so that there is nothing to fit; the head begins at random")
         return
     classes = len(images.classes)
+    if absent := [images.classes[place] for place in np.setdiff1d(np.arange(classes), data.y)]:
+        log.warning(f"no image of {listed(absent)} in {images.root} can be read, so that nothing is learnt of it")
     classifier = distributed.from_main(fitted(data, classes, config.seed, start) if distributed.is_main() else None)
     assert classifier is not None  # rank 0 has fitted it
     set_head(model, classifier)
@@ -53,7 +56,7 @@ def fitted(data: Labelled, classes: int, seed: int, start: float) -> LinearClass
         f"head: logistic regression on {data.x.shape[1]} features of {len(data.y):,} images, {found}, "
         f"{time.perf_counter() - start:.1f} s"
     )
-    return classifier
+    return as_head(classifier, data)
 
 
 def inputs_of_head(

@@ -251,7 +251,8 @@ def report_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainS
         return
     steps_per_epoch = steps_of(vars(config), checkpoint["train_images"], distributed.world_size())
     step = state.scheduler.last_epoch
-    old, new = (learning_rate(c, step, steps_per_epoch) for c in (replace(config, epochs=before), config))
+    then = fitted(replace(config, epochs=before))  # a longer warm-up may be set, too
+    old, new = (learning_rate(c, step, steps_per_epoch) for c in (then, config))
     end = f"falls to {config.min_lr:g} at the end of epoch {config.epochs}"
     log.info(
         f"{change}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}"

@@ -244,6 +244,12 @@ def test_other_epochs_move_the_rate_at_once_and_it_is_reported(make_config, monk
     assert f"{change}the learning rate goes on at {new} instead of {old}" in log_of(folder)
 
 
+def test_a_longer_run_may_warm_up_for_as_long_as_the_one_before_was(make_config):
+    folder = train.run(make_config(epochs=2, warmup_epochs=0))
+    resumed(make_config(epochs=4, warmup_epochs=2), folder)
+    assert "epochs: extended from 2 to 4; the cosine is drawn anew" in log_of(folder)
+
+
 def test_options_of_the_optimizer_that_are_changed_on_resume_hold(make_config):
     config = make_config(epochs=1, warmup_epochs=0)
     folder = train.run(config)
