@@ -38,6 +38,11 @@ def test_names_that_occur_twice_are_numbered(written):
     assert numbered(["a", "a (1)", "a"]) == ["a (2)", "a (1)", "a (3)"]
 
 
+def test_many_equal_names_are_numbered_in_one_pass():
+    assert numbered(["x", "x (2)", "x", "y", "x"]) == ["x (1)", "x (2)", "x (3)", "y", "x (4)"]
+    assert numbered(["x"] * 50_000)[-1] == "x (50000)"  # minutes, if each were to try all numbers
+
+
 @pytest.mark.parametrize(
     ("value", "encoding", "message"),
     [

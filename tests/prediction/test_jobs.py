@@ -1,6 +1,7 @@
 """Jobs of many images: shared, each once; killed, they go on; their memory does not grow with the images."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -15,18 +16,20 @@ from utils.config import PredictConfig
 from utils.config.predict_rules import predict_problems
 from utils.data.source import PackedPaths, pack_paths
 from utils.errors import ConfigError, DataError
+from utils.files import write_json
 from utils.prediction import job
 from utils.prediction.classifier import Classifier
 from utils.prediction.job import classify_share
-from utils.prediction.parts import PLAN, Parts, begin, parts_folder
+from utils.prediction.parts import LATER, PLAN, Parts, begin, parts_folder
 from utils.prediction.predictions import Answered, Prediction, write_predictions
 from utils.prediction.reading import Reader
 
 import pytest
+import torch
 
 import predict
 from tests.helpers import ROOT
-from tests.helpers.checkpoints import folder_with_best
+from tests.helpers.checkpoints import folder_with_best, whole_checkpoint
 
 
 @pytest.fixture
@@ -99,6 +102,58 @@ def test_another_job_is_not_gone_on_with(config, data, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"plan\.json is damaged; resume = False begins anew"):
         predict.run(replace(config, resume=True))
     assert len(predict.run(config)) == 10  # which begins anew
+
+
+def test_what_a_job_leaves_is_removed_before_another_may_begin_there(config, tmp_path, monkeypatch):
+    empty, left = job._empty, []
+    monkeypatch.setattr(job, "_empty", lambda folder: (empty(folder), left.extend(os.listdir(folder))))
+    predict.run(config)
+    assert left == [".lock"]
+    assert not parts_folder(tmp_path / "out.csv").exists()
+
+
+@pytest.fixture
+def foreign(config, tmp_path):
+    """The same prediction by weights without class names, which lie in a file beside them."""
+    torch.save(whole_checkpoint()["net"], tmp_path / "bare.pth")
+    names = write_names(tmp_path, "ant", "bee", "cow")
+    values = dict(load_from=str(tmp_path / "bare.pth"), class_indices_path=str(names), embed="", img_size=(32, 32))
+    return replace(config, **values, val_resize=(36, 36), model_prefix="shufflenetv2", model_suffix="0.5")
+
+
+def write_names(folder, *names):
+    write_json(folder / "names.json", dict(enumerate(names)))
+    return folder / "names.json"
+
+
+def test_answers_in_other_class_names_are_not_gone_on_with(foreign, tmp_path, monkeypatch):
+    killed_after(1, foreign, monkeypatch)
+    write_names(tmp_path, "ANT", "BEE", "COW")
+    with pytest.raises(ConfigError, match=r"is of another job: checksum of the class names was \d+, is \d+; what"):
+        predict.run(replace(foreign, resume=True))
+    write_names(tmp_path, "ant", "bee", "cow")
+    assert len(predict.run(replace(foreign, resume=True))) == 9
+
+
+def test_the_plan_has_the_words_of_the_network_where_they_count(config, foreign):
+    def words(asked):
+        classifier = predict.load_classifier(asked, distributed.pick_device("cpu"))
+        plan = job.plan_of(asked, classifier, PackedPaths(pack_paths(["a.png"])))
+        return plan["model_prefix"], plan["model_suffix"]
+
+    assert words(foreign) == ("shufflenetv2", "0.5")
+    assert words(replace(config, model_prefix="resnet", model_suffix="18")) == ("shufflenetv2", "0.5")  # of the file
+
+
+def test_a_job_whose_plan_is_of_before_it_had_class_names_goes_on(config, tmp_path, monkeypatch):
+    killed_after(3, config, monkeypatch)
+    plan = parts_folder(tmp_path / "out.csv") / PLAN
+    older = {name: value for name, value in json.loads(plan.read_text()).items() if name not in LATER}
+    assert len(older) == len(json.loads(plan.read_text())) - 3
+    write_json(plan, older)
+    paths = counted(monkeypatch)
+    assert len(predict.run(replace(config, resume=True))) == 9
+    assert len(paths) == 3
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from utils.config import PredictConfig
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError
 from utils.prediction import sorting
 from utils.prediction.output import check_sort_into
 from utils.prediction.predictions import Prediction
@@ -83,6 +83,16 @@ def test_links_lead_to_the_pictures_from_anywhere(pictures, tmp_path, monkeypatc
     assert content(tmp_path / "out") == EXPECTED
     assert os.path.samefile(tmp_path / "out/cat/1_2.png", pictures[2])
     assert (tmp_path / "out/cat/1.png").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["..\\..\\Startup", "C:\\Windows", "C:x"])
+def test_a_class_whose_name_leads_elsewhere_on_windows_is_refused_there(tmp_path, monkeypatch, name):
+    """As the author of a file of weights may have it."""
+    Sorter(tmp_path, "copy", ["cat", name])
+    monkeypatch.setattr(sorting.sys, "platform", "win32")
+    with pytest.raises(DataError, match="sort_into: no folder can be named like the class"):
+        Sorter(tmp_path, "copy", ["cat", name])
+    Sorter(tmp_path, "copy", ["cat"])
 
 
 def test_what_is_rejected_goes_to_unknown_which_is_no_class(pictures, tmp_path):

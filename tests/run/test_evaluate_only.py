@@ -151,14 +151,15 @@ def test_classes_that_the_checkpoint_does_not_know_are_not_said_to_be_those_of_t
     assert "classes 'dog', 'eel' are not among the 3 classes of the checkpoint; rename or remove the folders" in said
 
 
-def test_figures_of_weights_that_diverged_are_said_to_mean_nothing(run, data, command):
+def test_weights_that_diverged_are_an_error_and_leave_no_figures(run, data, command):
     checkpoint = whole_checkpoint(img_path=str(data))
     for name in ("net", "net_ema"):
         checkpoint[name]["fc.weight"].fill_(float("nan"))
     save_checkpoint(run / "best.pth", checkpoint)
     status, said = command("--weights", run)
-    assert status == 0, said
-    assert "val_loss is nan, so the figures say nothing: the weights may be of a training that diverged" in said
+    assert status == 2, said
+    assert "best.pth: the loss is nan: its weights may be of a training that diverged; evaluate others" in said
+    assert not (run.with_name("exp1") / "results.csv").exists()
 
 
 @pytest.fixture

@@ -38,7 +38,10 @@ def test_a_folder_without_answers_has_none(tmp_path):
     assert read_answers(tmp_path / "predictions.csv", NAMES) is None
 
 
-@pytest.mark.parametrize("damage", ["", "path,true\n", "a.png,cow,dog,0,0,0,0,1\n", "a.png,cow,cow,much,0,0,0,1\n"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "path,true\n", "a.png,cow,dog,0,0,0,0,1\n", "a.png,cow,cow,much,0,0,0,1\n", "a.png,cow,cow,nan,0,0,0,1\n"],
+)
 def test_a_damaged_table_is_named(written, damage):
     path = written[0] / "test_predictions.csv"
     path.write_text((path.read_text(encoding="utf-8") if damage[:1] == "a" else "") + damage, encoding="utf-8")

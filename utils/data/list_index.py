@@ -103,7 +103,7 @@ def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
     packed, start = {}, 0
     for name, size in classes:
         paths, start = bytes(content[start : start + size]), start + size
-        if size < 0 or len(paths) != size or not _is_plain(name) or name in packed:
+        if size < 0 or len(paths) != size or not is_plain(name) or name in packed:
             raise ValueError(name)
         beginning = os.fsencode(os.path.join(name, ""))
         within = not paths or (paths.endswith(b"\0") and paths.startswith(beginning))
@@ -115,7 +115,7 @@ def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
     return packed
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether this names a folder right below another, whatever the system; "C:" does not on Windows."""
     return name not in ("", ".", "..") and not set(name) & set("/\\\0") and not ntpath.splitdrive(name)[0]
 

@@ -38,12 +38,13 @@ def numbered(names: list[str]) -> list[str]:
     """Names that occur twice, as "crane" does in ImageNet, as "crane (1)" and "crane (2)"; the others as they are."""
     counts = Counter(names)
     taken = set(names)
+    numbers: Counter[str] = Counter()  # of each name, those that are taken
     found = []
     for name in names:
-        own, number = name, 0
+        own = name
         while counts[name] > 1 and own in taken:
-            number += 1
-            own = f"{name} ({number})"
+            numbers[name] += 1
+            own = f"{name} ({numbers[name]})"
         taken.add(own)
         found.append(own)
     return found

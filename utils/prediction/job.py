@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,11 @@ from ..console import put_line
 from ..data.source import PackedPaths
 from ..errors import DataError, OneProcessError, UserError
 from ..files import writing
+from ..lock import NAME as LOCK
 from ..lock import held
 from ..text import one_line
 from .classifier import Classifier
-from .parts import Parts, begin, parts_folder
+from .parts import OF_CLASSES, Parts, begin, parts_folder
 from .predictions import Prediction
 
 OF_ANSWERS = ("batch_size", "topk", "tta", "reject", "min_confidence", "max_image_pixels", "class_indices_path")
@@ -33,6 +35,9 @@ def plan_of(config: PredictConfig, classifier: Classifier, paths: PackedPaths) -
     status = os.stat(classifier.path)
     plan |= {"weights": [str(classifier.path), status.st_size, status.st_mtime_ns], "embed": bool(config.embed)}
     plan |= {"preprocess": classifier.preprocess.to_plain(), "images": len(paths), "checksum": paths.checksum()}
+    # A file that decides over these has them in `decided`; what the config says instead is without effect.
+    plan |= {name: classifier.decided.get(name, getattr(config, name)) for name in ("model_prefix", "model_suffix")}
+    plan[OF_CLASSES] = zlib.crc32("/".join(classifier.classes).encode("utf-8", "surrogateescape"))
     if len(set(distributed.gather((len(paths), paths.checksum())))) > 1:
         raise DataError("predict_img_path: the processes have found different images; nothing may change meanwhile")
     return plan
@@ -55,8 +60,20 @@ def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator
                 if output and distributed.is_main() and any(folder.glob("*.jsonl")):
                     print(one_line(f"what is answered so far is kept: --resume goes on ({folder})"), file=sys.stderr)
                 raise
+            if distributed.is_main():  # while the folder is locked: another prediction may begin there as soon as not
+                _empty(folder)
         if distributed.is_main():
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a prediction has left, but for its lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:

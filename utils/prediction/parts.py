@@ -19,6 +19,8 @@ from ..text import shown
 from .predictions import Answered, Prediction
 
 PLAN = "plan.json"
+OF_CLASSES = "checksum of the class names"
+LATER = ("model_prefix", "model_suffix", OF_CLASSES)  # which plans of before 2026-11-28 do not have
 
 
 def parts_folder(output: Path) -> Path:
@@ -45,8 +47,9 @@ def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
     way = "resume = False begins anew"
     try:
         before = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        asked = [name for name in plan if name in before or name not in LATER]
         differs = [
-            f"{name} was {shown(before[name])}, is {shown(plan[name])}" for name in plan if before[name] != plan[name]
+            f"{name} was {shown(before[name])}, is {shown(plan[name])}" for name in asked if before[name] != plan[name]
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ConfigError("resume", [f"{folder / PLAN} is damaged; {way}"]) from None

@@ -5,12 +5,15 @@ import filecmp
 import itertools
 import os
 import shutil
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ..data.list_index import is_plain
 from ..errors import DataError
+from ..text import listed
 from .predictions import Prediction
 
 UNKNOWN = "unknown"
@@ -35,7 +38,9 @@ class Sorter:
     """
 
     def __init__(self, folder: Path, way: str, classes: Collection[str]) -> None:
-        """way: one of WAYS."""
+        """way: one of WAYS. Raises DataError for classes whose name leads out of `folder` on Windows."""
+        if sys.platform == "win32" and (bad := [name for name in classes if not is_plain(name)]):
+            raise DataError(f"sort_into: no folder can be named like the class {listed(bad)}")
         self.folder, self._put = folder, WAYS[way]
         self._taken: set[int] = set()  # hashes of the names that this job has used
         self._open: dict[int, list[int]] = {}  # hash of a name -> numbers it may still get: [2, 5] is 2, 5, 6, 7 ...

@@ -98,7 +98,7 @@ def record(
 ) -> None:
     """Tables and plots. payload: the checkpoint that was evaluated, if it is one of ours.
 
-    Raises DataError where no image could be read.
+    Raises DataError where no image could be read, WeightsError where the network's answers are no numbers.
     """
     key, kind = scored_weights(payload) if payload else ("net", "weights")
     row: dict[str, Any] = {"epoch": payload["epoch"] if payload else 0}
@@ -110,8 +110,8 @@ def record(
     figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
     log.info(f"{figures}  (tables: {kind})  in {folder.path}")
     if not math.isfinite(chosen.evaluation.loss):
-        cause = "the weights may be of a training that diverged"
-        log.warning(f"val_loss is {chosen.evaluation.loss}, so the figures say nothing: {cause}; evaluate others")
+        cause = "its weights may be of a training that diverged"
+        raise WeightsError(f"{config.load_from}: the loss is {chosen.evaluation.loss}: {cause}; evaluate others")
     folder.record([row], chosen.metrics, splits.classes)
     if payload and len(scored) > 1 and folder.writes:  # so that a comparison of runs goes by the figures of the tables
         best_of_run.write(folder.path, payload["epoch"], KINDS[key], payload["best"].get("metric", "accuracy"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import DataError
 from ..figures.agreement import confusion_of
 from ..report import saved_answers
 
@@ -49,5 +50,8 @@ def read_answers(path: Path, classes: list[str]) -> Answers | None:
     if not path.is_file():
         return None
     found = saved_answers.read_answers(path, classes)
-    figures = found.p_true, found.p_predicted, found.losses, found.ranks.astype(int)
-    return Answers(classes, found.paths, found.labels, found.predicted, *figures)
+    figures = found.p_true, found.p_predicted, found.losses, found.ranks
+    if len(rows := np.flatnonzero(~np.isfinite(figures).all(axis=0))):
+        expected = "expected numbers as p_true, p_predicted, loss and rank, as a run writes them"
+        raise DataError(f"{path}: row {rows[0] + 2}: {expected}")
+    return Answers(classes, found.paths, found.labels, found.predicted, *figures[:3], found.ranks.astype(int))
