@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 import zlib
@@ -68,12 +67,10 @@ def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator
 
 
 def _empty(folder: Path) -> None:
-    """Remove what a prediction has left, but for its lock."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOCK:
-            path.unlink(missing_ok=True)
+    """Remove what a prediction has left, but for its lock; what cannot be removed, as it is open elsewhere, stays."""
+    for path in [path for path in folder.iterdir() if path.name != LOCK]:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _make(folder: Path) -> None:
