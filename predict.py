@@ -30,7 +30,7 @@ from utils.prediction.job import classify_share, opened_parts, plan_of, show
 from utils.prediction.output import output_folder, shared_folder
 from utils.prediction.parts import Parts
 from utils.prediction.predictions import Answered, Prediction, write_predictions
-from utils.prediction.sorting import Sorter
+from utils.prediction.sorting import Sorter, check_folders
 from utils.prediction.tally import Tally
 from utils.signals import terminations_raise
 from utils.text import one_line
@@ -69,6 +69,8 @@ def classify(
     if device.type == "cpu":
         keep_freed_memory()
     classifier = load_classifier(replace(config, load_from=str(weights)), device)
+    if config.sort_into:
+        check_folders(classifier.classes)
     if distributed.is_main():
         announce(config, classifier, len(paths), others, explicit)
     with opened_parts(config.output, plan_of(config, classifier, paths), resume=config.resume) as parts:

@@ -44,7 +44,11 @@ def held(folder: Path, kind: str = "run") -> Iterator[None]:
 def _acquire(path: Path, kind: str) -> int | None:
     """The descriptor of the locked file, None where there are no locks."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # a prediction that has just ended has removed its folder
+            path.parent.mkdir(exist_ok=True)
+            continue
         try:
             _lock(descriptor)
             if _is_at(path, descriptor):

@@ -5,11 +5,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from utils.config import PredictConfig
-from utils.errors import ConfigError, DataError
+from utils.errors import ConfigError
 from utils.prediction import sorting
 from utils.prediction.output import check_sort_into
 from utils.prediction.predictions import Prediction
-from utils.prediction.sorting import Sorter
+from utils.prediction.sorting import Sorter, check_folders
 
 import pytest
 
@@ -85,14 +85,23 @@ def test_links_lead_to_the_pictures_from_anywhere(pictures, tmp_path, monkeypatc
     assert (tmp_path / "out/cat/1.png").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["..\\..\\Startup", "C:\\Windows", "C:x"])
-def test_a_class_whose_name_leads_elsewhere_on_windows_is_refused_there(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize("name", ["..\\..\\Startup", "C:\\Windows", "C:x", ".. "])
+def test_a_class_whose_name_leads_elsewhere_on_windows_is_refused_there(monkeypatch, name):
     """As the author of a file of weights may have it."""
-    Sorter(tmp_path, "copy", ["cat", name])
+    check_folders(["cat", name])
     monkeypatch.setattr(sorting.sys, "platform", "win32")
-    with pytest.raises(DataError, match="sort_into: no folder can be named like the class"):
-        Sorter(tmp_path, "copy", ["cat", name])
-    Sorter(tmp_path, "copy", ["cat"])
+    with pytest.raises(ConfigError, match="sort_into: no folder can be named like the class"):
+        check_folders(["cat", name])
+    check_folders(["cat"])
+
+
+def test_folders_are_checked_before_the_work(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "check_folders", lambda classes: pytest.fail(f"checked {classes}"))
+    config = PredictConfig(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data / "val"), device="cpu")
+    predict.run(config)
+    with pytest.raises(pytest.fail.Exception, match=r"checked \['ant', 'bee', 'cow'\]"):
+        predict.run(replace(config, sort_into=str(tmp_path / "sorted")))
+    assert not (tmp_path / "sorted").exists()
 
 
 def test_what_is_rejected_goes_to_unknown_which_is_no_class(pictures, tmp_path):

@@ -117,7 +117,8 @@ def _paths(classes: Any, content: memoryview) -> dict[str, bytes]:
 
 def is_plain(name: str) -> bool:
     """Whether this names a folder right below another, whatever the system; "C:" does not on Windows."""
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0") and not ntpath.splitdrive(name)[0]
+    dots = not name.strip(". ")  # ".. " is ".." there
+    return not dots and not set(name) & set("/\\\0") and not ntpath.splitdrive(name)[0]
 
 
 def leads_out(paths: bytes) -> bool:

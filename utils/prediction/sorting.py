@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..data.list_index import is_plain
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..text import listed
 from .predictions import Prediction
 
@@ -30,6 +30,12 @@ def _link(source: Path, draft: Path) -> None:
 WAYS: dict[str, Callable[[Path, Path], None]] = {"copy": _copy, "link": _link}
 
 
+def check_folders(classes: Collection[str]) -> None:
+    """Raises ConfigError for classes whose name would lead out of the folder: Windows has more such names."""
+    if sys.platform == "win32" and (bad := [name for name in classes if not is_plain(name)]):
+        raise ConfigError("sort_into", [f"no folder can be named like the class {listed(bad)}"])
+
+
 class Sorter:
     """Puts one picture after the other below `folder`: to its class, or to unknown/ where it was rejected.
 
@@ -38,9 +44,7 @@ class Sorter:
     """
 
     def __init__(self, folder: Path, way: str, classes: Collection[str]) -> None:
-        """way: one of WAYS. Raises DataError for classes whose name leads out of `folder` on Windows."""
-        if sys.platform == "win32" and (bad := [name for name in classes if not is_plain(name)]):
-            raise DataError(f"sort_into: no folder can be named like the class {listed(bad)}")
+        """way: one of WAYS.  classes: of which `check_folders` has found nothing to object to."""
         self.folder, self._put = folder, WAYS[way]
         self._taken: set[int] = set()  # hashes of the names that this job has used
         self._open: dict[int, list[int]] = {}  # hash of a name -> numbers it may still get: [2, 5] is 2, 5, 6, 7 ...
