@@ -90,7 +90,7 @@ def no_pictures(request):
 
 @pytest.fixture
 def whole_network():
-    """Used by a test that compares runs in this process with those of a new interpreter."""
+    """Used by a test that compares runs with those of a new interpreter, or counts what the network is made of."""
 
 
 @pytest.fixture

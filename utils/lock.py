@@ -44,11 +44,7 @@ def held(folder: Path, kind: str = "run") -> Iterator[None]:
 def _acquire(path: Path, kind: str) -> int | None:
     """The descriptor of the locked file, None where there are no locks."""
     while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:  # a prediction that has just ended has removed its folder
-            path.parent.mkdir(exist_ok=True)
-            continue
+        descriptor = _opened(path)
         try:
             _lock(descriptor)
             if _is_at(path, descriptor):
@@ -68,6 +64,15 @@ def _acquire(path: Path, kind: str) -> int | None:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
     return descriptor
+
+
+def _opened(path: Path) -> int:
+    """Its descriptor. A folder that a command has just removed, as a prediction does with its own, is made again."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
 
 def _lock(descriptor: int) -> None:

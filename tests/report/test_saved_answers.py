@@ -16,6 +16,7 @@ def test_relative_paths_start_where_the_run_did_as_long_as_that_is_there(tmp_pat
     monkeypatch.chdir(new)
     assert from_here(paths, new) == there
     old.rename(tmp_path / "renamed")
+    (tmp_path / "b.png").touch()  # says nothing of where the others are
     here = ["data/a.png", "data/gone.png", there[2]]
     assert from_here(paths, new) == here
     assert from_here([str(old / "data" / "a.png")], new) == here[:1]  # absolute, of the old place

@@ -183,6 +183,17 @@ def test_an_image_of_train_that_is_gone_at_the_end_ends_no_training(config, monk
     assert load_checkpoint(folder / "best.pth")["known"]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_of_val_that_is_gone_at_the_end_is_named_and_ends_no_training(config, workers):
+    config = replace(config, epochs=1, warmup_epochs=0, num_workers=workers)
+    folder = train.run(config)
+    bad = Path(config.img_path) / "val" / "ant" / "00.png"
+    bad.write_bytes(b"no picture")
+    train.run(replace(config, resume=True, load_from=str(folder / "last.pth")))  # which only concludes
+    assert figures(folder, "val")["unreadable"] == [str(bad)]
+    assert f"left out, cannot be read: {bad}" in (folder / "train.log").read_text()
+
+
 def test_two_classes_have_the_threshold_of_val(make_config, image_folder):
     tree = {split: {"no": 6, "yes": 4} for split in ("train", "val", "test")}
     root = image_folder(tree, name="two")

@@ -19,7 +19,7 @@ COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss
 NUMBERS = ("p_true", "p_predicted", "rank", "loss")
 NEEDED = ("path", "true", "predicted", "loss")
 SPLITS = ("val", OUT_OF_FOLD, "test", "train")  # of which the first that has results is that of predictions.csv
-FEW = 20  # paths of which one has to be there
+FEW = 20  # relative paths of which one has to be there
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
 
 
@@ -97,7 +97,8 @@ def from_here(paths: list[str], folder: Path) -> list[str]:
         if start != os.getcwd():
             below = [path.removeprefix(os.path.join(start, "")) for path in paths]
             roots = [] if os.path.isdir(start) else ["", *map(str, folder.resolve().parents)]
-            found = (root for root in roots for path in below[:FEW] if os.path.exists(os.path.join(root, path)))
+            some = [path for path in below if not os.path.isabs(path)][:FEW]
+            found = (root for root in roots for path in some if os.path.exists(os.path.join(root, path)))
             root = next(found, start)
             return [os.path.join(root, path) for path in below]
     return paths

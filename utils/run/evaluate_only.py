@@ -107,11 +107,11 @@ def record(
     [chosen] = [each for each in scored if each.weights == key]
     name_unreadable(splits.val, chosen.evaluation.bad)
     check_evaluated(splits.val, chosen.evaluation, config.split)
-    figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
-    log.info(f"{figures}  (tables: {kind})  in {folder.path}")
     if not math.isfinite(chosen.evaluation.loss):
         cause = "its weights may be of a training that diverged"
         raise WeightsError(f"{config.load_from}: the loss is {chosen.evaluation.loss}: {cause}; evaluate others")
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+    log.info(f"{figures}  (tables: {kind})  in {folder.path}")
     folder.record([row], chosen.metrics, splits.classes)
     if payload and len(scored) > 1 and folder.writes:  # so that a comparison of runs goes by the figures of the tables
         best_of_run.write(folder.path, payload["epoch"], KINDS[key], payload["best"].get("metric", "accuracy"))

@@ -94,15 +94,16 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         meters = [knowing.meter_of(images)] if knowing and split == "val" else []
         made = split != "val" or preprocess != parts.preprocess  # else the loading processes of val are there already
         loader = evaluation_loader(lenient, images, preprocess, device) if made else parts.val_loader
+        loader.dataset.skip_bad = True  # also of val: its loading processes report images, this one decides
         answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
-        if split != "val":
+        if split != "val" or config.on_bad_image != "skip":
             name_unreadable(images, bad)
         if not len(answers.targets):
             log.warning(f"{images.root}: no image of {split} can be read, so that nothing is said of it")
             continue
-        if split == "val":  # its unreadable images are named already
+        if split == "val":
             temperature = fit_temperature(answers.logits, answers.targets) if config.calibrate else 1.0
             known = knowing.result(answers, temperature) if knowing else None
             more = {"temperature": temperature, "known": known and known.to_plain()}
