@@ -54,6 +54,7 @@ def test_predictions_are_those_of_the_fold_and_the_figures_go_with_them(photos, 
         assert chances == pytest.approx(chances_of(Path(path).read_bytes(), answers.classes, 0))
     right = int((answers.labels == answers.predicted).sum())
     summary = json.loads((folder / "cross_validation.json").read_text())
+    assert summary["working_directory"] == os.getcwd()
     assert summary["pooled"]["accuracy"] == pytest.approx(right / 18)
     interval = wilson(right, 18)
     assert summary["pooled"]["accuracy_interval"] == [interval.low, interval.high]

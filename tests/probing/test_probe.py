@@ -13,6 +13,7 @@ from utils.probing.features import features_of
 from utils.probing.head import needed_head
 from utils.report.saved_answers import read_answers
 from utils.run.splits import read_data
+from utils.tables import read_csv
 from utils.weights.checkpoint import load_checkpoint
 from utils.weights.networks import load_network
 from utils.weights.spec import NetworkOptions
@@ -153,10 +154,19 @@ def test_folds_have_the_tables_of_a_cross_validation(run, data):
 
 
 def test_tables_of_folds_have_absolute_paths(run, data, monkeypatch):
-    """environment.json, which says where relative ones start, lies beside the tables of val, not beside these."""
     monkeypatch.chdir(data.parent)
     _, _, folder = run("--folds", "3", images=data.name)
-    assert read_answers(folder / "folds" / "predictions.csv").paths == sorted(map(str, data.glob("*/*/*.png")))
+    rows = read_csv(folder / "folds" / "predictions.csv")
+    assert [row["path"] for row in rows] == sorted(map(str, data.glob("*/*/*.png")))
+
+
+def test_images_of_folds_are_found_where_the_project_was_renamed(run, data, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    _, _, folder = run("--folds", "3", images=data.relative_to(tmp_path))
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}_renamed"))
+    monkeypatch.chdir(moved.parent)
+    answers = read_answers(moved / folder.relative_to(tmp_path) / "folds" / "predictions.csv")
+    assert answers.paths == sorted(map(str, (moved / data.relative_to(tmp_path)).glob("*/*/*.png")))
 
 
 def test_a_class_of_one_image_is_named_where_folds_judge(run, data, caplog):

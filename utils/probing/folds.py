@@ -32,7 +32,7 @@ def write_by_folds(
     facts = {"request": {"folds": len(parts), "strength": found.strength}, "note": NOTE}
     summary = {**facts, **summary_of(folds, len(classes))}
     order = np.argsort(np.array(names, dtype=object), kind="stable")
-    named = [os.path.abspath(names[i]) for i in order]  # no environment.json beside them says where they start
+    named = [os.path.abspath(names[i]) for i in order]
     write_out_of_fold(folder, named, labels[order], np.exp(logarithms[order]), classes)
     write_folds(folder, summary)
     return summary

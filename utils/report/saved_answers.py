@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError
 from ..tables import read_rows
 from ..text import listed, nearest
-from .file_names import ENVIRONMENT, OUT_OF_FOLD
+from .file_names import ENVIRONMENT, FOLDS, OUT_OF_FOLD
 
 PREDICTIONS = "predictions.csv"  # behind test_ where a run has that of val too
 COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss", "rank")
@@ -80,28 +80,35 @@ def _check_count(path: Path, rows: int) -> None:
     results = path.parent / f"{split}_results.json"
     try:
         images = json.loads(results.read_bytes())["images"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # who reads the figures says what is wrong with them
     if images != rows:
         raise DataError(f"{path}: has {rows:,} rows, but {results} is of {images:,} images: one of them is damaged")
 
 
 def from_here(paths: list[str], folder: Path) -> list[str]:
-    """Paths of the run `folder` that hold in the working directory, where the run had another one.
+    """Paths of the run `folder`, or of a cross-validation's, that hold in the working directory, where it had another.
 
     Where that one is gone, as of a project that was renamed or of a container, they are looked for here, then in the
     folders that the run lies in, whose nearest that has one of the first few has all.
     """
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        start = json.loads((folder / ENVIRONMENT).read_bytes())["working_directory"]
-        if start != os.getcwd():
-            below = [path.removeprefix(os.path.join(start, "")) for path in paths]
-            roots = [] if os.path.isdir(start) else ["", *map(str, folder.resolve().parents)]
-            some = [path for path in below if not os.path.isabs(path)][:FEW]
-            found = (root for root in roots for path in some if os.path.exists(os.path.join(root, path)))
-            root = next(found, start)
-            return [os.path.join(root, path) for path in below]
-    return paths
+    start = _start_of(folder)
+    if start is None or start == os.getcwd():
+        return paths
+    below = [path.removeprefix(os.path.join(start, "")) for path in paths]
+    roots = [] if os.path.isdir(start) else ["", *map(str, folder.resolve().parents)]
+    some = [path for path in below if not os.path.isabs(path)][:FEW]
+    found = (root for root in roots for path in some if os.path.exists(os.path.join(root, path)))
+    root = next(found, start)
+    return [os.path.join(root, path) for path in below]
+
+
+def _start_of(folder: Path) -> str | None:
+    """The working directory of the command that made `folder`; None where nothing in it says so."""
+    for name in (ENVIRONMENT, FOLDS):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            return os.fspath(json.loads((folder / name).read_bytes())["working_directory"])
+    return None
 
 
 def table_of(path: Path) -> list[list[str]]:
