@@ -1,5 +1,6 @@
 """Pictures in class folders, and the command with a training that only pretends."""
 
+import os
 import zlib
 
 from utils.config.schema import render
@@ -63,7 +64,8 @@ class Pretended:
         names = [f"p({name})" for name in images.classes] if self.columns else []
         write_csv(run / "predictions.csv", (*COLUMNS, *names), rows)
         write_text(run / "train_config.py", render(config, "A run."))
-        write_json(run / "environment.json", {"command": ["tools/cross_validate.py"], "steps_per_epoch": 1})
+        facts = {"command": ["tools/cross_validate.py"], "steps_per_epoch": 1, "working_directory": os.getcwd()}
+        write_json(run / "environment.json", facts)
         return run
 
 

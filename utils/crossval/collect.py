@@ -34,8 +34,11 @@ def collect(folder: Path, runs: Sequence[FoldRun], division: Division, facts: di
     else:  # too many classes for a column each: the rows of the first repeat
         first = [answers for each, answers in zip(runs, found) if each.repeat == 0]
         header, column = first[0].cells[0], first[0].cells[0].index("path")
-        rows = [row for answers in first for row in answers.cells[1:]]
-        rows = [[*row[:column], division.original(row[column]), *row[column + 1 :]] for row in rows]
+        rows = [
+            [*row[:column], division.original(path), *row[column + 1 :]]
+            for answers in first
+            for path, row in zip(answers.paths, answers.cells[1:])
+        ]
         write_csv(folder / PREDICTIONS, header, sorted(rows, key=lambda row: row[column]))
         confusion = np.sum([fold.confusion(len(classes)) for fold in folds if fold.repeat == 0], axis=0)
         write_counts_out_of_fold(folder, confusion, classes)

@@ -15,6 +15,7 @@ from ..data.split_folders import split_folders
 from ..errors import DataError
 from ..files import DraftFolder
 from ..report.file_names import DIVISION
+from ..report.saved_answers import from_here
 from ..signals import terminations_raise
 from ..splitting.create import Request, divide, grouped, splits_of
 from ..splitting.sources import LabelledFiles, read_together, read_whole
@@ -126,9 +127,11 @@ def _check_classes(source: LabelledFiles, fold_of: np.ndarray) -> None:
 
 
 def _originals(table: Path, folders: Sequence[Sequence[Path]]) -> dict[str, str]:
-    found = {}
-    for row in read_csv(table):
+    """Absolute paths, of links and of images, which may have moved together."""
+    rows, found = read_csv(table), {}
+    images = from_here([row["path"] for row in rows], table.parent)
+    for image, row in zip(map(os.path.abspath, images), rows):
         for repeat, folds in enumerate(folders):
             link = os.path.join(folds[int(row[f"fold_{repeat}"])], "val", row["true"], row["link"])
-            found[os.path.abspath(link)] = row["path"]
+            found[os.path.abspath(link)] = image
     return found

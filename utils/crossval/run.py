@@ -1,6 +1,7 @@
 """The folds one after the other: what is finished is not repeated, what was begun goes on."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -15,7 +16,7 @@ from ..files import write_json, write_text
 from ..lock import held
 from ..report.file_names import CONFIG, FOLDS
 from ..report.fold_tables import in_words
-from ..report.saved_answers import PREDICTIONS
+from ..report.saved_answers import PREDICTIONS, working_directory_of
 from ..report.saved_run import read_config
 from ..run.resume import find_checkpoint
 from ..weights.run_folder import BEST, LAST, PREVIOUS
@@ -32,7 +33,7 @@ def begin(folder: Path, config: TrainConfig, request: FoldRequest, divide: Divid
     """What `go_on` needs, in a new folder, which goes where that fails; returns what was done, in words."""
     try:
         write_text(folder / CONFIG, render(config, TITLE_OF_A_RUN))
-        _write_progress(folder, request, [])
+        _write_progress(folder, request, [], os.getcwd())
         return divide(request, folder).notes
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -47,6 +48,7 @@ def go_on(folder: Path, train: Train, say: Say, divide: Divide) -> None:
     """
     with held(folder):
         request, finished = read_progress(folder)
+        start = working_directory_of(folder) or os.getcwd()
         config = read_config(folder)
         division = divide(request, folder)
         runs = []
@@ -64,17 +66,18 @@ def go_on(folder: Path, train: Train, say: Say, divide: Divide) -> None:
             )
             _train(config_of_fold, each.run, train)
             finished.append(_name(each))
-            _write_progress(folder, request, finished)
-        facts = _progress(request, finished)
+            _write_progress(folder, request, finished, start)
+        facts = _progress(request, finished, start)
         say(["", *in_words(collect(folder, runs, division, facts)), "", f"tables: {folder}"])
 
 
-def _progress(request: FoldRequest, finished: list[str]) -> dict[str, Any]:
-    return {"request": asdict(request), "finished": finished, "note": NOTE}
+def _progress(request: FoldRequest, finished: list[str], start: str) -> dict[str, Any]:
+    """start: the working directory in which it was begun, for the paths of division.csv."""
+    return {"request": asdict(request), "finished": finished, "note": NOTE, "working_directory": start}
 
 
-def _write_progress(folder: Path, request: FoldRequest, finished: list[str]) -> None:
-    write_json(folder / FOLDS, _progress(request, finished), indent=2)
+def _write_progress(folder: Path, request: FoldRequest, finished: list[str], start: str) -> None:
+    write_json(folder / FOLDS, _progress(request, finished, start), indent=2)
 
 
 def read_progress(folder: Path) -> tuple[FoldRequest, list[str]]:

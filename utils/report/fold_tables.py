@@ -90,8 +90,8 @@ def _cells(figures: dict[str, float]) -> list[str]:
 
 def write_folds(folder: Path, summary: dict[str, Any]) -> None:
     """cross_validation.json and cross_validation.txt. summary: of `summary_of`, or with more beside it."""
-    # for the paths of predictions.csv, which are found again from there where a project was moved
-    write_json(folder / FOLDS, {**summary, "working_directory": os.getcwd()}, indent=2)
+    # for the paths of predictions.csv, which are found again by it where a project was moved
+    write_json(folder / FOLDS, {"working_directory": os.getcwd(), **summary}, indent=2)
     write_text(folder / FOLDS_TEXT, "\n".join(in_words(summary)) + "\n")
 
 

@@ -19,7 +19,7 @@ COLUMNS = ("path", "true", "predicted", "p_true", "p_predicted", "margin", "loss
 NUMBERS = ("p_true", "p_predicted", "rank", "loss")
 NEEDED = ("path", "true", "predicted", "loss")
 SPLITS = ("val", OUT_OF_FOLD, "test", "train")  # of which the first that has results is that of predictions.csv
-FEW = 20  # relative paths of which one has to be there
+SOME = 20  # paths, at least, of which one has to be there
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
 
 
@@ -89,22 +89,24 @@ def _check_count(path: Path, rows: int) -> None:
 def from_here(paths: list[str], folder: Path) -> list[str]:
     """Paths of the run `folder`, or of a cross-validation's, that hold in the working directory, where it had another.
 
-    Where that one is gone, as of a project that was renamed or of a container, they are looked for here, then in the
-    folders that the run lies in, whose nearest that has one of the first few has all.
+    Where they are gone there, as of a project that was renamed or of a container, they are looked for in the folders
+    that the run lies in, then here: the first that has one of some has all.
     """
-    start = _start_of(folder)
-    if start is None or start == os.getcwd():
+    start = working_directory_of(folder)
+    here = os.getcwd()
+    if start is None or start == here:
         return paths
     below = [path.removeprefix(os.path.join(start, "")) for path in paths]
-    roots = [] if os.path.isdir(start) else ["", *map(str, folder.resolve().parents)]
-    some = [path for path in below if not os.path.isabs(path)][:FEW]
+    relative = [path for path in below if not os.path.isabs(path)]
+    some = relative[:: max(1, len(relative) // SOME)]  # from all classes, of which one may be gone
+    roots = [start, *map(str, Path(os.path.abspath(folder)).parents), *map(str, folder.resolve().parents), here]
     found = (root for root in roots for path in some if os.path.exists(os.path.join(root, path)))
     root = next(found, start)
-    return [os.path.join(root, path) for path in below]
+    return below if root == here else [os.path.join(root, path) for path in below]
 
 
-def _start_of(folder: Path) -> str | None:
-    """The working directory of the command that made `folder`; None where nothing in it says so."""
+def working_directory_of(folder: Path) -> str | None:
+    """That of the command that made `folder`; None where nothing in it says so."""
     for name in (ENVIRONMENT, FOLDS):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             return os.fspath(json.loads((folder / name).read_bytes())["working_directory"])
