@@ -125,11 +125,13 @@ def train(
         report_start(config, parts.state.model, device, run_state, folder)
         report_stages(parts)
         with tracked(config, folder.path, run_state.history) as trackers:
-            Trainer(parts, run_state, folder, limit, (*observers, *trackers)).loop()
+            trainer = Trainer(parts, run_state, folder, limit, (*observers, *trackers))
+            trainer.loop()
         elastic.forget(config)
         if config.keep == "best":
             delete_states(folder, run_state.best)
     report_end(run_state, folder)
+    trainer.leave_other_folds()
     return folder.path
 
 

@@ -12,8 +12,11 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Stopped(Exception):
-    """Stopped by the signal `signum`, after saving what was to be saved."""
+class Stopped(BaseException):
+    """Stopped by the signal `signum`, after saving what was to be saved.
+
+    No Exception, as KeyboardInterrupt is none: what is caught of a damaged file must not be a signal that came then.
+    """
 
     def __init__(self, signum: int) -> None:
         self.signum = signum

@@ -10,6 +10,7 @@ from utils.errors import WeightsError
 from utils.prediction.classifier import load_classifier
 from utils.report.compared_runs import ranked
 from utils.run import evaluate_only
+from utils.run_page import write
 from utils.signals import Stopped
 from utils.tables import read_csv
 from utils.weights.checkpoint import save_checkpoint
@@ -93,6 +94,18 @@ def test_an_evaluation_that_is_stopped_leaves_no_folder(run, data, monkeypatch):
     names = dict(model_prefix="shufflenetv2", model_suffix="0.5", img_path=str(data), device="cpu", num_workers=0)
     with pytest.raises(Stopped):
         train.run(TrainConfig(only_val=True, load_from=str(run / "best.pth"), **names))
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_an_evaluation_that_is_stopped_as_it_writes_its_page_leaves_no_folder(run, monkeypatch):
+    """The page that cannot be written is a warning, a signal that comes then is not."""
+
+    def stopped(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(write, "write_report", stopped)
+    with pytest.raises(Stopped):
+        train.run(TrainConfig(only_val=True, load_from=str(run), device="cpu", num_workers=0))
     assert list(run.parent.iterdir()) == [run]
 
 

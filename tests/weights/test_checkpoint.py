@@ -3,11 +3,13 @@
 import errno
 import os
 import pickle
+import signal
 import stat
 from contextlib import nullcontext
 
 from utils.errors import WeightsError
 from utils.files import atomic_file, write_text
+from utils.signals import Stopped, terminations_raise
 from utils.weights.checkpoint import FORMAT, load_checkpoint, read_pickle, save_checkpoint
 
 import pytest
@@ -164,6 +166,14 @@ def test_a_damaged_file_is_named(tmp_path, kind):
     with pytest.raises(WeightsError, match=r"last\.pth: ") as caught:
         load_checkpoint(tmp_path / "last.pth")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal ends the process at once there")
+def test_a_signal_that_comes_while_a_file_is_read_is_no_damage(tmp_path, monkeypatch):
+    torch.save({}, tmp_path / "a.pth")
+    monkeypatch.setattr(torch, "load", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    with terminations_raise(), pytest.raises(Stopped):
+        read_pickle(tmp_path / "a.pth")
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):

@@ -71,6 +71,14 @@ class Trainer(StepHooks):
             self.saver.finish()
             self.page.finish()
 
+    def leave_other_folds(self) -> None:
+        """Raises Stopped where a signal came too late to stop this run, but not the folds that are left."""
+        if self.stop_request and self._is_of_folds():
+            raise Stopped(self.stop_request.signum)
+
+    def _is_of_folds(self) -> bool:
+        return is_of_folds(self.folder.path.resolve().parents[1])
+
     def _epoch(self) -> None:
         epoch, config, parts = self.run_state.epoch, self.config, self.parts
         done = self.state.step - epoch * parts.steps_per_epoch  # more than 0 only when resumed within the epoch
@@ -124,9 +132,8 @@ class Trainer(StepHooks):
         """Save and end this rank, as all others do now, with the signal that came to some of them."""
         signum = max(distributed.gather(self.stop_request.signum)) or signal.SIGTERM
         self.saver.last(self._checkpoint(run_state), final=True)
-        folder = self.folder.path
-        of_folds = is_of_folds(folder.resolve().parents[1])  # tools/cross_validate.py says how all of them go on
-        how = "" if of_folds else f"; python train.py --resume {folder} continues"
+        # tools/cross_validate.py says how all folds go on
+        how = "" if self._is_of_folds() else f"; python train.py --resume {self.folder.path} continues"
         log.info(f"stopped at step {self.state.step}{how}")
         raise Stopped(signum)
 
