@@ -3,7 +3,6 @@
 What is not said comes from predict_config.py: as shipped, best.pth of the newest run and an image of the digits.
 """
 
-import argparse
 import os
 import sys
 from collections import Counter
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import add_config_options, read_options, run_command
+from utils.cli import OptionParser, add_config_options, read_options, run_command
 from utils.config import PredictConfig, load_predict_config
 from utils.config.without_effect import is_asked, overruled
 from utils.console import put_line
@@ -190,7 +189,7 @@ def save_picture(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OptionParser(description=__doc__)
     add_words(parser)
     add_config_options(parser, PredictConfig, "predict_config.py")
     arguments = read_options(parser)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import distributed
-from utils.cli import add_config_options, config_file, leave, read_options, run_command
+from utils.cli import OptionParser, add_config_options, config_file, leave, read_options, run_command
 from utils.config import ConfigError, TrainConfig, load_train_config, run_config_from
 from utils.cpu.allocator import keep_freed_memory
 from utils.lock import held
@@ -183,14 +183,14 @@ def check_launch(*, several: bool) -> None:
     command = "python -m torch.distributed.launch --nproc_per_node=2 --use_env train_multi_gpu.py"
     if several and not distributed.launched():
         raise ConfigError("train_multi_gpu.py", [f"needs a launcher, which starts its processes: {command}"])
-    if not several and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if not several and distributed.number_of("WORLD_SIZE", 1) > 1:
         raise ConfigError("train.py", [f"runs in one process; several are for train_multi_gpu.py: {command}"])
 
 
 def main(*, several: bool = False) -> int:
     """The command line; `several` for a process that a launcher started. Returns the exit status."""
     start = time.monotonic() - time.process_time()  # to import takes seconds, in which a process does nothing else
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OptionParser(description=__doc__)
     add_words(parser)
     add_config_options(parser, TrainConfig, CONFIG)
     resume = "continue the run in this folder, such as logs/resnet_18/exp0, from its last.pth"

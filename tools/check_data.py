@@ -21,7 +21,8 @@ from utils.checking.findings import examine, spoilers
 from utils.checking.inspect import Limits
 from utils.checking.report import REPORTS, text_report, write_reports
 from utils.checking.similar import FARTHEST
-from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, integer_in, run_command, say
+from utils.data.images import MAX_PIXELS
 from utils.errors import DataError
 from utils.files import check_writable, writing
 from utils.signals import terminations_raise
@@ -36,20 +37,20 @@ class Request:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Request:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add, usual = parser.add_argument, Limits()
     add("root", type=as_path, metavar="ROOT", help="folder with train, val and test, with class folders, or with folds")
     output_help = f"folder for {', '.join(REPORTS)}, which are replaced there (default: ROOT_check, beside ROOT)"
     add("--output", type=as_path, metavar="FOLDER", help=output_help)
     tiny = f"pixels of the shorter side below which a picture is tiny (default: {usual.min_side})"
-    add("--min-side", type=int, default=usual.min_side, metavar="N", help=tiny)
+    add("--min-side", type=integer_in(0, MAX_PIXELS), default=usual.min_side, metavar="N", help=tiny)
     huge = f"millions of pixels above which it is huge (default: {usual.max_megapixels:g})"
     add("--max-megapixels", type=float, default=usual.max_megapixels, metavar="X", help=huge)
     aspect = f"longer side / shorter side above which it is stretched (default: {usual.max_aspect:g})"
     add("--max-aspect", type=float, default=usual.max_aspect, metavar="X", help=aspect)
     add_max_image_pixels(add)
     near = f"bits of 64 in which the hashes of near duplicates may differ, 0..{FARTHEST} (default: 8)"
-    add("--near", type=int, choices=range(FARTHEST + 1), default=8, metavar="N", help=near)
+    add("--near", type=integer_in(0, FARTHEST), default=8, metavar="N", help=near)
     add("--exact-only", action="store_true", help="look for no near duplicates, as among frames of a video")
     given = parser.parse_args(arguments)
     root = given.root.resolve()

@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command
+from utils.cli import OptionParser, as_path, run_command
 from utils.config.schema import literal
 from utils.errors import WeightsError
 from utils.files import atomic_file, unwritable
@@ -221,7 +221,7 @@ def write(target: Path, state: dict[str, Tensor]) -> None:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Request:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Callable[..., Any] = parser.add_argument
     add("weights", type=as_path, metavar="IN", help="weights in any layout that load_weights reads, or a run's folder")
     add("target", type=as_path, metavar="OUT", help=f"file to write, one of {' '.join(FORMATS)}")

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, run_command, say
 from utils.config.rules import DIGITS_PATH
 from utils.data.demo import make_digits
 from utils.signals import terminations_raise
@@ -63,7 +63,7 @@ def encoding(text: str) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=raw)
+    parser = OptionParser(description=__doc__, epilog=EPILOG, formatter_class=raw)
     add = parser.add_argument
     source_help = "folder of class folders, or csv with columns path,label"
     add("source", nargs="?", type=as_path, metavar="SRC", help=source_help)

@@ -21,7 +21,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_config_options, integer_in, leave, read_options, run_command, say, with_shortcuts
+from utils.cli import (
+    OptionParser,
+    add_config_options,
+    integer_in,
+    leave,
+    read_options,
+    run_command,
+    say,
+    with_shortcuts,
+)
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides
 from utils.config.schema import plain_values
 from utils.crossval.division import divided
@@ -51,7 +60,7 @@ def regular_expression(text: str) -> str:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OptionParser(description=__doc__)
     add = parser.add_argument
     images = "folder of class folders, a csv with columns path,label, a folder with train and val, or one with folds"
     add("first", nargs="?", type=os.path.expanduser, metavar="IMG_PATH", help=images)

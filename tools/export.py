@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, run_command, say
 from utils.errors import ConfigError
 from utils.export.formats import DATA, FORMATS, data_path, format_of
 from utils.export.metadata import Metadata
@@ -59,7 +59,7 @@ def run(request: Request) -> None:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Request:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     output = f"file to write, ending in {' or '.join(FORMATS)}"
     add("--output", type=as_path, required=True, metavar="FILE", help=output)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, run_command, say
 from utils.errors import ConfigError, DataError
 from utils.files import check_writable, new_file, write_text, writing
 from utils.label_errors.held_out import read_held_out
@@ -107,7 +107,7 @@ def default_output(table: Path) -> Path:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     table = f"{PREDICTIONS} of images that the network was not trained on; with --apply also a {SUSPECTS}"
     add("table", nargs="?", type=as_path, metavar="PREDICTIONS", help=table)

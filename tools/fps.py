@@ -13,15 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import run_command
+from utils.cli import OptionParser, run_command
 from utils.costs.survey import add_speed_options, run, survey_of
 from utils.weights.options import read_network_options
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="fps.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = OptionParser(prog="fps.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_speed_options(parser, rounds=50)
     given = read_network_options(parser, arguments)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command, say
+from utils.cli import OptionParser, as_path, run_command, say
 from utils.data.split_folders import command_line
 from utils.errors import ConfigError, WeightsError
 from utils.weights.download import DownloadError, weights_folder
@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", nargs="*", metavar="PREFIX SUFFIX", help="its two words, such as resnet 18")
     parser.add_argument("--all", action="store_true", help="all networks that have public weights")
     parser.add_argument("--print", action="store_true", help="say where they are, and download nothing")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, as_path, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, run_command, say
 from utils.data.images import MAX_PIXELS, open_image
 from utils.data.listing import find_images
 from utils.data.pixels import normalise
@@ -126,7 +126,7 @@ def class_number(label: str, classes: list[str]) -> int:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Request:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     images = "an image, a folder with all below it, or a glob in quotes"
     add("images", type=os.path.expanduser, metavar="IMAGE", help=images)

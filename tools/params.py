@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command
+from utils.cli import OptionParser, as_path, run_command
 from utils.costs.networks import layer_rows, layers_as_text, network_row, networks_as_text, spec_of
 from utils.costs.picture import arithmetic_against_parameters
 from utils.costs.table import check_some_succeeded, output_path, picture_beside, write_rows
@@ -55,7 +55,7 @@ def print_layers(specs: Sequence[NetworkSpec], output: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_network_options(parser, several=True)
     parser.add_argument("--layers", action="store_true", help="a row a layer")
     parser.add_argument("--output", type=as_path, metavar="FILE", help="also write the rows, as .csv or .json")

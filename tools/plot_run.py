@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import as_path, run_command
+from utils.cli import OptionParser, as_path, run_command
 from utils.errors import DataError
 from utils.files import PICTURE_ENDINGS, check_writable, picture_path, writing
 from utils.report.canvas import save
@@ -61,7 +61,7 @@ def overlay(folders: list[Path], output: Path | None, *, overwrite: bool) -> str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "runs", nargs="+", type=as_path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0"
     )

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, integer_in, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, integer_in, run_command, say
 from utils.config import ConfigError, TrainConfig, train_config_from
 from utils.config.schema import plain_values
 from utils.data.source import Source, Splits
@@ -235,7 +235,7 @@ def workers(text: str) -> int | str:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     images = "with train/<class>/* and val/<class>/*"
     made.add_argument("images", type=os.path.expanduser, metavar="FOLDER", help=images)
     add_network_options(made)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
-from utils.cli import add_max_image_pixels, as_path, integer_in, run_command, say
+from utils.cli import OptionParser, add_max_image_pixels, as_path, integer_in, run_command, say
 from utils.files import check_new_file, check_writable, writing
 from utils.page.document import LANGUAGES
 from utils.report.file_names import is_of_folds
@@ -43,7 +43,7 @@ def compare(folders: list[Path], target: Path, limits: Limits, language: str) ->
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add, limits = parser.add_argument, Limits()
     add("runs", nargs="+", type=as_path, metavar="RUN", help="folder of a run, such as logs/resnet_18/exp0")
     language = "en or zh; auto, the default: both are in the page, and the browser's is shown"

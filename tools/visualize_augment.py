@@ -10,7 +10,6 @@ The sheet goes to other/augmentation.jpg below log_root, or augmentation_1.jpg a
 already, or to the new file that --output names.
 """
 
-import argparse
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, wherever this is called from
 
 from utils import distributed
-from utils.cli import add_config_options, as_path, integer_in, read_options, run_command
+from utils.cli import OptionParser, add_config_options, as_path, integer_in, read_options, run_command
 from utils.config import TrainConfig, load_train_config
 from utils.files import OF_NO_RUN, PICTURE_ENDINGS, check_new_file, new_file, writing
 from utils.preview.augmented import preview
@@ -58,7 +57,7 @@ def draw(config: TrainConfig, path: Path, *, images: int, epochs: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OptionParser(description=__doc__)
     add_words(parser)
     add_config_options(parser, TrainConfig, "train_config.py")
     parser.add_argument(

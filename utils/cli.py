@@ -22,13 +22,20 @@ from .cpu.waiting import adapted
 from .data.images import MAX_PIXELS
 from .errors import ConfigError, RunError, UserError, cause_of, is_of_device
 from .signals import Stopped, imported
-from .text import shown
+from .text import one_line, shown
 from .threads import prepare
 from .trackers.worker import hung
 
 # a disk that is full, over quota, read-only, not allowed, broken; a name that it does not take
 DISK = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENAMETOOLONG")
 _PAIR = re.compile("[a-z_]+=")  # how a pair of --set begins
+
+
+class OptionParser(argparse.ArgumentParser):
+    """Mistakes in options are said as all others are: in one line, with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {one_line(message)} (--help explains the options)\n")
 
 
 def run_command(command: Callable[[], None]) -> int:
@@ -215,11 +222,11 @@ def integer_in(low: int, high: int) -> Callable[[str], int]:
     """The type of an argparse option that takes an integer in low..high."""
 
     def convert(text: str) -> int:
-        if not low <= (number := int(text)) <= high:
-            raise argparse.ArgumentTypeError(f"expected an integer in {low}..{high}, got {text}")
-        return number
+        with contextlib.suppress(ValueError):
+            if low <= (number := int(text)) <= high:
+                return number
+        raise argparse.ArgumentTypeError(f"expected an integer in {low}..{high}, got {text}")
 
-    convert.__name__ = "integer"  # argparse names it where int() fails
     return convert
 
 

@@ -13,13 +13,26 @@ from torch.nn.parallel import DistributedDataParallel
 T = TypeVar("T")
 
 
+def number_of(variable: str, otherwise: int) -> int:
+    """What a launcher has set in the environment; `otherwise` where it is unset, or empty, as scripts of clusters leave
+    it. Raises ConfigError for no integer."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        return int(text) if text else otherwise
+    except ValueError:
+        from .errors import ConfigError  # here, as all import this module and chains of imports are to be short
+
+        problem = f"{variable}: expected an integer, as launchers set it, got {text!r}"
+        raise ConfigError("environment", [problem]) from None
+
+
 def launched() -> bool:
     """Whether a launcher (torchrun, torch.distributed.launch --use_env) started this process."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+    return bool(os.environ.get("RANK") and os.environ.get("WORLD_SIZE"))
 
 
 def rank() -> int:
-    return int(os.environ["RANK"]) if launched() else 0
+    return number_of("RANK", 0) if launched() else 0
 
 
 def world_size() -> int:
@@ -27,12 +40,12 @@ def world_size() -> int:
 
 
 def local_rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return number_of("LOCAL_RANK", 0)
 
 
 def local_world_size() -> int:
     """Processes on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", world_size())) if _active() else 1
+    return number_of("LOCAL_WORLD_SIZE", world_size()) if _active() else 1
 
 
 def is_main() -> bool:

@@ -42,6 +42,20 @@ def test_mistakes_end_with_status_2_and_no_folder(command, make_config, tmp_path
     assert not (tmp_path / "logs").exists()
 
 
+def test_a_launchers_variable_may_be_empty_but_no_word(command, make_config, tmp_path, monkeypatch, capsys):
+    """Job scripts of clusters leave it empty where what they copy is not set."""
+    make_config()
+    words = ["--config", str(tmp_path / "config.py"), "--set", "epochs=-1"]
+    monkeypatch.setenv("WORLD_SIZE", "")
+    assert command(*words) == 2
+    assert "epochs: expected" in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    assert command(*words) == 2
+    assert capsys.readouterr().err == (
+        "error: environment: WORLD_SIZE: expected an integer, as launchers set it, got 'two'\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("signum", "status"),
     [

@@ -54,11 +54,13 @@ def test_frozen_parameters_are_in_no_group_and_empty_groups_do_not_exist():
         (dict(optimizer_type="sgd"), torch.optim.SGD, dict(momentum=0.8, nesterov=False)),
         (dict(optimizer_type="adam"), torch.optim.Adam, dict(betas=(0.7, 0.95), eps=1e-5)),
         (dict(optimizer_type="adamw"), torch.optim.AdamW, dict(betas=(0.7, 0.95), eps=1e-5)),
+        (dict(optimizer_type="adamw", betas=(0, 0.95)), torch.optim.AdamW, dict(betas=(0.0, 0.95))),
         (dict(optimizer_type="rmsprop"), torch.optim.RMSprop, dict(momentum=0.8, eps=1e-5)),
     ],
 )
 def test_each_optimizer_takes_its_values_from_the_config(values, kind, expected):
-    config = TrainConfig.plain(**values, init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
+    common = dict(init_lr=0.3, momentum=0.8, betas=(0.7, 0.95), eps=1e-5, weight_decay=0.02)
+    config = TrainConfig.plain(**common | values)
     optimizer = make_optimizer(network(), config)
     assert isinstance(optimizer, kind)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0.0]

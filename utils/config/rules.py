@@ -17,6 +17,7 @@ from models import create_model, family_of, list_models, native_img_size
 from models.layers import check_img_size
 from models.public_weights import public_weights
 
+from .. import distributed
 from ..absent import absent
 from ..data.traversal import list_classes
 from ..errors import DataError
@@ -286,7 +287,7 @@ def as_many_classes_as_folders(c: SimpleNamespace) -> str | None:
 
 @rule("world_size")
 def launcher_agrees(c: SimpleNamespace) -> str | None:
-    launched = int(os.environ.get("WORLD_SIZE", 1))
+    launched = distributed.number_of("WORLD_SIZE", 1)
     if c.world_size != "auto" and c.world_size != launched:
         return (
             f"world_size: {c.world_size}, but {launched} process(es) were launched; for {c.world_size} start "

@@ -15,6 +15,8 @@ from ..files import write_text
 from ..log import log
 from ..weights.run_folder import LAST, PREVIOUS
 
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+
 
 def resumed(config: TrainConfig) -> TrainConfig:
     """`config` itself in a first start; in a restart, one that resumes the run that this launch has begun."""
@@ -23,7 +25,7 @@ def resumed(config: TrainConfig) -> TrainConfig:
         return config
     found = None
     if distributed.is_main():
-        if int(os.environ["TORCHELASTIC_RESTART_COUNT"]) == 0:
+        if distributed.number_of(RESTARTS, 0) == 0:
             file.unlink(missing_ok=True)  # of an earlier launch with the same name
         found = _checkpoint(file)
     if not (found := distributed.from_main(found)):
@@ -54,12 +56,12 @@ def forget(config: TrainConfig) -> None:
 
 
 def restarted() -> bool:
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    return distributed.number_of(RESTARTS, 0) > 0
 
 
 def _file(config: TrainConfig) -> Path | None:
     """None where the launcher restarts nothing."""
-    if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)) == 0:
+    if distributed.number_of("TORCHELASTIC_MAX_RESTARTS", 0) == 0:
         return None
     name = os.environ.get("TORCHELASTIC_RUN_ID", "none")
     if name == "none":  # the default: what tells this launch from others is its launcher

@@ -25,12 +25,18 @@ def _rmsprop(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
 
 def _adam(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
     kind = in_memory_order(torch.optim.Adam) if device.type == "cpu" else torch.optim.Adam
-    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=_can_fuse(device))
+    return kind(groups, config.init_lr, betas=_betas(config), eps=config.eps, fused=_can_fuse(device))
 
 
 def _adamw(groups: Groups, config: Any, *, device: torch.device) -> Optimizer:
     kind = in_memory_order(torch.optim.AdamW) if device.type == "cpu" else torch.optim.AdamW
-    return kind(groups, config.init_lr, betas=config.betas, eps=config.eps, fused=_can_fuse(device))
+    return kind(groups, config.init_lr, betas=_betas(config), eps=config.eps, fused=_can_fuse(device))
+
+
+def _betas(config: Any) -> tuple[float, float]:
+    """torch refuses the integer 0 beside a float."""
+    first, second = config.betas
+    return float(first), float(second)
 
 
 def _can_fuse(device: torch.device) -> bool | None:

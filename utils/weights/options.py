@@ -1,6 +1,7 @@
 """The options by which a tool is given its network, and what they mean together."""
 
 import argparse
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -85,9 +86,10 @@ def several_networks(arguments: argparse.Namespace) -> list[NetworkOptions]:
 
 def positive(text: str) -> int:
     """For argparse: an integer >= 1."""
-    if (number := int(text)) < 1:
-        raise ValueError
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"expected an integer >= 1, got {text}")
 
 
 def pick_device(name: str) -> torch.device:
