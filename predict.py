@@ -72,7 +72,8 @@ def classify(
         check_folders(classifier.classes)
     if distributed.is_main():
         announce(config, classifier, len(paths), others, explicit)
-    with opened_parts(config.output, plan_of(config, classifier, paths), resume=config.resume) as parts:
+    plan = plan_of(config, classifier, paths)
+    with opened_parts(config.output, plan, resume=config.resume, width=classifier.width) as parts:
         classify_share(config, classifier, paths, parts)
         if distributed.is_main():
             parts.look()
@@ -104,7 +105,7 @@ class Answers:
     classifier: Classifier
 
     def batches(self) -> Iterator[Answered]:
-        return self.parts.read(self.paths, self.classifier.tap.width if self.classifier.tap else 0)
+        return self.parts.read(self.paths, self.classifier.width)
 
     def __iter__(self) -> Iterator[Prediction]:
         return (prediction for batch in self.batches() for prediction in batch.predictions)

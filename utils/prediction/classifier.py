@@ -58,6 +58,11 @@ class Classifier:
     tap: FeatureTap | None = None  # where features are asked for
     rejection: Rejection = field(default_factory=Rejection)
 
+    @property
+    def width(self) -> int:
+        """Numbers in a row of features; 0 where none are asked for."""
+        return self.tap.width if self.tap else 0
+
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 from `preprocess` -> (N, K) float32 on the CPU."""

@@ -18,11 +18,10 @@ from ..console import put_line
 from ..data.source import PackedPaths
 from ..errors import DataError, OneProcessError, UserError
 from ..files import writing
-from ..lock import NAME as LOCK
 from ..lock import held
 from ..text import one_line
 from .classifier import Classifier
-from .parts import OF_CLASSES, Parts, begin, parts_folder
+from .parts import OF_CLASSES, Parts, begin, entries, parts_folder
 from .predictions import Prediction
 
 OF_ANSWERS = ("batch_size", "topk", "tta", "reject", "min_confidence", "max_image_pixels", "class_indices_path")
@@ -43,16 +42,17 @@ def plan_of(config: PredictConfig, classifier: Classifier, paths: PackedPaths) -
 
 
 @contextlib.contextmanager
-def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator[Parts]:
+def opened_parts(output: str, plan: dict[str, Any], *, resume: bool, width: int) -> Iterator[Parts]:
     """Where the answers are kept: beside `output`, until they are all in it; elsewhere for this job alone if it is ''.
 
+    width: numbers in a row of features; 0 where none are kept.
     Raises ConfigError where a job to resume is another one, or another process works on the same output.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
         folder = Path(distributed.from_main(str(parts_folder(Path(output)) if output else Path(own, "parts"))))
         _on_main(partial(_make, folder))
         with held(folder, "prediction"):
-            _on_main(partial(begin, folder, plan, resume=resume))
+            _on_main(partial(begin, folder, plan, resume=resume, width=width))
             try:
                 yield Parts(folder, distributed.rank())
             except BaseException:
@@ -68,7 +68,7 @@ def opened_parts(output: str, plan: dict[str, Any], *, resume: bool) -> Iterator
 
 def _empty(folder: Path) -> None:
     """Remove what a prediction has left, but for its lock; what cannot be removed, as it is open elsewhere, stays."""
-    for path in [path for path in folder.iterdir() if path.name != LOCK]:
+    for path in entries(folder):
         with contextlib.suppress(OSError):
             path.unlink()
 

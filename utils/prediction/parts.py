@@ -28,19 +28,27 @@ def parts_folder(output: Path) -> Path:
     return output.with_name(f".{output.name}.parts")
 
 
-def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
+def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool, width: int = 0) -> None:
     """Empty the folder but for its lock or, with `resume`, go on in it. Raises ConfigError where it is of another job.
 
     plan: what the answers depend on, as json has it; those of another plan belong to another job.
+    width: numbers in a row of features; 0 where none are kept.
     """
     if resume and (folder / PLAN).is_file():
         _check_plan(folder, plan)
+        with writing(folder):
+            for path in folder.glob("*.jsonl"):  # of all processes: this job may have fewer
+                _cut_what_is_not_whole(path, width)
         return
     with writing(folder):
-        for entry in folder.iterdir():
-            if entry.name != LOCK:
-                entry.unlink()
+        for entry in entries(folder):
+            entry.unlink()
         write_json(folder / PLAN, dict(plan))
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies there but for the lock; the plan first, so that a folder of which a part is removed begins anew."""
+    return sorted((entry for entry in folder.iterdir() if entry.name != LOCK), key=lambda entry: entry.name != PLAN)
 
 
 def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -64,7 +72,6 @@ class Parts:
     def __init__(self, folder: Path, rank: int) -> None:
         self.folder = folder
         self._lines = folder / f"{rank}.jsonl"
-        _cut_torn_line(self._lines)
         self._files: list[Path] = []
         self._starts = np.zeros(0, np.int64)
         self._places = np.zeros((0, 2), np.int64)
@@ -108,8 +115,8 @@ class Parts:
         width: numbers in a row of features; 0 where none are kept.
         """
         with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(open(path, "rb")) for path in self._files]
-            others = [stack.enter_context(open(_beside(path), "rb")) if width else None for path in self._files]
+            files = [stack.enter_context(_opened(path)) for path in self._files]
+            others = [stack.enter_context(_opened(_beside(path))) if width else None for path in self._files]
             for number, offset in self._places.tolist():
                 files[number].seek(offset)
                 try:
@@ -157,13 +164,48 @@ def _starts(path: Path) -> Iterator[tuple[int, int]]:
             offset += len(line)
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Leave whole lines alone in a file whose process was killed while it wrote."""
-    if not path.is_file():
-        return
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise _damaged(path) from None
+
+
+def _cut_what_is_not_whole(path: Path, width: int) -> None:
+    """Leave whole lines alone, the features of which are on the disk, after a process that was killed or a power cut.
+
+    The images of the others are answered again; their features follow those of the last line that is left.
+    """
+    beside = _beside(path)
+    there = beside.stat().st_size if beside.is_file() else 0
+    end, end_of_features = 0, 0
     with open(path, "rb+") as file:
-        end = sum(len(line) for line in file if line.endswith(b"\n"))
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            if width:
+                begins, ends = _place_of_features(line, path, width)
+                if begins < end_of_features:  # written after features were lost: which rows are whose is unknown
+                    end, end_of_features = 0, 0
+                    break
+                if ends > there:
+                    break
+                end_of_features = ends
+            end += len(line)
         file.truncate(end)
+    if width:
+        with open(beside, "ab") as file:
+            file.truncate(end_of_features)
+
+
+def _place_of_features(line: bytes, path: Path, width: int) -> tuple[int, int]:
+    """Where the features of a batch begin and end in their file. Raises DataError where the line is damaged."""
+    try:
+        _, rows, offset = json.loads(line)
+        count = sum(not Prediction("", [], error).unread for _, error, _ in rows)
+        return int(offset), int(offset) + 4 * width * count
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise _damaged(path) from None
 
 
 def _damaged(path: Path) -> DataError:
