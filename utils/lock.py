@@ -16,6 +16,7 @@ from .errors import ConfigError
 from .log import log
 
 NAME = ".lock"
+FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # a link would have the file made elsewhere
 BYTE = 1 << 30  # which byte is locked: far behind the text, which Windows would otherwise keep others from reading
 
 
@@ -24,7 +25,8 @@ def held(folder: Path, kind: str = "run") -> Iterator[None]:
     """Keep others out of `folder` for the duration; rank 0 holds the lock for all its ranks.
 
     kind: of what writes there, in a word.
-    Raises ConfigError on every rank if another process holds it. Where the file system has no locks, there is none.
+    Raises ConfigError on every rank if another process holds it, or something that is no file has the name of the lock.
+    Where the file system has no locks, there is none.
     """
     lock, refusal = None, None
     if distributed.is_main():
@@ -67,12 +69,22 @@ def _acquire(path: Path, kind: str) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    """Its descriptor. A folder that a command has just removed, as a prediction does with its own, is made again."""
+    """Its descriptor. A folder that a command has just removed, as a prediction does with its own, is made again.
+
+    Raises ConfigError where a link or a folder is in its place.
+    """
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except FileNotFoundError:
-        path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            return os.open(path, FLAGS, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(exist_ok=True)
+            return os.open(path, FLAGS, 0o666)
+    except OSError:  # of different kinds: ELOOP, EMLINK, EISDIR, EACCES
+        what = "link" if path.is_symlink() else "folder" if path.is_dir() else ""
+        if not what:
+            raise
+        problem = f"{path} is a {what} in place of the file that keeps a second command out; remove it"
+        raise ConfigError(str(path.parent), [problem]) from None
 
 
 def _lock(descriptor: int) -> None:
