@@ -4,8 +4,10 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from utils import distributed
 from utils.config import PredictConfig
-from utils.errors import DataError
+from utils.data.source import PackedPaths, pack_paths
+from utils.errors import ConfigError, DataError
 from utils.prediction import job
 from utils.prediction.classifier import Classifier
 from utils.prediction.parts import PLAN, Parts, begin, entries, parts_folder
@@ -134,3 +136,32 @@ def test_predict_answers_again_what_has_lost_its_features(data, tmp_path, monkey
     (parts_folder(tmp_path / "a.csv") / "0.f32").write_bytes(b"")
     assert predict.run(replace(config, resume=True)) == whole
     assert (tmp_path / "a.npz").read_bytes() == expected
+
+
+def test_weights_named_by_another_path_are_the_same_ones(tmp_path, monkeypatch):
+    """Absolute, or as it was written, which earlier versions kept."""
+    weights = folder_with_best(tmp_path) / "best.pth"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parts").mkdir()
+    relative, absolute = (plan_with(path) for path in (weights.relative_to(tmp_path), weights))
+    earlier = relative | {"weights": [str(weights.relative_to(tmp_path)), *relative["weights"][1:]]}
+    for before in (relative, earlier):
+        begin(tmp_path / "parts", before, resume=False)
+        begin(tmp_path / "parts", absolute, resume=True)
+    weights.rename(weights.with_name("other.pth"))
+    with pytest.raises(ConfigError, match=r"weights was \['logs/\S+best\.pth', \S+ \S+, is \['/\S+other\.pth', "):
+        begin(tmp_path / "parts", plan_with(weights.with_name("other.pth")), resume=True)
+
+
+def plan_with(weights):
+    config = PredictConfig(load_from=str(weights))
+    classifier = predict.load_classifier(config, distributed.pick_device("cpu"))
+    return job.plan_of(config, classifier, PackedPaths(pack_paths(["a.png"])))
+
+
+def test_what_differs_is_named_in_words_where_numbers_say_nothing(folder):
+    begin(folder, {"checksum": 1, "class_indices_path": ""}, resume=False)
+    with pytest.raises(
+        ConfigError, match="of another job: the paths of the images differ; that job goes on where these"
+    ):
+        begin(folder, {"checksum": 2, "class_indices_path": ""}, resume=True)

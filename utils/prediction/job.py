@@ -31,7 +31,8 @@ def plan_of(config: PredictConfig, classifier: Classifier, paths: PackedPaths) -
     """What the answers depend on. Raises DataError where processes have found different images."""
     plan = {name: getattr(config, name) for name in OF_ANSWERS}
     status = os.stat(classifier.path)
-    plan |= {"weights": [str(classifier.path), status.st_size, status.st_mtime_ns], "embed": bool(config.embed)}
+    weights = [os.path.realpath(classifier.path), status.st_size, status.st_mtime_ns]
+    plan |= {"weights": weights, "embed": bool(config.embed)}
     plan |= {"preprocess": classifier.preprocess.to_plain(), "images": len(paths), "checksum": paths.checksum()}
     # A file that decides over these has them in `decided`; what the config says instead is without effect.
     plan |= {name: classifier.decided.get(name, getattr(config, name)) for name in ("model_prefix", "model_suffix")}

@@ -5,6 +5,7 @@ So the memory does not grow with the number of images, and a job that was killed
 
 import contextlib
 import json
+import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .predictions import Answered, Prediction
 
 PLAN = "plan.json"
 OF_CLASSES = "checksum of the class names"
+IN_WORDS = {OF_CLASSES: "the class names differ", "checksum": "the paths of the images differ"}  # of numbers
 LATER = ("model_prefix", "model_suffix", OF_CLASSES)  # which plans of before 2026-11-28 do not have
 
 
@@ -57,13 +59,22 @@ def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
         before = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         asked = [name for name in plan if name in before or name not in LATER]
         differs = [
-            f"{name} was {shown(before[name])}, is {shown(plan[name])}" for name in asked if before[name] != plan[name]
+            IN_WORDS.get(name) or f"{name} was {shown(before[name])}, is {shown(plan[name])}"
+            for name in asked
+            if _comparable(name, before[name]) != _comparable(name, plan[name])
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ConfigError("resume", [f"{folder / PLAN} is damaged; {way}"]) from None
     if differs:
-        problem = f"{folder} is of another job: {', '.join(differs)}; what it had goes on with it, {way}"
-        raise ConfigError("resume", [problem])
+        needed = "that job goes on where these are as they were"
+        raise ConfigError("resume", [f"{folder} is of another job: {', '.join(differs)}; {needed}; {way}"])
+
+
+def _comparable(name: str, value: Any) -> Any:
+    """The value with paths as the system has them: a user may write one in several ways, which older plans keep."""
+    if name == "weights":
+        return [*map(os.path.realpath, value[:1]), *value[1:]]
+    return os.path.realpath(value) if name == "class_indices_path" and value else value
 
 
 class Parts:
