@@ -69,7 +69,7 @@ def classify(
         keep_freed_memory()
     classifier = load_classifier(replace(config, load_from=str(weights)), device)
     if config.sort_into:
-        check_folders(classifier.classes)
+        check_folders(Path(config.sort_into), classifier.classes, rejects=config.reject != "none")
     if distributed.is_main():
         announce(config, classifier, len(paths), others, explicit)
     plan = plan_of(config, classifier, paths)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
@@ -215,6 +216,12 @@ def check_writable(folder: Path, asked: str) -> None:
     """Raises DataError, which begins with what the user was `asked` for, if no file can be made in `folder`."""
     if problem := unwritable(folder):
         raise DataError(f"{asked}: cannot write {problem}; name another place")
+
+
+def is_too_long(name: str) -> bool:
+    """Whether file systems take no file of this name: the most is 255 bytes, on Windows 255 units of UTF-16."""
+    units = len(name.encode("utf-16-le", "surrogatepass")) // 2 if sys.platform == "win32" else len(os.fsencode(name))
+    return units > 255
 
 
 OF_NO_RUN = Path("logs", "other")  # where what a tool makes goes that belongs to no run and was given no name

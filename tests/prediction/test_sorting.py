@@ -3,6 +3,7 @@
 import os
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from utils.config import PredictConfig
 from utils.errors import ConfigError
@@ -88,15 +89,38 @@ def test_links_lead_to_the_pictures_from_anywhere(pictures, tmp_path, monkeypatc
 @pytest.mark.parametrize("name", ["..\\..\\Startup", "C:\\Windows", "C:x", ".. "])
 def test_a_class_whose_name_leads_elsewhere_on_windows_is_refused_there(monkeypatch, name):
     """As the author of a file of weights may have it."""
-    check_folders(["cat", name])
+    check_folders(Path("out"), ["cat", name], rejects=True)
     monkeypatch.setattr(sorting.sys, "platform", "win32")
     with pytest.raises(ConfigError, match="sort_into: no folder can be named like the class"):
-        check_folders(["cat", name])
-    check_folders(["cat"])
+        check_folders(Path("out"), ["cat", name], rejects=True)
+    check_folders(Path("out"), ["cat"], rejects=True)
+
+
+def test_a_class_whose_name_is_too_long_for_a_folder_is_refused(tmp_path):
+    check_folders(tmp_path, ["é" * 127], rejects=True)
+    with pytest.raises(ConfigError, match="no folder can be named like the class 'é+': the name is too long"):
+        check_folders(tmp_path, ["é" * 128], rejects=True)
+
+
+def test_a_file_in_place_of_a_folder_of_pictures_is_refused(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "unknown").touch()
+    check_folders(tmp_path, ["cat", "dog"], rejects=False)
+    with pytest.raises(ConfigError, match="sort_into: '.*unknown' is a file where"):
+        check_folders(tmp_path, ["cat", "dog"], rejects=True)
+    (tmp_path / "dog").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="sort_into: '.*dog' is a file where"):
+        check_folders(tmp_path, ["cat", "dog"], rejects=False)
+
+
+def test_a_folder_whose_name_is_too_long_is_refused_before_the_work(data, tmp_path):
+    config = PredictConfig(predict_img_path=str(data), sort_into=str(tmp_path / ("s" * 300) / "sorted"))
+    with pytest.raises(ConfigError, match="sort_into: '.*' has a name that is too long for a folder"):
+        check_sort_into(config)
 
 
 def test_folders_are_checked_before_the_work(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(predict, "check_folders", lambda classes: pytest.fail(f"checked {classes}"))
+    monkeypatch.setattr(predict, "check_folders", lambda *given, **_: pytest.fail(f"checked {given[1]}"))
     config = PredictConfig(load_from=str(folder_with_best(tmp_path)), predict_img_path=str(data / "val"), device="cpu")
     predict.run(config)
     with pytest.raises(pytest.fail.Exception, match=r"checked \['ant', 'bee', 'cow'\]"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..config import PredictConfig
 from ..errors import ConfigError
-from ..files import unwritable
+from ..files import is_too_long, unwritable
 
 ENDINGS = (".csv", ".json")
 
@@ -50,6 +50,8 @@ def check_sort_into(config: PredictConfig) -> None:
     folder = os.path.realpath(config.sort_into)
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ConfigError("sort_into", [f"{config.sort_into!r} is a file; expected a folder"])
+    if any(map(is_too_long, Path(folder).parts)):
+        raise ConfigError("sort_into", [f"{config.sort_into!r} has a name that is too long for a folder"])
     for pattern in config.patterns:
         if _would_find(pattern, Path(folder)):
             problem = f"{config.sort_into!r} lies in {pattern!r}, which is read; name a folder outside of it"

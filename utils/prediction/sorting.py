@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..data.list_index import is_plain
 from ..errors import ConfigError, DataError
+from ..files import is_too_long
 from ..text import listed
 from .predictions import Prediction
 
@@ -30,10 +31,26 @@ def _link(source: Path, draft: Path) -> None:
 WAYS: dict[str, Callable[[Path, Path], None]] = {"copy": _copy, "link": _link}
 
 
-def check_folders(classes: Collection[str]) -> None:
-    """Raises ConfigError for classes whose name would lead out of the folder: Windows has more such names."""
-    if sys.platform == "win32" and (bad := [name for name in classes if not is_plain(name)]):
+def check_folders(folder: Path, classes: Collection[str], *, rejects: bool) -> None:
+    """Raises ConfigError for classes that can have no folder in `folder`, be it for their name or for a file there.
+
+    rejects: whether there may be pictures of no class.
+    """
+    if sys.platform == "win32" and (bad := [name for name in classes if not is_plain(name)]):  # lead out of the folder
         raise ConfigError("sort_into", [f"no folder can be named like the class {listed(bad)}"])
+    if long := [name for name in classes if is_too_long(name)]:
+        raise ConfigError("sort_into", [f"no folder can be named like the class {listed(long)}: the name is too long"])
+    for place in (folder / name for name in (*classes, *([unknown_of(classes)] if rejects else []))):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            problem = f"{str(place)!r} is a file where pictures of that class are to go; remove it"
+            raise ConfigError("sort_into", [f"{problem}, or name another folder"])
+
+
+def unknown_of(classes: Collection[str]) -> str:
+    """The name of the folder of pictures without a class, which is that of no class."""
+    lower = {name.lower() for name in classes}
+    names = itertools.chain([UNKNOWN], (f"{UNKNOWN}_{number}" for number in itertools.count(1)))
+    return next(name for name in names if name not in lower)
 
 
 class Sorter:
@@ -49,9 +66,7 @@ class Sorter:
         self._taken: set[int] = set()  # hashes of the names that this job has used
         self._open: dict[int, list[int]] = {}  # hash of a name -> numbers it may still get: [2, 5] is 2, 5, 6, 7 ...
         self.counts: Counter[str] = Counter()  # folder -> pictures
-        lower = {name.lower() for name in classes}
-        names = itertools.chain([UNKNOWN], (f"{UNKNOWN}_{number}" for number in itertools.count(1)))
-        self.unknown = next(name for name in names if name not in lower)
+        self.unknown = unknown_of(classes)
 
     def add(self, prediction: Prediction) -> None:
         """Raises DataError where the disk does not take it. A picture that could not be read is left where it is."""
