@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -85,7 +86,8 @@ class atomic_file:
         self.keep = keep and Path(keep)
 
     def __enter__(self) -> Any:
-        descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
+        prefix = hidden_beside(self.path, "-", behind=8).name
+        descriptor, self.draft = tempfile.mkstemp(dir=self.path.parent, prefix=prefix)
         self.file = os.fdopen(descriptor, "wb")
         return self.file
 
@@ -224,6 +226,17 @@ def is_too_long(name: str) -> bool:
     return units > 255
 
 
+def hidden_beside(path: Path, ending: str, *, behind: int = 0) -> Path:
+    """`.NAME` + ending, in the same folder. Where that would be too long, a hash takes the place of the name's end.
+
+    behind: letters that the caller will add.
+    """
+    name = f".{path.name}{ending}"
+    if is_too_long(name + "x" * behind) and not is_too_long(path.name):  # one that is has no file to lie beside
+        name = f".{_cut(path.name)}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}{ending}"
+    return path.with_name(name)
+
+
 OF_NO_RUN = Path("logs", "other")  # where what a tool makes goes that belongs to no run and was given no name
 MOST_BYTES = 200  # of a name's stem, of the 255 that file systems take: a number and an ending come behind it
 
@@ -235,8 +248,7 @@ def new_file(folder: Path, stem: str, *endings: str) -> Iterator[Path]:
     It is taken at once by an empty file, which is to be replaced, and goes if that does not happen. Under the other
     endings there is no file either. Raises DataError where none can be made.
     """
-    while len(os.fsencode(stem)) > MOST_BYTES:
-        stem = stem[:-1]
+    stem = _cut(stem)
     with writing(folder / f"{stem}{endings[0]}"):
         folder.mkdir(parents=True, exist_ok=True)
         path = _first_free(folder, stem, endings)
@@ -246,6 +258,12 @@ def new_file(folder: Path, stem: str, *endings: str) -> Iterator[Path]:
     finally:
         if path.is_file() and path.stat().st_size == 0:
             path.unlink()
+
+
+def _cut(stem: str) -> str:
+    while len(os.fsencode(stem)) > MOST_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _first_free(folder: Path, stem: str, endings: tuple[str, ...]) -> Path:

@@ -4,7 +4,7 @@ import os
 
 from utils.config import PredictConfig
 from utils.errors import ConfigError, DataError
-from utils.files import new_file
+from utils.files import hidden_beside, new_file
 from utils.prediction.classifier import Classifier
 from utils.prediction.output import folder_of
 
@@ -105,6 +105,24 @@ def test_what_is_not_written_leaves_no_name_behind(tmp_path):
 def test_a_name_of_any_length_becomes_one_that_file_systems_take(tmp_path):
     with new_file(tmp_path, "蚁" * 84, ".jpg") as path:
         assert len(os.fsencode(path.name)) < 220
+
+
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_names_as_long_as_file_systems_take_are_taken(config, tmp_path, letter):
+    stem = letter * (251 // len(os.fsencode(letter)))
+    given = config(output=str(tmp_path / f"{stem}.csv"), embed=str(tmp_path / f"{stem}.npz"))
+    assert len(predict.run(given)) == 9
+    assert {f"{stem}.csv", f"{stem}.npz"} <= set(os.listdir(tmp_path))
+    with pytest.raises(ConfigError, match=f"output: '{letter}+.csv' is too long for the name of a file"):
+        predict.run(config(output=str(tmp_path / f"{stem}{letter}.csv")))
+
+
+def test_hidden_names_are_shortened_where_they_would_be_too_long_and_differ(tmp_path):
+    assert hidden_beside(tmp_path / "a.csv", ".parts") == tmp_path / ".a.csv.parts"
+    assert hidden_beside(tmp_path / ("a" * 248), ".parts").name == f".{'a' * 248}.parts"
+    first, second, again = (hidden_beside(tmp_path / ("a" * 248 + end), ".parts") for end in "bcb")
+    assert first == again != second
+    assert max(len(path.name) for path in (first, second)) < 255
 
 
 def test_the_folder_that_a_path_means(tmp_path, monkeypatch):

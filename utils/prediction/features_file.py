@@ -7,7 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from ..files import atomic_file
+from ..files import atomic_file, hidden_beside
 from .predictions import Answered
 
 NAMES_TOGETHER = 4096
@@ -19,7 +19,7 @@ def write_features(path: Path, batches: Iterable[Answered], width: int) -> None:
     numpy.load reads it without pickles. Memory: the names of the images.
     """
     names: list[str] = []
-    rows = path.with_name(f".{path.name}.rows")
+    rows = hidden_beside(path, ".rows")
     try:
         with open(rows, "wb") as file:
             for batch in batches:

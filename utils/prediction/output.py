@@ -39,6 +39,8 @@ def check_output(path: str | Path, key: str = "output", endings: Sequence[str] =
         raise ConfigError(key, [f"{str(path)!r} is a folder; expected a file, such as {example!r}"])
     if path.suffix not in endings:
         raise ConfigError(key, [f"expected a name ending in {' or '.join(endings)}, got {str(path)!r}"])
+    if is_too_long(path.name):
+        raise ConfigError(key, [f"{path.name!r} is too long for the name of a file"])
     if not os.path.isdir(path.parent):
         raise ConfigError(key, [f"no folder {str(path.parent)!r} to write {path.name} into"])
     if problem := unwritable(path.parent):

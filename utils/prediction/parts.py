@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import ConfigError, DataError, OneProcessError
-from ..files import write_json, writing
+from ..files import hidden_beside, write_json, writing
 from ..lock import NAME as LOCK
 from ..text import shown
 from .predictions import Answered, Prediction
@@ -27,7 +27,7 @@ LATER = ("model_prefix", "model_suffix", OF_CLASSES)  # which plans of before 20
 
 def parts_folder(output: Path) -> Path:
     """Of the table `output`, hidden beside it."""
-    return output.with_name(f".{output.name}.parts")
+    return hidden_beside(output, ".parts")
 
 
 def begin(folder: Path, plan: Mapping[str, Any], *, resume: bool, width: int = 0) -> None:
