@@ -46,6 +46,7 @@ from utils.probing.folds import FOLDER, write_by_folds
 from utils.recipe.expected import expected_by
 from utils.report.fold_tables import in_words
 from utils.rng import seed_network
+from utils.run.head_start import warn_of_absent
 from utils.run.probe_run import write_run
 from utils.run.splits import read_data
 from utils.text import aligned, listed, shown
@@ -98,6 +99,7 @@ def probe(
             raise DataError(f"{images.root}: none of its images can be read")
     if len(np.unique(train.y)) < 2:
         raise DataError(f"{splits.training.root}: one class only: nothing to tell apart")
+    warn_of_absent(splits.training, train.y)
     if given.folds:
         both = Labelled(np.concatenate((train.x, val.x)), np.concatenate((train.y, val.y)))
         check_folds(both.y, given.folds, "readable images")

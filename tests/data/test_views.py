@@ -37,6 +37,19 @@ def test_crops_are_the_corners_and_the_middle_which_validation_sees(picture):
     assert all(torch.equal(a.permute(0, 2, 3, 1), b) for a, b in zip(channels_first, found))
 
 
+@pytest.mark.parametrize("longer", range(34, 50))
+@pytest.mark.parametrize("val_resize", [32, 33, 34, 35])
+def test_the_middle_is_that_of_validation_whatever_is_odd(longer, val_resize):
+    """Of pictures whose longer side is cut, where a half of a pixel could be rounded twice."""
+    steps = replace(STEPS, resize_mode="shortest", img_size=(30, 30), val_resize=(val_resize, val_resize))
+    pixels = np.random.default_rng(0).integers(0, 255, (val_resize, longer + 2, 3), dtype=np.uint8)
+    for picture in (Image.fromarray(pixels), Image.fromarray(pixels.transpose(1, 0, 2))):
+        views = Views("crops5", steps)
+        whole = views.reads(picture)
+        assert whole.shape == (val_resize, val_resize, 3)
+        assert torch.equal(views.of(whole[None], height=1)[views.plain][0], steps(picture))
+
+
 def test_flip_adds_the_mirror_image_and_none_nothing(picture):
     image = STEPS(picture)[None]
     plain, mirrored = Views("flip", STEPS).of(image, height=1)

@@ -169,6 +169,14 @@ def test_images_of_folds_are_found_where_the_project_was_renamed(run, data, monk
     assert answers.paths == sorted(map(str, (moved / data.relative_to(tmp_path)).glob("*/*/*.png")))
 
 
+def test_a_class_without_a_readable_image_of_train_is_named(run, data):
+    for path in (data / "train" / "ant").iterdir():
+        path.write_bytes(b"no image")
+    status, said, _ = run()
+    assert status == 0
+    assert f"no image of 'ant' in {data / 'train'} can be read, so that nothing is learnt of it" in said.out + said.err
+
+
 def test_a_class_of_one_image_is_named_where_folds_judge(run, data, caplog):
     (data / "train" / "dodo").mkdir()
     Image.new("RGB", (8, 8)).save(data / "train" / "dodo" / "1.png")

@@ -134,7 +134,7 @@ def test_only_val_on_train(config):
 def test_a_run_that_is_stopped_in_between_concludes_when_it_is_resumed(config, monkeypatch):
     whole = train.run(config)
 
-    def stopped(parts, folder, write, stop):
+    def stopped(*_):
         monkeypatch.setattr("utils.run.trainer.conclude", conclude)
         raise Stopped(15)
 
@@ -183,9 +183,17 @@ def test_an_image_of_train_that_is_gone_at_the_end_ends_no_training(config, monk
     assert load_checkpoint(folder / "best.pth")["known"]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_of_val_that_is_gone_at_the_end_is_named_and_ends_no_training(config, workers):
-    config = replace(config, epochs=1, warmup_epochs=0, num_workers=workers)
+def test_an_image_that_the_epochs_have_left_out_is_not_named_again_at_the_end(config):
+    bad = Path(config.img_path) / "val" / "ant" / "00.png"
+    bad.write_bytes(b"no picture")
+    folder = train.run(replace(config, epochs=1, warmup_epochs=0, on_bad_image="skip"))
+    assert figures(folder, "val")["unreadable"] == [str(bad)]
+    assert (folder / "train.log").read_text().count(f"left out, cannot be read: {bad}") == 1
+
+
+@pytest.mark.parametrize(("workers", "on_bad_image"), [(0, "error"), (1, "error"), (0, "skip")])
+def test_an_image_of_val_that_is_gone_at_the_end_is_named_and_ends_no_training(config, workers, on_bad_image):
+    config = replace(config, epochs=1, warmup_epochs=0, num_workers=workers, on_bad_image=on_bad_image)
     folder = train.run(config)
     bad = Path(config.img_path) / "val" / "ant" / "00.png"
     bad.write_bytes(b"no picture")

@@ -14,6 +14,11 @@ TTA = ("none", "flip", "crops5")  # words for the views that a network is shown 
 INTERPOLATION = {word: Image.Resampling[word.upper()] for word in ("nearest", "bilinear", "bicubic")}
 
 
+def middle_of(size: tuple[int, int], crop: tuple[int, int]) -> tuple[int, int]:
+    """(top, left) of a crop in the middle; both are (height, width)."""
+    return round((size[0] - crop[0]) / 2), round((size[1] - crop[1]) / 2)
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Resize to `val_resize`, centre-crop `img_size`, then (x / 255 - mean) / std. Sizes are (height, width).
@@ -52,10 +57,13 @@ class Preprocess:
         picture = Image.fromarray(picture.numpy()) if isinstance(picture, Tensor) else picture
         whole, found = decoded_and_size(picture, self.reduction)
         image = self._resized(whole, size or found)
+        top, left = self.corner((image.height, image.width))
         height, width = self.img_size
-        top = round((image.height - height) / 2)
-        left = round((image.width - width) / 2)
         return to_tensor(image.crop((left, top, left + width, top + height)))
+
+    def corner(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(top, left) of the crop in a resized picture of (height, width) `size`."""
+        return middle_of(size, self.img_size)
 
     def _resized(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         """size: of the picture, which may have been decoded smaller."""

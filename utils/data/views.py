@@ -6,13 +6,26 @@ crops5  five parts of img_size of the picture as it is before its middle is cut 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from .preprocess import Preprocess
+from .preprocess import Preprocess, middle_of
+
+
+@dataclass(frozen=True)
+class _Surroundings(Preprocess):
+    """Crops `img_size` around the crop of `inner` that validation sees, which is the middle of both."""
+
+    inner: tuple[int, int] = (0, 0)  # (height, width)
+
+    def corner(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Not the middle of the picture, as halves would be rounded twice: once here, once within the crop."""
+        seen = middle_of(size, self.inner)
+        within = middle_of(self.img_size, self.inner)
+        return seen[0] - within[0], seen[1] - within[1]
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,10 @@ class Views:
     @property
     def reads(self) -> Preprocess:
         """How pictures are prepared for `of`."""
-        return (
-            replace(self.preprocess, img_size=self.preprocess.val_resize) if self.tta == "crops5" else self.preprocess
-        )
+        steps = self.preprocess
+        if self.tta != "crops5":
+            return steps
+        return _Surroundings(**{**vars(steps), "img_size": steps.val_resize}, inner=steps.img_size)
 
     @property
     def plain(self) -> int:
@@ -50,9 +64,9 @@ class Views:
 
 
 def _five_crops(images: Tensor, height: int, size: tuple[int, int]) -> list[Tensor]:
-    bottom, right = (images.shape[height + axis] - size[axis] for axis in (0, 1))
-    middle = round(bottom / 2), round(right / 2)
-    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
+    whole = images.shape[height], images.shape[height + 1]
+    bottom, right = whole[0] - size[0], whole[1] - size[1]
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle_of(whole, size)]
     return [images.narrow(height, top, size[0]).narrow(height + 1, left, size[1]) for top, left in corners]
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .begin import Parts
 
 Write = Callable[[str, Callable[[], None]], None]
+NameBad = Callable[[Source, Sequence[tuple[int, str]]], None]
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ class Judgement:
         return {"split": self.split, "chosen_on": self.chosen_on, **self.summary.overall(), "unreadable": unreadable}
 
 
-def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], None]) -> None:
+def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], None], name_bad: NameBad) -> None:
     """Evaluate the weights in best.pth, calibrate them and write the tables.
 
     write: called with a name and what writes, which may be called later, when there is room.
     stop: called after every batch or every few on all ranks; it may raise on all of them.
+    name_bad: called with what could not be read; the run may have named some of it before.
     """
     config, splits, device = parts.config, parts.splits, parts.recipe.device
     # an image that cannot be read any more is left out: a training that is done should not end with an error
@@ -98,8 +100,7 @@ def conclude(parts: Parts, folder: RunFolder, write: Write, stop: Callable[[], N
         answers, bad = answers_of(model, loader, len(images.classes), recipe, stop, split, meters)
         if answers is None or content is None:
             continue  # not rank 0
-        if split != "val" or config.on_bad_image != "skip":
-            name_unreadable(images, bad)
+        name_bad(images, bad)
         if not len(answers.targets):
             log.warning(f"{images.root}: no image of {split} can be read, so that nothing is said of it")
             continue

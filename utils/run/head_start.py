@@ -37,11 +37,16 @@ def start_at_probe(
         log.warning("head_init: one class only, so that there is nothing to fit; the head begins at random")
         return
     classes = len(images.classes)
-    if absent := [images.classes[place] for place in np.setdiff1d(np.arange(classes), data.y)]:
-        log.warning(f"no image of {listed(absent)} in {images.root} can be read, so that nothing is learnt of it")
+    warn_of_absent(images, data.y)
     classifier = distributed.from_main(fitted(data, classes, config.seed, start) if distributed.is_main() else None)
     assert classifier is not None  # rank 0 has fitted it
     set_head(model, classifier)
+
+
+def warn_of_absent(images: Source, labels: np.ndarray) -> None:
+    """Name the classes that a head learns nothing of. labels: of the images that could be read."""
+    if absent := [images.classes[place] for place in np.setdiff1d(np.arange(len(images.classes)), labels)]:
+        log.warning(f"no image of {listed(absent)} in {images.root} can be read, so that nothing is learnt of it")
 
 
 def fitted(data: Labelled, classes: int, seed: int, start: float) -> LinearClassifier:

@@ -67,7 +67,7 @@ class Trainer(StepHooks):
             while not self.run_state.is_over(self.config):
                 self._epoch()
             if self.saver.has_best():  # else no epoch was one, or finish() says that it cannot be written
-                conclude(self.parts, self.folder, self.saver.write, self._stop_if_asked)
+                conclude(self.parts, self.folder, self.saver.write, self._stop_if_asked, self._name_bad)
             self.saver.finish()
             self.page.finish()
 
@@ -243,7 +243,7 @@ class Trainer(StepHooks):
         parts = self.parts
         return to_checkpoint(parts.state, run_state, parts.config, parts.splits, parts.preprocess)
 
-    def _name_bad(self, images: Source, bad: list[tuple[int, str]]) -> None:
+    def _name_bad(self, images: Source, bad: Sequence[tuple[int, str]]) -> None:
         for index, reason in bad:
             if (name := images.name(index)) not in self.named:
                 self.named.add(name)
