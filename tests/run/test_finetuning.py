@@ -1,5 +1,7 @@
 """Whole runs that freeze parts and train stages at rates of their own."""
 
+from dataclasses import replace
+
 from utils.config import ConfigError
 from utils.errors import WeightsError
 from utils.run import networks as module
@@ -39,6 +41,21 @@ def test_resume_on_both_sides_of_the_switch_equals_an_uninterrupted_run(make_con
     assert_same_run(whole, part)
     late = moved(config, load_checkpoint(whole / "last.pth")["net"])
     assert not any(name.startswith(("conv1.", "stage2.")) for name in late)
+
+
+def test_a_resume_freezes_nothing_that_has_been_trained(make_config, monkeypatch):
+    """Three steps an epoch; at the end of the first, nothing but the head has been trained where that was frozen."""
+    config = make_config(epochs=4)
+    folder = stopped_after(config, 4, monkeypatch)
+    for force in (False, True):
+        with pytest.raises(WeightsError, match="freeze_epochs was 0, is 2, which would freeze again.*load_from"):
+            train.run(replace(config, resume=True, load_from=str(folder), freeze_epochs=2), force=force)
+    resumed(config, folder, freeze_epochs=1, epochs=2, warmup_epochs=0)
+    folder = stopped_after(make_config(epochs=3, freeze_epochs=1), 3, monkeypatch)
+    resumed(config, folder, freeze_epochs=2, epochs=2, warmup_epochs=0)
+    assert moved(config, load_checkpoint(folder / "last.pth")["net"]) == {"fc.weight", "fc.bias"}
+    with pytest.raises(WeightsError, match="freeze_epochs was 1, is 2"):
+        resumed(config, stopped_after(make_config(freeze_epochs=1), 4, monkeypatch), freeze_epochs=2)
 
 
 def test_two_processes_freeze_and_thaw(make_runs, make_config, tmp_path):

@@ -7,12 +7,14 @@ from models import family_of
 
 from .. import distributed
 from ..config.keys import TrainConfig
+from ..data.samplers import steps_in_epoch
 from ..data.source import Splits
 from ..errors import WeightsError
 
 NETWORK = ("model_prefix", "model_suffix", "classes", "size of its tables")
 GROUPS = ("optimizer_type", "freeze", "layer_decay", "head_lr_mult")
-FIXED = (*NETWORK, "use_ema", *GROUPS)  # the state would not fit
+FROZEN = "freeze_epochs"
+FIXED = (*NETWORK, "use_ema", *GROUPS, FROZEN)  # the state would not fit
 NAMES = "names of train images"
 ORDER = ("seed", "train images", NAMES)  # which image comes when
 PACE = ("batch_size", "accumulate_steps", "processes")  # how many images make a step
@@ -43,9 +45,19 @@ def differences(checkpoint: dict[str, Any], config: TrainConfig, splits: Splits)
         now["size of its tables"] = list(config.img_size)
         then["size of its tables"] = list(checkpoint["config"]["img_size"])
     found = {name: (then[name], now[name]) for name in now if now[name] != then[name]}
+    if FROZEN in found and not _freezes_again(checkpoint, config):
+        del found[FROZEN]
     if "train images" not in found and "classes" not in found:  # which differ with them
         found |= _other_names(checkpoint, splits)
     return Differences(found)
+
+
+def _freezes_again(checkpoint: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether an epoch to come would train the head alone, though steps before it have trained the body."""
+    then = checkpoint["config"]
+    images, processes = checkpoint["train_images"], checkpoint["world_size"]
+    steps = steps_in_epoch(images, then["batch_size"], processes, then["accumulate_steps"])
+    return config.freeze_epochs > checkpoint["epoch"] and checkpoint["step"] > then[FROZEN] * steps
 
 
 def _other_names(checkpoint: dict[str, Any], splits: Splits) -> dict[str, tuple[Any, Any]]:
@@ -83,7 +95,8 @@ def check_resume(found: Differences, source: str, *, force: bool) -> None:
 def _in_words(name: str, then: Any, now: Any) -> str:
     if name == NAMES:
         return "train images: as many as before, but some have other names or are in other classes"
-    return f"{name} was {_short(then)}, is {_short(now)}"
+    again = ", which would freeze again what is trained by now" if name == FROZEN else ""
+    return f"{name} was {_short(then)}, is {_short(now)}{again}"
 
 
 def _short(value: Any) -> str:
