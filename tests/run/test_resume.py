@@ -1,7 +1,10 @@
 """Runs that are stopped and resumed end as those that were not; what a resume refuses."""
 
+from dataclasses import replace
+
 from utils.errors import WeightsError
 from utils.signals import Stopped
+from utils.training.schedulers import learning_rate
 from utils.weights.checkpoint import load_checkpoint
 
 import pytest
@@ -50,3 +53,28 @@ def test_more_epochs_extend_a_finished_run(make_config):
     resumed(config, folder, epochs=3)
     assert [row["epoch"] for row in results(folder)] == ["1", "2", "3"]
     assert load_checkpoint(folder / "last.pth")["epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"init_lr": 0.05}, {"warmup_epochs": 3}, {"scheduler_type": "step_lr", "steps": (4,)}],
+)
+def test_the_rate_that_other_epochs_come_instead_of_is_the_one_the_run_had(make_config, monkeypatch, changes):
+    config = make_config(epochs=2, warmup_epochs=0)
+    folder = stopped_after(config, 4, monkeypatch)
+    now = replace(config, epochs=5, **changes)
+    resumed(now, folder)
+    old, new = (f"{learning_rate(c, 4, 3):.3g}" for c in (config, now))
+    said = "scheduler_type was cosine_lr, is step_lr" if "scheduler_type" in changes else "the cosine is drawn anew"
+    log = (folder / "train.log").read_text()
+    assert f"from 2 to 5; {said}: the learning rate goes on at {new} instead of {old}" in log
+
+
+def test_falls_that_no_key_has_changed_go_on_as_they_were(make_config):
+    config = make_config(epochs=2, warmup_epochs=0, scheduler_type="step_lr", steps=(1,))
+    folder = train.run(config)
+    resumed(config, folder, epochs=3)
+    resumed(config, folder, epochs=4, lr_gamma=0.5)
+    log = (folder / "train.log").read_text()
+    assert "extended from 2 to 3; step_lr goes on as it was" in log
+    assert "extended from 3 to 4: the learning rate goes on at 0.005 instead of 0.001\n" in log

@@ -32,6 +32,7 @@ from .state import RunState
 from .time_limit import TimeLimit
 
 OF_A_START = ("log_root", "exp_name", "pretrained", "weights_dir", "weights_mirror", "head_init")  # done with by then
+OF_FALLS = ("init_lr", "warmup_epochs", "warmup_type", "steps", "lr_gamma")  # what step_lr and exponential_lr go by
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -245,18 +246,21 @@ def report_epochs(checkpoint: dict[str, Any], config: TrainConfig, state: TrainS
     before = checkpoint["config"]["epochs"]
     if before == config.epochs:
         return
+    then = TrainConfig(**check(TrainConfig, checkpoint["config"])[0])
+    steps_then = steps_of(vars(then), checkpoint["train_images"], checkpoint["world_size"])
+    old = learning_rate(then, checkpoint["scheduler"]["last_epoch"], steps_then)
+    new = config.init_lr * state.scheduler.lr_lambdas[0](state.scheduler.last_epoch)
     change = f"epochs: {'extended' if config.epochs > before else 'shortened'} from {before} to {config.epochs}"
-    if config.scheduler_type != "cosine_lr":
+    if then.scheduler_type != config.scheduler_type:
+        change += f"; scheduler_type was {then.scheduler_type}, is {config.scheduler_type}"
+    elif config.scheduler_type == "cosine_lr":
+        change += "; the cosine is drawn anew"
+    elif all(getattr(then, name) == getattr(config, name) for name in OF_FALLS):
         log.info(f"{change}; {config.scheduler_type} goes on as it was")
         return
-    steps_per_epoch = steps_of(vars(config), checkpoint["train_images"], distributed.world_size())
-    step = state.scheduler.last_epoch
-    then = fitted(replace(config, epochs=before))  # a longer warm-up may be set, too
-    old, new = (learning_rate(c, step, steps_per_epoch) for c in (then, config))
-    end = f"falls to {config.min_lr:g} at the end of epoch {config.epochs}"
-    log.info(
-        f"{change}; the cosine is drawn anew: the learning rate goes on at {new:.3g} instead of {old:.3g} and {end}"
-    )
+    change += f": the learning rate goes on at {new:.3g} instead of {old:.3g}"
+    falls = config.scheduler_type == "cosine_lr"
+    log.info(change + (f" and falls to {config.min_lr:g} at the end of epoch {config.epochs}" if falls else ""))
 
 
 def with_time_left(config: TrainConfig, checkpoint: dict[str, Any], limit: TimeLimit) -> TrainConfig:
