@@ -79,12 +79,12 @@ def left_behind(file: WeightsFile, network: NetworkSpec) -> list[str]:
     del steps["dct_scaling"]  # which is no key
     values = {"model_prefix": network.prefix, "model_suffix": network.suffix, **steps}
     keys = ", ".join(f"{name} = {literal(value)}" for name, value in values.items())
-    names = file.path.with_name(CLASS_INDICES)  # of another head they would be others
-    is_of_them = names.is_file() and len(file.checkpoint["classes"]) == network.num_classes
-    classes = f"class_indices_path = {literal(str(names))}" if is_of_them else "class_indices_path"
+    names = file.path.with_name(CLASS_INDICES)
+    is_of_them = len(file.checkpoint["classes"]) == network.num_classes  # else its head is new
+    classes = f"class_indices_path = {literal(str(names))}" if is_of_them and names.is_file() else "class_indices_path"
     lines = []
-    if (temperature := file.checkpoint["temperature"]) != 1:
-        lines.append(f"it lacks the temperature, {temperature:.4g}, so that its probabilities are not calibrated")
+    if is_of_them and (temperature := f"{file.checkpoint['temperature']:.4g}") != "1":
+        lines.append(f"it lacks the temperature, {temperature}, so that its probabilities are not calibrated")
     return [*lines, f"it holds no classes and no preprocessing; to predict with it, set {keys}, {classes}"]
 
 

@@ -121,10 +121,12 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     assert WeightsFile(tmp_path / "out.pth").state.keys() == checkpoint["net"].keys()
 
 
-def test_a_temperature_that_is_left_behind_is_said(tmp_path):
-    save_checkpoint(tmp_path / "best.pth", {**whole_checkpoint(), "temperature": 2.5})
-    reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision"))
-    assert "it lacks the temperature, 2.5, so that its probabilities are not calibrated" in reported
+@pytest.mark.parametrize(("temperature", "classes", "said"), [(2.5, None, 1), (2.5, 5, 0), (1.00001, None, 0)])
+def test_a_temperature_that_is_left_behind_is_said_unless_the_head_is_new(tmp_path, temperature, classes, said):
+    save_checkpoint(tmp_path / "best.pth", {**whole_checkpoint(), "temperature": temperature})
+    reported = convert(request(tmp_path / "best.pth", tmp_path / "out.pth", "torchvision", num_classes=classes))
+    assert reported.count("it lacks the temperature, 2.5, so that its probabilities are not calibrated") == said
+    assert sum("it lacks the temperature" in line for line in reported) == said
 
 
 @pytest.mark.parametrize("size", [None, (64, 96)])
