@@ -34,7 +34,7 @@ from utils.cli import (
 from utils.config import ConfigError, TrainConfig, load_train_config, parse_overrides
 from utils.config.schema import plain_values
 from utils.crossval.division import divided
-from utils.crossval.plan import FoldRequest
+from utils.crossval.plan import MOST, FoldRequest
 from utils.crossval.run import begin, go_on
 from utils.report.file_names import CONFIG
 from utils.report.saved_run import read_config
@@ -64,9 +64,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     images = "folder of class folders, a csv with columns path,label, a folder with train and val, or one with folds"
     add("first", nargs="?", type=os.path.expanduser, metavar="IMG_PATH", help=images)
-    add("--folds", type=integer_in(2, 1000), metavar="K", help="how many; needed unless IMG_PATH has them")
+    add("--folds", type=integer_in(2, MOST), metavar="K", help="how many; needed unless IMG_PATH has them")
     repeats = "times that the images are divided anew; predictions.csv has the mean of an image's probabilities"
-    add("--repeats", type=integer_in(1, 1000), default=1, metavar="R", help=repeats)
+    add("--repeats", type=integer_in(1, MOST), default=1, metavar="R", help=repeats)
     group = "regular expression; images whose first group, or whole match, is the same stay in one fold"
     add("--group", type=regular_expression, default="", metavar="REGEX", help=group)
     add_config_options(parser, TrainConfig, train.CONFIG)
@@ -98,7 +98,8 @@ def cross_validate(given: argparse.Namespace) -> None:
         folder = Path(given.resume)
         if not folder.is_dir():
             wanted = "expected the folder of a cross-validation, such as logs/resnet_18/cv0"
-            raise ConfigError("command line", [f"--resume: {shown(given.resume)}: no such folder; {wanted}"])
+            what = "a file" if folder.is_file() else "no such folder"
+            raise ConfigError("command line", [f"--resume: {shown(given.resume)}: {what}; {wanted}"])
     else:
         config = config_of(given)
         check_trackers(config)

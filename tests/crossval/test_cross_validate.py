@@ -257,10 +257,10 @@ def test_a_folder_that_is_no_cross_validation_cannot_be_resumed(photos, validate
     status, _, err, _ = validate("--resume", photos)
     assert status == 2
     assert "no cross_validation.json in it" in err
-    for none in (photos / "nowhere", photos / "nowhere" / "cv0"):
-        status, _, err, _ = validate("--resume", none)
+    for path, what in ((photos / "nowhere", "no such folder"), (photos / "cat/0.png", "a file")):
+        status, _, err, _ = validate("--resume", path)
         assert status == 2
-        assert f"--resume: '{none}': no such folder; expected the folder of a cross-validation" in err
+        assert f"--resume: '{path}': {what}; expected the folder of a cross-validation" in err
 
 
 class Terminated:

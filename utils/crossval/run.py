@@ -19,6 +19,7 @@ from ..report.fold_tables import in_words
 from ..report.saved_answers import PREDICTIONS, working_directory_of
 from ..report.saved_run import read_config
 from ..run.resume import find_checkpoint
+from ..text import shown
 from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .collect import FoldRun, collect
 from .plan import Division, FoldRequest
@@ -85,7 +86,11 @@ def read_progress(folder: Path) -> tuple[FoldRequest, list[str]]:
     path = folder / FOLDS
     try:
         found = json.loads(path.read_bytes())
-        return FoldRequest(**found["request"]), list(found["finished"])
+        request, finished = FoldRequest(**found["request"]), found["finished"]
+        request.check()
+        if not (isinstance(finished, list) and all(isinstance(name, str) for name in finished)):
+            raise ValueError(f"finished: expected a list of names, got {shown(finished)}")
+        return request, finished
     except FileNotFoundError:
         raise DataError(f"{folder}: no {FOLDS} in it; expected the folder of a cross-validation") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
