@@ -49,6 +49,22 @@ def test_a_damaged_table_is_named(written, damage):
         read_answers(path, NAMES)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [*(("rank", each) for each in ("1e300", "-5", "0", "1.5", "4", "inf")), ("p_true", "7"), ("p_predicted", "-1")],
+)
+def test_figures_that_no_network_has_are_named_with_their_row(tmp_path, column, value):
+    row = {"path": "a.png", "true": "cow", "predicted": "cow", "p_true": "1.0000001", "p_predicted": "-1e-7"}
+    row |= {"margin": "1", "loss": "0", "rank": "3"}
+    path = tmp_path / "predictions.csv"
+    lines = [",".join(cells) for cells in (row, row.values(), {**row, column: value}.values())]
+    path.write_text("\n".join(lines[:2]), encoding="utf-8")
+    assert read_answers(path, NAMES).rank.tolist() == [3]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"predictions\.csv: row 3: {column}: expected .* in \S+, got "):
+        read_answers(path, NAMES)
+
+
 def answers_of(rows, classes=2):
     """rows: (true, predicted, p_true, p_predicted)"""
     true, predicted, p_true, p_predicted = map(np.array, zip(*rows))

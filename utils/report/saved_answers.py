@@ -21,6 +21,8 @@ NEEDED = ("path", "true", "predicted", "loss")
 SPLITS = ("val", OUT_OF_FOLD, "test", "train")  # of which the first that has results is that of predictions.csv
 SOME = 20  # paths, at least, of which one has to be there
 OFF = 1e-3  # by which the probabilities of an image may miss 1 in sum
+MOST = 2**53  # no rank comes near
+ROUNDED = 1e-6  # by which a probability may leave 0..1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> SavedAnswe
     places = [] if classes else [i for i, name in enumerate(header) if name.startswith("p(") and name.endswith(")")]
     names = list(classes or (header[i][2:-1] for i in places)) or sorted({*columns["true"], *columns["predicted"]})
     labels, predicted = (_places(path, name, columns[name], names) for name in ("true", "predicted"))
+    _check_probabilities(path, "p_true", p_true)
+    _check_probabilities(path, "p_predicted", p_predicted)
+    _check_ranks(path, ranks, len(names) if classes or places else None)
     probabilities = None
     if places:
         probabilities = _numbers(path, [[row[i] for i in places] for row in rows]).reshape(len(rows), len(places))
@@ -140,6 +145,24 @@ def _numbers(path: Path, cells: Sequence) -> np.ndarray:
     except ValueError as error:
         columns = f"{', '.join(NUMBERS)} and p(<class>)"
         raise DataError(f"{path}: expected numbers in the columns {columns}: {error}") from None
+
+
+def _check_probabilities(path: Path, column: str, found: np.ndarray) -> None:
+    """Raises DataError for a row outside 0..1; NaN, of a column that is not there, is left to who needs it."""
+    _check_rows(path, column, found, (found < -ROUNDED) | (found > 1 + ROUNDED), "a probability in 0..1")
+
+
+def _check_ranks(path: Path, found: np.ndarray, classes: int | None) -> None:
+    """Raises DataError for a row without a rank among so many classes; None: nothing says how many there are."""
+    expected = "an integer >= 1" if classes is None else f"an integer in 1..{classes}"
+    wrong = (found < 1) | (found > (classes or MOST)) | (~np.isnan(found) & (found != np.floor(found)))
+    _check_rows(path, "rank", found, wrong, expected)
+
+
+def _check_rows(path: Path, column: str, found: np.ndarray, wrong: np.ndarray, expected: str) -> None:
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(f"{path}: row {first + 2}: {column}: expected {expected}, got {found[first]:g}")
 
 
 def _check_sums(path: Path, probabilities: np.ndarray) -> None:
