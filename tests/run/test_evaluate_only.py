@@ -164,15 +164,25 @@ def test_classes_that_the_checkpoint_does_not_know_are_not_said_to_be_those_of_t
     assert "classes 'dog', 'eel' are not among the 3 classes of the checkpoint; rename or remove the folders" in said
 
 
-def test_weights_that_diverged_are_an_error_and_leave_no_figures(run, data, command):
+def test_weights_that_diverged_are_an_error_and_leave_no_folder(run, data, command):
     checkpoint = whole_checkpoint(img_path=str(data))
     for name in ("net", "net_ema"):
         checkpoint[name]["fc.weight"].fill_(float("nan"))
     save_checkpoint(run / "best.pth", checkpoint)
     status, said = command("--weights", run)
     assert status == 2, said
-    assert "best.pth: the loss is nan: its weights may be of a training that diverged; evaluate others" in said
-    assert not (run.with_name("exp1") / "results.csv").exists()
+    assert "best.pth: the loss is nan: its weights may be of a training that diverged; expected weights whose" in said
+    assert list(run.parent.iterdir()) == [run]
+
+
+def test_tables_that_are_written_by_the_time_of_an_error_stay(run, monkeypatch):
+    def fail(*_, **__):
+        raise WeightsError("at fault")
+
+    monkeypatch.setattr(evaluate_only, "judge", fail)
+    with pytest.raises(WeightsError, match="at fault"):
+        train.run(TrainConfig(only_val=True, load_from=str(run), device="cpu", num_workers=0))
+    assert (run.with_name("exp1") / "results.csv").is_file()
 
 
 @pytest.fixture

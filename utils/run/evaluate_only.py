@@ -73,7 +73,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
     _, loader = make_loaders(config, splits, views.reads, device)
     with terminations_raise():
         folder = open_run_folder(config)
-        with folder.removed_if_interrupted():
+        with folder.removed_if_in_vain():
             run_log.write_to(folder.path)
             folder.begin(config, splits, environment(device, config.num_threads), 0)
             with StopRequest() as stop:
@@ -108,8 +108,8 @@ def record(
     name_unreadable(splits.val, chosen.evaluation.bad)
     check_evaluated(splits.val, chosen.evaluation, config.split)
     if not math.isfinite(chosen.evaluation.loss):
-        cause = "its weights may be of a training that diverged"
-        raise WeightsError(f"{config.load_from}: the loss is {chosen.evaluation.loss}: {cause}; evaluate others")
+        cause = "its weights may be of a training that diverged; expected weights whose answers are numbers"
+        raise WeightsError(f"{config.load_from}: the loss is {chosen.evaluation.loss}: {cause}")
     figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
     log.info(f"{figures}  (tables: {kind})  in {folder.path}")
     folder.record([row], chosen.metrics, splits.classes)

@@ -16,7 +16,7 @@ from .. import distributed, tables
 from ..config.keys import TITLE_OF_A_RUN, TrainConfig
 from ..config.schema import literal, render
 from ..data.source import Splits
-from ..errors import ConfigError
+from ..errors import ConfigError, UserError
 from ..files import atomic_file, remove_drafts, unwritable, write_json, write_text
 from ..recipe.row import Row
 from ..report import best_of_run, run_tables
@@ -82,6 +82,18 @@ class RunFolder:
             if self.writes and not any((self.path / name).exists() for name in (LAST, PREVIOUS, BEST)):
                 shutil.rmtree(self.path, ignore_errors=True)
             raise
+
+    @contextlib.contextmanager
+    def removed_if_in_vain(self) -> Iterator[None]:
+        """`removed_if_interrupted` of a run that trains nothing; nor is a folder left to one whose input is at fault,
+        unless it has tables."""
+        with self.removed_if_interrupted():
+            try:
+                yield
+            except UserError:
+                if self.writes and not (self.path / run_tables.RESULTS).exists():
+                    shutil.rmtree(self.path, ignore_errors=True)
+                raise
 
     def clear(self, damaged: Path | None) -> None:
         """Of what a killed run left half written, and of a `damaged` checkpoint, which is renamed."""
