@@ -39,13 +39,21 @@ def test_a_folder_without_answers_has_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage",
-    ["", "path,true\n", "a.png,cow,dog,0,0,0,0,1\n", "a.png,cow,cow,much,0,0,0,1\n", "a.png,cow,cow,nan,0,0,0,1\n"],
+    ("damage", "message"),
+    [
+        ("", "no column"),
+        ("path,true\n", "no column"),
+        ("a.png,cow,cow\n", r"row \d+: expected 11 cells"),
+        ("a.png,cow,dog,0,0,0,0,1,0,0,1\n", r"row \d+: predicted: 'dog' is none of the classes"),
+        ("a.png,cow,cow,much,0,0,0,1,0,0,1\n", "expected numbers in the columns"),
+        ("a.png,cow,cow,nan,0,0,0,1,0,0,1\n", r"row \d+: expected numbers as p_true"),
+    ],
 )
-def test_a_damaged_table_is_named(written, damage):
+def test_a_damaged_table_is_named(written, damage, message):
     path = written[0] / "test_predictions.csv"
+    (written[0] / "test_results.json").unlink()  # which says that there are 60 rows
     path.write_text((path.read_text(encoding="utf-8") if damage[:1] == "a" else "") + damage, encoding="utf-8")
-    with pytest.raises(DataError, match=r"test_predictions\.csv: (no column|row \d+: |expected numbers)"):
+    with pytest.raises(DataError, match=rf"test_predictions\.csv: {message}"):
         read_answers(path, NAMES)
 
 
