@@ -28,11 +28,11 @@ def number_of(variable: str, otherwise: int) -> int:
 
 def launched() -> bool:
     """Whether a launcher (torchrun, torch.distributed.launch --use_env) started this process."""
-    return bool(os.environ.get("RANK") and os.environ.get("WORLD_SIZE"))
+    return os.environ.get("RANK", "").strip().isdecimal() and bool(os.environ.get("WORLD_SIZE"))
 
 
 def rank() -> int:
-    return number_of("RANK", 0) if launched() else 0
+    return int(os.environ["RANK"]) if launched() else 0
 
 
 def world_size() -> int:

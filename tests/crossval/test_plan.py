@@ -23,7 +23,7 @@ def test_a_request_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("img_path", 1),
+        ("img_path", ["photos"]),
         ("img_path", "a\0b"),
         ("img_path", "\ud800"),
         ("folds", "x"),
@@ -33,11 +33,12 @@ def test_a_request_is_read_back(tmp_path):
         ("repeats", 0),
         ("repeats", 10**9),
         ("group", "("),
+        ("group", 1),
         ("seed", -1),
     ],
 )
 def test_a_request_that_no_command_line_makes_is_an_error_that_names_the_entry(tmp_path, name, value):
-    with pytest.raises(DataError, match=rf"cross_validation.json: cannot be read: ValueError: {name}: expected "):
+    with pytest.raises(DataError, match=rf"cross_validation.json: {name}: expected "):
         read(tmp_path, {**SOUND, name: value})
 
 
@@ -45,3 +46,9 @@ def test_a_request_that_no_command_line_makes_is_an_error_that_names_the_entry(t
 def test_finished_folds_are_a_list_of_names(tmp_path, finished):
     with pytest.raises(DataError, match="finished: expected a list of names"):
         read(tmp_path, SOUND, finished)
+
+
+@pytest.mark.parametrize("request_", [["photos"], {"folds": 3}, {**SOUND, "more": 1}, None])
+def test_what_is_no_request_is_an_error_too(tmp_path, request_):
+    with pytest.raises(DataError, match="cross_validation.json: cannot be read: "):
+        read(tmp_path, request_)

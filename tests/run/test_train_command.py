@@ -50,6 +50,7 @@ def test_a_launchers_variable_may_be_empty_but_no_word(command, make_config, tmp
     assert command(*words) == 2
     assert "epochs: expected" in capsys.readouterr().err
     monkeypatch.setenv("WORLD_SIZE", "two")
+    monkeypatch.setenv("RANK", "first")
     assert command(*words) == 2
     assert capsys.readouterr().err == (
         "error: environment: WORLD_SIZE: expected an integer, as launchers set it, got 'two'\n"

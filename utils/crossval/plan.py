@@ -2,15 +2,16 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.schema import text
+from ..config.schema import Kind, either, integer, text
+from ..errors import DataError
 from ..text import shown
 
 MOST = 1000  # folds, and repeats
-TEXT = text()
 
 
 @dataclass(frozen=True)
@@ -23,36 +24,40 @@ class FoldRequest:
     group: str = ""  # a regular expression
     seed: int = 0
 
-    def check(self) -> None:
-        """Raises ValueError for what the command line does not take, as a file may say it."""
-        expected = {
-            "img_path": ("a path", _is_text(self.img_path)),
-            "folds": (f"an integer in 2..{MOST}, or null", self.folds is None or _is_integer(self.folds, 2, MOST)),
-            "repeats": (f"an integer in 1..{MOST}", _is_integer(self.repeats, 1, MOST)),
-            "group": ("a regular expression", _is_text(self.group) and _is_expression(self.group)),
-            "seed": ("an integer >= 0", _is_integer(self.seed, 0, 2**53)),
-        }
-        for name, (what, holds) in expected.items():
-            if not holds:
-                raise ValueError(f"{name}: expected {what}, got {shown(getattr(self, name))}")
 
-
-def _is_integer(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _is_text(value: Any) -> bool:
+def _expression(value: Any) -> str:
     try:
-        return isinstance(value, str) and TEXT.convert(value) == value
-    except ValueError:  # of characters that no path has
-        return False
+        re.compile(value)
+    except (re.error, TypeError, RecursionError, OverflowError):
+        raise ValueError from None
+    return value
 
 
-def _is_expression(value: str) -> bool:
-    try:
-        return re.compile(value) is not None
-    except (re.error, RecursionError, OverflowError):
-        return False
+def _nothing(value: Any) -> None:
+    if value is not None:
+        raise ValueError
+
+
+KINDS = {
+    "img_path": text(),
+    "folds": either(integer(2, high=MOST), Kind("null", _nothing)),
+    "repeats": integer(1, high=MOST),
+    "group": Kind("a regular expression", _expression),
+    "seed": integer(0),
+}
+
+
+def request_from(plain: Mapping[str, Any], path: Path) -> FoldRequest:
+    """What json has of one, which anybody may have written. Raises DataError that names the entry of the file `path`;
+    KeyError, TypeError for other entries than a request has."""
+    values = {}
+    for name, value in plain.items():
+        kind = KINDS[name]
+        try:
+            values[name] = kind.convert(value)
+        except ValueError:
+            raise DataError(f"{path}: {name}: expected {kind.expects}, got {shown(value)}") from None
+    return FoldRequest(**values)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ..run.resume import find_checkpoint
 from ..text import shown
 from ..weights.run_folder import BEST, LAST, PREVIOUS
 from .collect import FoldRun, collect
-from .plan import Division, FoldRequest
+from .plan import Division, FoldRequest, request_from
 
 NOTE = "of each network the epoch was taken that is best on its own fold, which flatters the figures a little"
 Train = Callable[[TrainConfig], Path]  # trains under a config, and returns the folder of the run
@@ -86,10 +86,10 @@ def read_progress(folder: Path) -> tuple[FoldRequest, list[str]]:
     path = folder / FOLDS
     try:
         found = json.loads(path.read_bytes())
-        request, finished = FoldRequest(**found["request"]), found["finished"]
-        request.check()
+        request = request_from({**found["request"]}, path)
+        finished = found["finished"]
         if not (isinstance(finished, list) and all(isinstance(name, str) for name in finished)):
-            raise ValueError(f"finished: expected a list of names, got {shown(finished)}")
+            raise DataError(f"{path}: finished: expected a list of names, got {shown(finished)}")
         return request, finished
     except FileNotFoundError:
         raise DataError(f"{folder}: no {FOLDS} in it; expected the folder of a cross-validation") from None

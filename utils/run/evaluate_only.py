@@ -73,7 +73,7 @@ def validate(config: TrainConfig, device: torch.device, run_log: RunLog, explici
     _, loader = make_loaders(config, splits, views.reads, device)
     with terminations_raise():
         folder = open_run_folder(config)
-        with folder.removed_if_in_vain():
+        with folder.removed_if_failed():
             run_log.write_to(folder.path)
             folder.begin(config, splits, environment(device, config.num_threads), 0)
             with StopRequest() as stop:

@@ -84,7 +84,7 @@ class RunFolder:
             raise
 
     @contextlib.contextmanager
-    def removed_if_in_vain(self) -> Iterator[None]:
+    def removed_if_failed(self) -> Iterator[None]:
         """`removed_if_interrupted` of a run that trains nothing; nor is a folder left to one whose input is at fault,
         unless it has tables."""
         with self.removed_if_interrupted():
